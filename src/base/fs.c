@@ -1,0 +1,188 @@
+#include "pitprop/fs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct pp_fs_file {
+    FILE *stream;
+    char *path, *aside;
+};
+
+static pp_status io_error(pp_error *err, const char *doing, const char *path)
+{
+    return pp_fail(err, PP_E_IO, "%s: %s: %s", path, doing, strerror(errno));
+}
+
+int pp_fs_exists(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0;
+}
+
+int pp_fs_is_directory(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+pp_status pp_fs_make_directory(const char *path, pp_error *err)
+{
+    char part[PATH_MAX];
+    size_t length = strlen(path);
+    if (length >= sizeof part) return pp_fail(err, PP_E_IO, "%s: path is too long", path);
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0') continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && !pp_fs_is_directory(part))
+            return io_error(err, "cannot make the directory", part);
+    }
+    return PP_OK;
+}
+
+pp_status pp_fs_read(const char *path, char **text, size_t *length, pp_error *err)
+{
+    FILE *stream = fopen(path, "rb");
+    if (stream == NULL) return io_error(err, "cannot open for reading", path);
+    char *buffer = NULL;
+    size_t size = 0, used = 0;
+    do {
+        if (used + 1 >= size) {
+            size = size == 0 ? 4096 : 2 * size;
+            char *larger = realloc(buffer, size);
+            if (larger == NULL) {
+                free(buffer);
+                fclose(stream);
+                return pp_fail(err, PP_E_MEMORY, "%s: no memory for %zu bytes", path, size);
+            }
+            buffer = larger;
+        }
+        used += fread(buffer + used, 1, size - used - 1, stream);
+    } while (!feof(stream) && !ferror(stream));
+    int failed = ferror(stream);
+    fclose(stream);
+    if (failed) {
+        free(buffer);
+        return io_error(err, "cannot read", path);
+    }
+    buffer[used] = '\0';
+    *text = buffer;
+    if (length != NULL) *length = used;
+    return PP_OK;
+}
+
+static void free_file(pp_fs_file *file)
+{
+    free(file->path);
+    free(file->aside);
+    free(file);
+}
+
+pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
+{
+    pp_fs_file *f = calloc(1, sizeof *f);
+    size_t size = strlen(path) + 32;
+    if (f != NULL) f->path = strdup(path);
+    if (f != NULL) f->aside = malloc(size);
+    if (f == NULL || f->path == NULL || f->aside == NULL) {
+        if (f != NULL) free_file(f);
+        return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
+    }
+    snprintf(f->aside, size, "%s.tmp-%ld", path, (long)getpid());
+    f->stream = fopen(f->aside, "wb");
+    if (f->stream == NULL) {
+        pp_status status = io_error(err, "cannot write", path);
+        free_file(f);
+        return status;
+    }
+    *file = f;
+    return PP_OK;
+}
+
+FILE *pp_fs_stream(pp_fs_file *file)
+{
+    return file->stream;
+}
+
+/* A rename is only durable once its directory is synced. */
+static void sync_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash == NULL ? 0 : (size_t)(slash - path);
+    if (length >= sizeof directory) return;
+    memcpy(directory, path, length);
+    directory[length] = '\0';
+    int fd = open(slash == NULL ? "." : length == 0 ? "/" : directory, O_RDONLY);
+    if (fd < 0) return;
+    fsync(fd); /* not every file system can; the data itself is synced already */
+    close(fd);
+}
+
+pp_status pp_fs_commit(pp_fs_file *file, pp_error *err)
+{
+    int written = !ferror(file->stream) && fflush(file->stream) == 0 &&
+                  fsync(fileno(file->stream)) == 0;
+    int error = errno;
+    if (fclose(file->stream) != 0 && written) {
+        written = 0;
+        error = errno;
+    }
+    pp_status status = PP_OK;
+    if (written && rename(file->aside, file->path) == 0) {
+        sync_directory_of(file->path);
+    } else {
+        errno = written ? errno : error;
+        status = io_error(err, "cannot write", file->path);
+        unlink(file->aside);
+    }
+    free_file(file);
+    return status;
+}
+
+void pp_fs_abandon(pp_fs_file *file)
+{
+    if (file == NULL) return;
+    fclose(file->stream);
+    unlink(file->aside);
+    free_file(file);
+}
+
+pp_status pp_fs_write(const char *path, const char *text, size_t length, pp_error *err)
+{
+    pp_fs_file *file;
+    pp_status status = pp_fs_create(path, &file, err);
+    if (status != PP_OK) return status;
+    fwrite(text, 1, length, file->stream);
+    return pp_fs_commit(file, err);
+}
+
+pp_status pp_fs_remove_tree(const char *path, pp_error *err)
+{
+    struct stat info;
+    if (lstat(path, &info) != 0) return PP_OK;
+    if (!S_ISDIR(info.st_mode))
+        return unlink(path) == 0 ? PP_OK : io_error(err, "cannot remove", path);
+    DIR *directory = opendir(path);
+    if (directory == NULL) return io_error(err, "cannot open", path);
+    pp_status status = PP_OK;
+    struct dirent *entry;
+    while (status == PP_OK && (entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
+        char child[PATH_MAX];
+        int length = snprintf(child, sizeof child, "%s/%s", path, entry->d_name);
+        if (length >= (int)sizeof child)
+            status = pp_fail(err, PP_E_IO, "%s: path is too long", path);
+        else
+            status = pp_fs_remove_tree(child, err);
+    }
+    closedir(directory);
+    if (status == PP_OK && rmdir(path) != 0) status = io_error(err, "cannot remove", path);
+    return status;
+}
