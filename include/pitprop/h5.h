@@ -1,0 +1,61 @@
+/* HDF5 data sets as rows of numbers. No hdf5.h type shows here; not collective; one thread at a
+ * time.
+ *
+ * A set is a list of files that hold the same data set [rows, ...]; rows are numbered through the
+ * list. All integer types (h5py's booleans included) and float types of HDF5 become float32 on
+ * the way in (float64 for read_f64). Files are opened read-only without HDF5's lock: a reader on
+ * NFS or beside a writer does not fail. Messages name file, data set and row. */
+#ifndef PITPROP_H5_H
+#define PITPROP_H5_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pitprop/error.h"
+
+typedef struct pp_h5_set pp_h5_set;
+
+/* Opens data set `name` in each of files [n_files] and checks that types are numeric and that
+ * row shapes agree. */
+pp_status pp_h5_open(const char *const *files, int n_files, const char *name, pp_h5_set **set,
+                     pp_error *err);
+void pp_h5_close(pp_h5_set *set);
+
+int64_t pp_h5_rows(const pp_h5_set *set);
+int64_t pp_h5_columns(const pp_h5_set *set);    /* product of the further dimensions, or 1 */
+int pp_h5_is_integer(const pp_h5_set *set);     /* integer type in every file */
+int64_t pp_h5_chunk_rows(const pp_h5_set *set); /* rows of a chunk; 0 when no file is chunked */
+/* "FILE: /name: row R" (R counts within that file) of a global row, for messages. */
+void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size);
+
+/* Rows [first, first + count) into values [count, columns], row-major. */
+pp_status pp_h5_read_f32(pp_h5_set *set, int64_t first, int64_t count, float *values,
+                         pp_error *err);
+pp_status pp_h5_read_f64(pp_h5_set *set, int64_t first, int64_t count, double *values,
+                         pp_error *err);
+
+/* ---- writing a data file: one file, appears whole at pp_h5_writer_close ---- */
+typedef struct pp_h5_writer pp_h5_writer;
+
+typedef enum pp_h5_type { PP_H5_U8, PP_H5_I64, PP_H5_F32, PP_H5_F64 } pp_h5_type;
+
+pp_status pp_h5_writer_create(const char *path, pp_h5_writer **writer, pp_error *err);
+/* A data set [rows, trailing dims...]; chunk_rows 0 = contiguous. rows may be -1 (grows by append,
+ * needs chunk_rows > 0). */
+pp_status pp_h5_writer_add(pp_h5_writer *writer, const char *name, pp_h5_type type, int n_dims,
+                           const int64_t *dims, int64_t chunk_rows, pp_error *err);
+/* Rows [first, first + count) of `name`, given as type `type` in memory, [count, columns]. */
+pp_status pp_h5_writer_put(pp_h5_writer *writer, const char *name, int64_t first, int64_t count,
+                           pp_h5_type type, const void *values, pp_error *err);
+/* String attribute of the root group. */
+pp_status pp_h5_writer_note(pp_h5_writer *writer, const char *key, const char *value,
+                            pp_error *err);
+/* Flushes, syncs and renames; frees the writer whatever happens. After a call that failed, abandon
+ * the writer instead. */
+pp_status pp_h5_writer_close(pp_h5_writer *writer, pp_error *err);
+void pp_h5_writer_abandon(pp_h5_writer *writer);
+
+/* "1.10.8" */
+const char *pp_h5_version(void);
+
+#endif

@@ -1,0 +1,290 @@
+#include "csv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <zlib.h>
+
+#include "pitprop/fs.h"
+
+enum { BUFFER = 128 * 1024, END = -1, MAX_RECORD = 64 << 20 };
+
+struct pp__csv {
+    char *path;
+    gzFile stream; /* zlib reads plain files as they are */
+    char separator;
+    int64_t line;
+    unsigned char *buffer; /* [BUFFER], of which [at, filled) is unread */
+    size_t at, filled;
+    char *text; /* cells of the record one after another, each ended by a NUL */
+    size_t text_used, text_size;
+    size_t *starts; /* of cells within text */
+    const char **cells;
+    size_t n_cells, cells_size;
+    pp_status status; /* the first failure, with its text in `error` */
+    pp_error error;
+};
+
+/* ---- bytes ---- */
+
+static void fill(pp__csv *csv)
+{
+    int got = gzread(csv->stream, csv->buffer, BUFFER), code = Z_OK;
+    csv->at = 0;
+    csv->filled = got < 0 ? 0 : (size_t)got;
+    gzerror(csv->stream, &code); /* a gzip stream that is cut short: Z_BUF_ERROR, and got >= 0 */
+    if (got < 0 || (got == 0 && code != Z_OK && code != Z_STREAM_END))
+        csv->status = pp_fail(&csv->error, PP_E_IO, "%s: line %lld: cannot read on: %s", csv->path,
+                              (long long)csv->line, gzerror(csv->stream, &code));
+}
+
+static int peek(pp__csv *csv)
+{
+    if (csv->at == csv->filled) fill(csv);
+    return csv->at == csv->filled ? END : csv->buffer[csv->at];
+}
+
+static int next_byte(pp__csv *csv)
+{
+    int c = peek(csv);
+    if (c != END) csv->at++;
+    return c;
+}
+
+static int at_line_end(int c)
+{
+    return c == '\n' || c == '\r' || c == END;
+}
+
+static void skip_line_end(pp__csv *csv, int c)
+{
+    if (c == '\r' && peek(csv) == '\n') csv->at++;
+    csv->line++;
+}
+
+/* ---- cells ---- */
+
+static void out_of_memory(pp__csv *csv)
+{
+    csv->status = pp_fail(&csv->error, PP_E_MEMORY, "%s: line %lld: out of memory", csv->path,
+                          (long long)csv->line);
+}
+
+static void fail_line(pp__csv *csv, int64_t line, const char *what)
+{
+    if (csv->status != PP_OK) return;
+    csv->status =
+        pp_fail(&csv->error, PP_E_DATA, "%s: line %lld: %s", csv->path, (long long)line, what);
+}
+
+static void put(pp__csv *csv, int c)
+{
+    if (csv->text_used == csv->text_size) {
+        size_t size = csv->text_size == 0 ? 4096 : 2 * csv->text_size;
+        if (size > MAX_RECORD) {
+            fail_line(csv, csv->line, "is longer than 32 MiB; is this a csv file?");
+            return;
+        }
+        char *larger = realloc(csv->text, size);
+        if (larger == NULL) {
+            out_of_memory(csv);
+            return;
+        }
+        csv->text = larger;
+        csv->text_size = size;
+    }
+    csv->text[csv->text_used++] = (char)c;
+}
+
+static void begin_cell(pp__csv *csv)
+{
+    if (csv->n_cells == csv->cells_size) {
+        size_t size = csv->cells_size == 0 ? 64 : 2 * csv->cells_size;
+        size_t *starts = realloc(csv->starts, size * sizeof *starts);
+        if (starts != NULL) csv->starts = starts;
+        const char **cells = realloc(csv->cells, size * sizeof *cells);
+        if (cells != NULL) csv->cells = cells;
+        if (starts == NULL || cells == NULL) {
+            out_of_memory(csv);
+            return;
+        }
+        csv->cells_size = size;
+    }
+    csv->starts[csv->n_cells++] = csv->text_used;
+}
+
+/* With tabs as separators a tab is no blank. */
+static int is_blank(const pp__csv *csv, int c)
+{
+    return (c == ' ' || c == '\t') && c != csv->separator;
+}
+
+static void skip_blanks(pp__csv *csv)
+{
+    while (is_blank(csv, peek(csv)))
+        csv->at++;
+}
+
+/* After the opening quote; a quote within is doubled. */
+static void read_quoted(pp__csv *csv)
+{
+    int64_t begun = csv->line;
+    while (csv->status == PP_OK) {
+        int c = next_byte(csv);
+        if (c == END) {
+            fail_line(csv, begun, "a quoted cell is never closed");
+            return;
+        }
+        if (c == '"' && peek(csv) != '"') break;
+        if (c == '"') csv->at++;
+        if (c == '\n') csv->line++;
+        put(csv, c);
+    }
+    skip_blanks(csv);
+    if (!at_line_end(peek(csv)) && peek(csv) != csv->separator)
+        fail_line(csv, csv->line, "text follows a closing quote");
+}
+
+static void read_plain(pp__csv *csv)
+{
+    size_t start = csv->text_used;
+    while (csv->status == PP_OK && !at_line_end(peek(csv)) && peek(csv) != csv->separator) {
+        int c = next_byte(csv);
+        if (c == '\0')
+            fail_line(csv, csv->line, "holds a zero byte; is this a text file in UTF-8?");
+        put(csv, c);
+    }
+    while (csv->text_used > start && is_blank(csv, csv->text[csv->text_used - 1]))
+        csv->text_used--;
+}
+
+static void read_cell(pp__csv *csv)
+{
+    begin_cell(csv);
+    if (csv->status != PP_OK) return;
+    skip_blanks(csv);
+    if (peek(csv) == '"') {
+        csv->at++;
+        read_quoted(csv);
+    } else {
+        read_plain(csv);
+    }
+    put(csv, '\0');
+}
+
+/* 0: the line was blank, or the end was reached. */
+static int read_record(pp__csv *csv)
+{
+    csv->n_cells = csv->text_used = 0;
+    skip_blanks(csv);
+    if (at_line_end(peek(csv))) {
+        int c = next_byte(csv);
+        if (c != END) skip_line_end(csv, c);
+        return 0;
+    }
+    for (;;) {
+        read_cell(csv);
+        if (csv->status != PP_OK) return 0;
+        int c = next_byte(csv);
+        if (c == csv->separator) continue;
+        skip_line_end(csv, c);
+        return 1;
+    }
+}
+
+/* ---- the file ---- */
+
+static pp_status report(const pp__csv *csv, pp_error *err)
+{
+    if (err != NULL) *err = csv->error;
+    return csv->status;
+}
+
+pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err)
+{
+    int found = 0;
+    int64_t line = csv->line;
+    while (!found && csv->status == PP_OK && peek(csv) != END) {
+        line = csv->line;
+        found = read_record(csv);
+    }
+    if (csv->status != PP_OK) return report(csv, err);
+    for (size_t i = 0; i < csv->n_cells; i++)
+        csv->cells[i] = csv->text + csv->starts[i];
+    *record = (pp__csv_record){line, found ? (int)csv->n_cells : 0, csv->cells};
+    return PP_OK;
+}
+
+static void skip_byte_order_mark(pp__csv *csv)
+{
+    static const unsigned char mark[] = {0xef, 0xbb, 0xbf};
+    peek(csv);
+    if (csv->filled >= sizeof mark && memcmp(csv->buffer, mark, sizeof mark) == 0)
+        csv->at = sizeof mark;
+}
+
+pp_status pp__csv_open(const char *path, char separator, pp__csv **csv, pp_error *err)
+{
+    if (pp_fs_is_directory(path))
+        return pp_fail(err, PP_E_IO, "%s: is a directory; expected a csv file", path);
+    pp__csv *c = calloc(1, sizeof *c);
+    if (c == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
+    c->path = strdup(path);
+    c->buffer = malloc(BUFFER);
+    c->separator = separator;
+    c->line = 1;
+    errno = 0;
+    if (c->path != NULL && c->buffer != NULL) c->stream = gzopen(path, "rb");
+    if (c->stream == NULL) {
+        pp__csv_close(c);
+        return pp_fail(err, PP_E_IO, "%s: cannot open: %s", path,
+                       errno == 0 ? "out of memory" : strerror(errno));
+    }
+    gzbuffer(c->stream, BUFFER);
+    skip_byte_order_mark(c);
+    *csv = c;
+    return PP_OK;
+}
+
+void pp__csv_close(pp__csv *csv)
+{
+    if (csv == NULL) return;
+    int error = errno; /* what made opening fail */
+    if (csv->stream != NULL) gzclose_r(csv->stream);
+    free(csv->path);
+    free(csv->buffer);
+    free(csv->text);
+    free(csv->starts);
+    free(csv->cells);
+    free(csv);
+    errno = error;
+}
+
+pp_status pp__csv_guess_separator(const char *path, char *separator, pp_error *err)
+{
+    static const char known[] = ",;\t";
+    int counts[3] = {0}, best = 0, in_quotes = 0;
+    pp__csv *csv;
+    pp_status status = pp__csv_open(path, '\0', &csv, err);
+    if (status != PP_OK) return status;
+    while (peek(csv) != END && at_line_end(peek(csv)))
+        csv->at++;
+    for (int c; (c = next_byte(csv)) != END && (in_quotes || !at_line_end(c));) {
+        if (c == '"') in_quotes = !in_quotes;
+        const char *hit = c == '\0' || in_quotes ? NULL : strchr(known, c);
+        if (hit != NULL) counts[hit - known]++;
+    }
+    status = report(csv, err);
+    pp__csv_close(csv);
+    if (status != PP_OK) return status;
+    for (int i = 1; i < 3; i++)
+        if (counts[i] > counts[best]) best = i;
+    if (counts[best] == 0)
+        return pp_fail(err, PP_E_DATA,
+                       "%s: no comma, semicolon or tab in its first line; expected "
+                       "at least one feature and the target",
+                       path);
+    *separator = known[best];
+    return PP_OK;
+}

@@ -1,0 +1,80 @@
+#include "h5_common.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "pitprop/h5.h"
+
+/* Every file is closed when its owner is done, so nothing is left to do at exit, where HDF5 would
+ * crash over a file that it could not flush. */
+void pp__h5_quiet(void)
+{
+    H5dont_atexit(); /* refused, and not needed, once HDF5 is running */
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+hid_t pp__h5_access(void)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 10, 7)
+    if (access >= 0) H5Pset_file_locking(access, 0, 1);
+#endif
+    return access;
+}
+
+/* The innermost entry of the error stack says most; it is the first one of a walk upward. */
+static herr_t take_first(unsigned int n, const H5E_error2_t *entry, void *text)
+{
+    if (n == 0) snprintf((char *)text, 256, "%s", entry->desc == NULL ? "" : entry->desc);
+    return 0;
+}
+
+/* "file write failed: time = ..., errno = 28, error message = 'No space left on device', ...": only
+ * the system's message is for people. Line breaks (in the time) would break our one line. */
+static const char *plain_reason(char *text)
+{
+    static const char mark[] = "error message = '";
+    char *message = strstr(text, mark);
+    if (message != NULL) {
+        message += sizeof mark - 1;
+        char *end = strchr(message, '\'');
+        if (end != NULL) *end = '\0';
+    } else {
+        message = text;
+    }
+    for (char *c = message; *c != '\0'; c++)
+        if (*c == '\n' || *c == '\r') *c = ' ';
+    return message;
+}
+
+pp_status pp__h5_fail(pp_error *err, pp_status code, const char *format, ...)
+{
+    char reason[256] = "";
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, reason);
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    const char *why = plain_reason(reason);
+    if (*why == '\0') return pp_fail(err, code, "%s", text);
+    return pp_fail(err, code, "%s (HDF5: %s)", text, why);
+}
+
+void pp__h5_shape_text(int n_dims, const hsize_t *dims, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int d = 0; d < n_dims && used < size; d++)
+        used += (size_t)snprintf(text + used, size - used, "%s%llu", d == 0 ? "" : ", ",
+                                 (unsigned long long)dims[d]);
+    if (used < size) snprintf(text + used, size - used, "]");
+}
+
+#define PP_TEXT_OF(number) #number
+#define PP_TEXT(number) PP_TEXT_OF(number)
+
+const char *pp_h5_version(void)
+{
+    return PP_TEXT(H5_VERS_MAJOR) "." PP_TEXT(H5_VERS_MINOR) "." PP_TEXT(H5_VERS_RELEASE);
+}

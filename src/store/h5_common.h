@@ -1,0 +1,44 @@
+/* What reading and writing HDF5 share. Private to src/store: no other folder sees hdf5.h. */
+#ifndef PITPROP_STORE_H5_COMMON_H
+#define PITPROP_STORE_H5_COMMON_H
+
+/* Versioned calls mean those of 1.10 with newer libraries too. */
+#define H5_USE_110_API
+#include <stddef.h>
+#include <stdint.h>
+
+#include <hdf5.h>
+
+#include "pitprop/error.h"
+
+/* Stops HDF5 from printing its error stack and from working at exit; called before the first call
+ * of every entry point. */
+void pp__h5_quiet(void);
+
+/* File access without locks: a lock fails on some NFS mounts and beside a writer. */
+hid_t pp__h5_access(void);
+
+/* pp_fail with " (HDF5: why)" added. Must come right after the call that failed: the next call into
+ * HDF5 clears the reason. */
+pp_status pp__h5_fail(pp_error *err, pp_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A data set that was found to be rows of numbers. */
+typedef struct pp__h5_layout {
+    int n_dims;
+    hsize_t dims[H5S_MAX_RANK]; /* [rows, ...] */
+    int is_integer;
+    int64_t chunk_rows; /* 0: not chunked */
+    size_t cache;       /* bytes of chunk cache that it should have; 0: not chunked */
+} pp__h5_layout;
+
+/* Read-only. */
+pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err);
+/* name: without a leading '/'. */
+pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
+                              pp__h5_layout *found, pp_error *err);
+
+/* "[200, 6]" */
+void pp__h5_shape_text(int n_dims, const hsize_t *dims, char *text, size_t size);
+
+#endif

@@ -1,0 +1,235 @@
+/* Opening one HDF5 file, and one data set in it as rows of numbers, with every way in which that
+ * goes wrong told in words: no file, not HDF5, cut short, no such data set, not numbers. */
+#include "h5_common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_LISTED = 8 };
+
+/* A chunk is decompressed whole; without room in the cache that would happen once per read of a few
+ * of its rows. Upper bound per open file, unless a single chunk is larger. */
+static const size_t max_cache = (size_t)64 << 20;
+static const size_t min_cache = (size_t)1 << 20;
+
+/* ---- the file ---- */
+
+static pp_status check_readable(const char *path, pp_error *err)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) return pp_fail(err, PP_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    int known = fstat(fd, &info) == 0;
+    close(fd);
+    if (known && S_ISDIR(info.st_mode))
+        return pp_fail(err, PP_E_IO, "%s: is a directory; expected an HDF5 file", path);
+    if (known && info.st_size == 0)
+        return pp_fail(err, PP_E_DATA, "%s: is empty; expected an HDF5 file", path);
+    return PP_OK;
+}
+
+pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err)
+{
+    pp_status status = check_readable(path, err);
+    if (status != PP_OK) return status;
+    if (H5Fis_hdf5(path) <= 0)
+        return pp_fail(err, PP_E_DATA,
+                       "%s: is not an HDF5 file; make one with pitprop import, or h5py", path);
+    hid_t access = pp__h5_access();
+    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (*file < 0)
+        status =
+            pp__h5_fail(err, PP_E_DATA, "%s: is damaged or cut short; copy or make it again", path);
+    H5Pclose(access);
+    return status;
+}
+
+typedef struct name_list {
+    char text[320];
+    int count;
+} name_list;
+
+static herr_t list_dataset(hid_t object, const char *name, const H5O_info_t *info, void *to)
+{
+    (void)object;
+    name_list *list = to;
+    if (info->type != H5O_TYPE_DATASET) return 0;
+    size_t used = strlen(list->text), room = sizeof list->text - used;
+    if (list->count++ == MAX_LISTED) {
+        snprintf(list->text + used, room, ", ...");
+        return 1;
+    }
+    /* The dots need 6 bytes, whatever the lengths of the names. */
+    snprintf(list->text + used, room - 6, "%s/%s", used == 0 ? "" : ", ", name);
+    return 0;
+}
+
+static pp_status fail_missing(hid_t file, const char *path, const char *name, pp_error *err)
+{
+    name_list list = {.count = 0};
+    H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, list_dataset, &list);
+    if (list.count == 0)
+        return pp_fail(err, PP_E_DATA, "%s: has no data set /%s; it holds no data set at all", path,
+                       name);
+    return pp_fail(err, PP_E_DATA, "%s: has no data set /%s; it holds %s", path, name, list.text);
+}
+
+static pp_status check_is_dataset(hid_t file, const char *path, const char *name, pp_error *err)
+{
+    hid_t object = H5Oopen(file, name, H5P_DEFAULT);
+    if (object < 0) return fail_missing(file, path, name, err);
+    H5I_type_t type = H5Iget_type(object);
+    H5Oclose(object);
+    if (type == H5I_DATASET) return PP_OK;
+    return pp_fail(err, PP_E_DATA, "%s: /%s is %s; expected a data set", path, name,
+                   type == H5I_GROUP ? "a group" : "a named type");
+}
+
+/* ---- what a data set looks like ---- */
+
+static const struct {
+    H5T_class_t class;
+    const char *text;
+} refused_types[] = {
+    {H5T_STRING, "text"},
+    {H5T_COMPOUND, "of a compound type (a record of fields, or complex numbers)"},
+    {H5T_ARRAY, "of an array type"},
+    {H5T_VLEN, "of lists of variable length"},
+    {H5T_OPAQUE, "of an opaque type"},
+    {H5T_REFERENCE, "of references"},
+    {H5T_BITFIELD, "of bit fields"},
+    {H5T_TIME, "of a time type"},
+    {H5T_ENUM, "of an enumeration that has no integers below it"},
+};
+
+static const char *refused_text(H5T_class_t class)
+{
+    for (size_t i = 0; i < sizeof refused_types / sizeof *refused_types; i++)
+        if (refused_types[i].class == class) return refused_types[i].text;
+    return "of an unknown type";
+}
+
+/* Booleans of h5py are an enumeration over int8: they count as integers. */
+static pp_status inspect_type(hid_t dataset, const char *path, const char *name,
+                              pp__h5_layout *found, pp_error *err)
+{
+    hid_t type = H5Dget_type(dataset);
+    H5T_class_t class = H5Tget_class(type);
+    found->is_integer = class == H5T_INTEGER;
+    if (class == H5T_ENUM) {
+        hid_t base = H5Tget_super(type);
+        found->is_integer = H5Tget_class(base) == H5T_INTEGER;
+        H5Tclose(base);
+    }
+    H5Tclose(type);
+    if (found->is_integer || class == H5T_FLOAT) return PP_OK;
+    return pp_fail(err, PP_E_DATA,
+                   "%s: /%s is %s; accepted are integers, booleans and floats of any size", path,
+                   name, refused_text(class));
+}
+
+static pp_status inspect_shape(hid_t dataset, const char *path, const char *name,
+                               pp__h5_layout *found, pp_error *err)
+{
+    hid_t space = H5Dget_space(dataset);
+    H5S_class_t class = H5Sget_simple_extent_type(space);
+    found->n_dims = H5Sget_simple_extent_dims(space, found->dims, NULL);
+    H5Sclose(space);
+    if (class == H5S_NULL)
+        return pp_fail(err, PP_E_DATA, "%s: /%s holds nothing; expected rows", path, name);
+    if (found->n_dims < 1)
+        return pp_fail(err, PP_E_DATA,
+                       "%s: /%s is a single value; expected rows, [rows] or [rows, ...]", path,
+                       name);
+    for (int d = 1; d < found->n_dims; d++)
+        if (found->dims[d] == 0)
+            return pp_fail(err, PP_E_DATA, "%s: /%s has rows of 0 values", path, name);
+    return PP_OK;
+}
+
+static pp_status check_filters(hid_t creation, const char *path, const char *name, pp_error *err)
+{
+    int count = H5Pget_nfilters(creation);
+    for (int i = 0; i < count; i++) {
+        unsigned int flags, config;
+        size_t n_values = 0;
+        char filter[64] = "";
+        H5Z_filter_t id = H5Pget_filter2(creation, (unsigned)i, &flags, &n_values, NULL,
+                                         sizeof filter, filter, &config);
+        if (id >= 0 && H5Zfilter_avail(id) <= 0)
+            return pp_fail(err, PP_E_DATA,
+                           "%s: /%s is compressed with %s (filter %d), which this HDF5 lacks; "
+                           "rewrite it with gzip or uncompressed (h5repack)",
+                           path, name, filter, (int)id);
+    }
+    return PP_OK;
+}
+
+/* The chunks that one row crosses should fit together, so that reading a window touches each once.
+ */
+static void inspect_chunks(hid_t dataset, hid_t creation, pp__h5_layout *found)
+{
+    found->chunk_rows = 0;
+    found->cache = 0;
+    if (H5Pget_layout(creation) != H5D_CHUNKED) return;
+    hsize_t chunk[H5S_MAX_RANK];
+    if (H5Pget_chunk(creation, H5S_MAX_RANK, chunk) < 1) return;
+    hid_t type = H5Dget_type(dataset);
+    double bytes = (double)H5Tget_size(type) * (double)chunk[0], stripe;
+    H5Tclose(type);
+    for (int d = 1; d < found->n_dims; d++)
+        bytes *= (double)chunk[d];
+    stripe = bytes;
+    for (int d = 1; d < found->n_dims; d++)
+        stripe *= (double)((found->dims[d] + chunk[d] - 1) / chunk[d]);
+    double wanted = stripe > (double)max_cache ? (double)max_cache : stripe;
+    if (wanted < bytes) wanted = bytes; /* chunks are below 4 GiB by the format */
+    found->chunk_rows = (int64_t)chunk[0];
+    found->cache = wanted < (double)min_cache ? min_cache : (size_t)wanted;
+}
+
+static pp_status inspect(hid_t dataset, const char *path, const char *name, pp__h5_layout *found,
+                         pp_error *err)
+{
+    pp_status status = inspect_shape(dataset, path, name, found, err);
+    if (status == PP_OK) status = inspect_type(dataset, path, name, found, err);
+    if (status != PP_OK) return status;
+    hid_t creation = H5Dget_create_plist(dataset);
+    status = check_filters(creation, path, name, err);
+    inspect_chunks(dataset, creation, found);
+    H5Pclose(creation);
+    return status;
+}
+
+static pp_status open_with_cache(hid_t file, const char *path, const char *name, size_t cache,
+                                 hid_t *dataset, pp_error *err)
+{
+    pp_status status = PP_OK;
+    hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
+    if (cache > 0) H5Pset_chunk_cache(access, H5D_CHUNK_CACHE_NSLOTS_DEFAULT, cache, 1.0);
+    *dataset = H5Dopen2(file, name, access);
+    if (*dataset < 0) status = pp__h5_fail(err, PP_E_DATA, "%s: /%s cannot be opened", path, name);
+    H5Pclose(access);
+    return status;
+}
+
+pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
+                              pp__h5_layout *found, pp_error *err)
+{
+    hid_t plain;
+    pp_status status = check_is_dataset(file, path, name, err);
+    if (status == PP_OK) status = open_with_cache(file, path, name, 0, &plain, err);
+    if (status != PP_OK) return status;
+    status = inspect(plain, path, name, found, err);
+    if (status == PP_OK && found->cache == 0) {
+        *dataset = plain;
+        return PP_OK;
+    }
+    H5Dclose(plain); /* the cache is set when a data set is opened, its right size known after */
+    if (status != PP_OK) return status;
+    return open_with_cache(file, path, name, found->cache, dataset, err);
+}

@@ -1,0 +1,258 @@
+/* Reading rows of one data set that may be spread over a list of files.
+ *
+ * Every file is opened and checked once when the set is opened. After that a limited number stays
+ * open, so that a list longer than the process may hold descriptors works too. */
+#include "pitprop/h5.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "h5_common.h"
+#include "pitprop/check.h"
+
+enum { MAX_OPEN = 32 };
+
+typedef struct part {
+    char *path;
+    int64_t first, rows; /* rows [first, first + rows) of the set */
+    uint64_t last_use;
+    hid_t file, dataset; /* -1 while closed */
+} part;
+
+struct pp_h5_set {
+    char *name; /* without a leading '/' */
+    part *parts;
+    int n_parts, n_open;
+    pp__h5_layout shape; /* of the first file; dims[0] is not used */
+    int64_t rows, columns;
+    uint64_t clock;
+};
+
+/* ---- parts: opened when needed, the one unused for longest closed when too many are open ---- */
+
+static void close_part(pp_h5_set *set, part *p)
+{
+    if (p->file < 0) return;
+    H5Dclose(p->dataset);
+    H5Fclose(p->file);
+    p->file = p->dataset = -1;
+    set->n_open--;
+}
+
+static void close_oldest(pp_h5_set *set)
+{
+    part *oldest = NULL;
+    for (int i = 0; i < set->n_parts; i++) {
+        part *p = &set->parts[i];
+        if (p->file >= 0 && (oldest == NULL || p->last_use < oldest->last_use)) oldest = p;
+    }
+    if (oldest != NULL) close_part(set, oldest);
+}
+
+static pp_status open_part(pp_h5_set *set, part *p, pp__h5_layout *found, pp_error *err)
+{
+    if (set->n_open >= MAX_OPEN) close_oldest(set);
+    hid_t file, dataset;
+    pp_status status = pp__h5_open_file(p->path, &file, err);
+    if (status != PP_OK) return status;
+    status = pp__h5_open_dataset(file, p->path, set->name, &dataset, found, err);
+    if (status != PP_OK) {
+        H5Fclose(file);
+        return status;
+    }
+    p->file = file;
+    p->dataset = dataset;
+    set->n_open++;
+    return PP_OK;
+}
+
+/* ---- the set ---- */
+
+static pp_status check_same_rows(const pp_h5_set *set, const part *p, const pp__h5_layout *found,
+                                 pp_error *err)
+{
+    const pp__h5_layout *first = &set->shape;
+    size_t bytes = sizeof *found->dims * (size_t)(found->n_dims - 1);
+    if (found->n_dims == first->n_dims && memcmp(found->dims + 1, first->dims + 1, bytes) == 0)
+        return PP_OK;
+    char here[96], there[96];
+    pp__h5_shape_text(found->n_dims - 1, found->dims + 1, here, sizeof here);
+    pp__h5_shape_text(first->n_dims - 1, first->dims + 1, there, sizeof there);
+    return pp_fail(err, PP_E_DATA, "%s: /%s has rows of shape %s, but those of %s have %s", p->path,
+                   set->name, here, set->parts[0].path, there);
+}
+
+static void take_layout(pp_h5_set *set, const pp__h5_layout *found)
+{
+    set->shape = *found;
+    set->columns = 1;
+    for (int d = 1; d < found->n_dims; d++)
+        set->columns *= (int64_t)found->dims[d];
+}
+
+/* Opens part i, checks it against the first and appends its rows. */
+static pp_status add_part(pp_h5_set *set, int i, pp_error *err)
+{
+    pp__h5_layout found;
+    part *p = &set->parts[i];
+    pp_status status = open_part(set, p, &found, err);
+    if (status != PP_OK) return status;
+    if (i == 0) take_layout(set, &found);
+    status = check_same_rows(set, p, &found, err);
+    if (status != PP_OK) return status;
+    p->first = set->rows;
+    p->rows = (int64_t)found.dims[0];
+    set->rows += p->rows;
+    set->shape.is_integer &= found.is_integer;
+    if (found.chunk_rows > set->shape.chunk_rows) set->shape.chunk_rows = found.chunk_rows;
+    return PP_OK;
+}
+
+static pp_h5_set *create_set(const char *const *files, int n_files, const char *name)
+{
+    pp_h5_set *set = calloc(1, sizeof *set);
+    if (set == NULL) return NULL;
+    set->name = strdup(name + strspn(name, "/"));
+    set->parts = calloc((size_t)n_files, sizeof *set->parts);
+    int complete = set->name != NULL && set->parts != NULL;
+    for (int i = 0; complete && i < n_files; i++) {
+        part *p = &set->parts[set->n_parts++];
+        p->file = p->dataset = -1;
+        p->path = strdup(files[i]);
+        complete = p->path != NULL;
+    }
+    if (complete) return set;
+    pp_h5_close(set);
+    return NULL;
+}
+
+pp_status pp_h5_open(const char *const *files, int n_files, const char *name, pp_h5_set **set,
+                     pp_error *err)
+{
+    PP_CHECK(n_files > 0);
+    pp__h5_quiet();
+    pp_h5_set *s = create_set(files, n_files, name);
+    if (s == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", files[0]);
+    for (int i = 0; i < n_files; i++) {
+        pp_status status = add_part(s, i, err);
+        if (status != PP_OK) {
+            pp_h5_close(s);
+            return status;
+        }
+    }
+    *set = s;
+    return PP_OK;
+}
+
+void pp_h5_close(pp_h5_set *set)
+{
+    if (set == NULL) return;
+    for (int i = 0; i < set->n_parts; i++) {
+        close_part(set, &set->parts[i]);
+        free(set->parts[i].path);
+    }
+    free(set->parts);
+    free(set->name);
+    free(set);
+}
+
+int64_t pp_h5_rows(const pp_h5_set *set)
+{
+    return set->rows;
+}
+
+int64_t pp_h5_columns(const pp_h5_set *set)
+{
+    return set->columns;
+}
+
+int pp_h5_is_integer(const pp_h5_set *set)
+{
+    return set->shape.is_integer;
+}
+
+int64_t pp_h5_chunk_rows(const pp_h5_set *set)
+{
+    return set->shape.chunk_rows;
+}
+
+/* ---- reading ---- */
+
+static int part_of(const pp_h5_set *set, int64_t row)
+{
+    int i = 0;
+    while (row >= set->parts[i].first + set->parts[i].rows)
+        i++;
+    return i;
+}
+
+void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size)
+{
+    PP_CHECK(row >= 0 && row < set->rows);
+    const part *p = &set->parts[part_of(set, row)];
+    snprintf(text, size, "%s: /%s: row %lld", p->path, set->name, (long long)(row - p->first));
+}
+
+/* The memory space has the rank of the file's: HDF5 maps chunks element by element otherwise. */
+static pp_status read_slab(const pp_h5_set *set, const part *p, int64_t first, int64_t count,
+                           hid_t type, void *values, pp_error *err)
+{
+    hsize_t start[H5S_MAX_RANK] = {(hsize_t)first}, extent[H5S_MAX_RANK];
+    memcpy(extent, set->shape.dims, sizeof extent);
+    extent[0] = (hsize_t)count;
+    pp_status status = PP_OK;
+    hid_t in_file = H5Dget_space(p->dataset);
+    hid_t in_memory = H5Screate_simple(set->shape.n_dims, extent, NULL);
+    if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, extent, NULL) < 0 ||
+        H5Dread(p->dataset, type, in_memory, in_file, H5P_DEFAULT, values) < 0)
+        status = pp__h5_fail(err, PP_E_IO, "%s: /%s: rows %lld to %lld cannot be read", p->path,
+                             set->name, (long long)first, (long long)(first + count - 1));
+    H5Sclose(in_memory);
+    H5Sclose(in_file);
+    return status;
+}
+
+static pp_status reopen(pp_h5_set *set, part *p, pp_error *err)
+{
+    if (p->file >= 0) return PP_OK;
+    pp__h5_layout found;
+    pp_status status = open_part(set, p, &found, err);
+    if (status != PP_OK) return status;
+    if (found.n_dims == set->shape.n_dims && (int64_t)found.dims[0] == p->rows)
+        return check_same_rows(set, p, &found, err);
+    return pp_fail(err, PP_E_DATA, "%s: /%s has changed since it was opened", p->path, set->name);
+}
+
+/* values: [count, columns] of element_size bytes each, of HDF5 type `type`. */
+static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, hid_t type,
+                           size_t element_size, void *values, pp_error *err)
+{
+    PP_CHECK(first >= 0 && count >= 0 && first + count <= set->rows);
+    size_t row_size = (size_t)set->columns * element_size;
+    char *to = values;
+    while (count > 0) {
+        part *p = &set->parts[part_of(set, first)];
+        int64_t here = p->first + p->rows - first;
+        if (here > count) here = count;
+        pp_status status = reopen(set, p, err);
+        if (status == PP_OK) status = read_slab(set, p, first - p->first, here, type, to, err);
+        if (status != PP_OK) return status;
+        p->last_use = ++set->clock;
+        first += here;
+        count -= here;
+        to += (size_t)here * row_size;
+    }
+    return PP_OK;
+}
+
+pp_status pp_h5_read_f32(pp_h5_set *set, int64_t first, int64_t count, float *values, pp_error *err)
+{
+    return read_rows(set, first, count, H5T_NATIVE_FLOAT, sizeof *values, values, err);
+}
+
+pp_status pp_h5_read_f64(pp_h5_set *set, int64_t first, int64_t count, double *values,
+                         pp_error *err)
+{
+    return read_rows(set, first, count, H5T_NATIVE_DOUBLE, sizeof *values, values, err);
+}

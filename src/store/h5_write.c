@@ -1,0 +1,304 @@
+/* Writing a data file: aside, under pp_fs's temporary name, and renamed when all of it is on disk.
+ * Equal calls leave equal bytes: no object of the file carries a time.
+ *
+ * HDF5 1.10 does not survive a full disk: a file that it cannot flush is never closed, and it
+ * crashes over that file when it shuts down. So nothing is written before the disk has been asked
+ * for room, and what describes the data sets is on disk before the data, so that closing needs no
+ * room. */
+#include "pitprop/h5.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "h5_common.h"
+#include "pitprop/check.h"
+#include "pitprop/fs.h"
+
+enum { MAX_SETS = 16 };
+
+/* HDF5 keeps an attribute inside the object header, whose messages are below 64 KiB. */
+static const size_t max_note = 64000;
+
+typedef struct out_set {
+    char *name;
+    hid_t dataset;
+    int n_dims, grows;
+    hsize_t dims[H5S_MAX_RANK]; /* dims[0]: rows so far of a set that grows */
+    int64_t row_bytes;
+} out_set;
+
+struct pp_h5_writer {
+    char *path;
+    pp_fs_file *aside; /* owns the temporary name and the rename; its stream stays unused */
+    hid_t file;        /* -1: closed */
+    out_set sets[MAX_SETS];
+    int n_sets;
+    int64_t promised; /* bytes of all data sets so far */
+};
+
+/* Room for what describes the data: headers, chunk indices. */
+static const int64_t slack = 256 * 1024;
+
+/* Fails if the disk, the quota or the limit on file sizes does not let the file grow by `bytes`. */
+static pp_status ask_for_room(pp_h5_writer *writer, int64_t bytes, pp_error *err)
+{
+    struct stat info;
+    int fd = fileno(pp_fs_stream(writer->aside));
+    if (bytes <= 0 || fstat(fd, &info) != 0) return PP_OK;
+    int error = posix_fallocate(fd, info.st_size, (off_t)bytes);
+    if (ftruncate(fd, info.st_size) != 0) error = errno;
+    if (error != ENOSPC && error != EDQUOT && error != EFBIG) return PP_OK; /* or cannot be asked */
+    return pp_fail(err, PP_E_IO, "%s: no room for %lld more bytes: %s", writer->path,
+                   (long long)bytes, strerror(error));
+}
+
+/* The same for all rows promised so far and `bytes` more, whether they are in the file by now or
+ * not: HDF5 stretches the file to the end of a data set of known size at once, and holds back
+ * chunks. */
+static pp_status ask_for_rows(pp_h5_writer *writer, int64_t bytes, pp_error *err)
+{
+    struct stat info;
+    if (fstat(fileno(pp_fs_stream(writer->aside)), &info) != 0) return PP_OK;
+    int64_t end = writer->promised + bytes + slack;
+    pp_status status = ask_for_room(writer, end - (int64_t)info.st_size, err);
+    if (status == PP_OK) writer->promised += bytes;
+    return status;
+}
+
+/* Must follow every call that describes something: see the top of this file. */
+static pp_status flush(pp_h5_writer *writer, pp_error *err)
+{
+    if (H5Fflush(writer->file, H5F_SCOPE_LOCAL) >= 0) return PP_OK;
+    return pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);
+}
+
+static hid_t native_type(pp_h5_type type)
+{
+    switch (type) {
+    case PP_H5_U8:
+        return H5T_NATIVE_UINT8;
+    case PP_H5_I64:
+        return H5T_NATIVE_INT64;
+    case PP_H5_F32:
+        return H5T_NATIVE_FLOAT;
+    case PP_H5_F64:
+        return H5T_NATIVE_DOUBLE;
+    }
+    PP_CHECK(!"a type of pp_h5_type");
+    return -1;
+}
+
+/* HDF5 opens the file that pp_fs_create has just made, under the name that pitprop/fs.h promises.
+ */
+static pp_status create_file(pp_h5_writer *writer, pp_error *err)
+{
+    size_t size = strlen(writer->path) + 32;
+    char *name = malloc(size);
+    if (name == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", writer->path);
+    snprintf(name, size, "%s.tmp-%ld", writer->path, (long)getpid());
+    pp_status status = PP_OK;
+    hid_t access = pp__h5_access(), creation = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_obj_track_times(creation, 0);
+    writer->file = H5Fcreate(name, H5F_ACC_TRUNC, creation, access);
+    if (writer->file < 0) status = pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);
+    H5Pclose(creation);
+    H5Pclose(access);
+    free(name);
+    return status;
+}
+
+pp_status pp_h5_writer_create(const char *path, pp_h5_writer **writer, pp_error *err)
+{
+    pp__h5_quiet();
+    if (pp_fs_is_directory(path))
+        return pp_fail(err, PP_E_IO, "%s: is a directory; name a file to write", path);
+    pp_h5_writer *w = calloc(1, sizeof *w);
+    if (w == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
+    w->file = -1;
+    w->path = strdup(path);
+    pp_status status = PP_OK;
+    if (w->path == NULL) status = pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
+    if (status == PP_OK) status = pp_fs_create(path, &w->aside, err);
+    if (status == PP_OK) status = ask_for_room(w, slack, err);
+    if (status == PP_OK) status = create_file(w, err);
+    if (status == PP_OK) status = flush(w, err);
+    if (status != PP_OK) {
+        pp_h5_writer_abandon(w);
+        return status;
+    }
+    *writer = w;
+    return PP_OK;
+}
+
+static hid_t make_creation(const out_set *set, int64_t chunk_rows)
+{
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_obj_track_times(creation, 0);
+    if (chunk_rows > 0) {
+        hsize_t chunk[H5S_MAX_RANK];
+        memcpy(chunk, set->dims, sizeof chunk);
+        chunk[0] = (hsize_t)chunk_rows;
+        H5Pset_chunk(creation, set->n_dims, chunk);
+    }
+    return creation;
+}
+
+static hid_t make_dataset(hid_t file, const out_set *set, pp_h5_type type, int64_t chunk_rows)
+{
+    hsize_t most[H5S_MAX_RANK];
+    memcpy(most, set->dims, sizeof most);
+    if (set->grows) most[0] = H5S_UNLIMITED;
+    hid_t space = H5Screate_simple(set->n_dims, set->dims, most);
+    hid_t creation = make_creation(set, chunk_rows);
+    hid_t dataset =
+        H5Dcreate2(file, set->name, native_type(type), space, H5P_DEFAULT, creation, H5P_DEFAULT);
+    if (dataset < 0) return dataset; /* the two lists stay: closing them would clear the reason */
+    H5Pclose(creation);
+    H5Sclose(space);
+    return dataset;
+}
+
+pp_status pp_h5_writer_add(pp_h5_writer *writer, const char *name, pp_h5_type type, int n_dims,
+                           const int64_t *dims, int64_t chunk_rows, pp_error *err)
+{
+    PP_CHECK(writer->n_sets < MAX_SETS && n_dims >= 1 && n_dims <= H5S_MAX_RANK);
+    PP_CHECK(chunk_rows >= 0 && dims[0] >= -1 && (dims[0] >= 0 || chunk_rows > 0));
+    out_set set = {.n_dims = n_dims, .grows = dims[0] < 0};
+    set.row_bytes = (int64_t)H5Tget_size(native_type(type));
+    for (int d = 0; d < n_dims; d++) {
+        PP_CHECK(d == 0 || dims[d] > 0);
+        if (d > 0) set.row_bytes *= dims[d];
+        set.dims[d] = dims[d] < 0 ? 0 : (hsize_t)dims[d];
+    }
+    if (!set.grows && (hsize_t)chunk_rows > set.dims[0]) chunk_rows = (int64_t)set.dims[0];
+    pp_status status = ask_for_rows(writer, (int64_t)set.dims[0] * set.row_bytes, err);
+    if (status != PP_OK) return status;
+    set.name = strdup(name + strspn(name, "/"));
+    if (set.name == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", writer->path);
+    set.dataset = make_dataset(writer->file, &set, type, chunk_rows);
+    if (set.dataset < 0) {
+        free(set.name);
+        return pp__h5_fail(err, PP_E_IO, "%s: cannot make the data set /%s", writer->path, name);
+    }
+    writer->sets[writer->n_sets++] = set;
+    return flush(writer, err);
+}
+
+static out_set *find_set(pp_h5_writer *writer, const char *name)
+{
+    name += strspn(name, "/");
+    for (int i = 0; i < writer->n_sets; i++)
+        if (strcmp(writer->sets[i].name, name) == 0) return &writer->sets[i];
+    return NULL;
+}
+
+static pp_status write_slab(pp_h5_writer *writer, out_set *set, hsize_t first, hsize_t count,
+                            hid_t type, const void *values, pp_error *err)
+{
+    hsize_t start[H5S_MAX_RANK] = {first}, extent[H5S_MAX_RANK];
+    memcpy(extent, set->dims, sizeof extent);
+    extent[0] = count;
+    pp_status status = PP_OK;
+    hid_t in_file = H5Dget_space(set->dataset);
+    hid_t in_memory = H5Screate_simple(set->n_dims, extent, NULL);
+    if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, extent, NULL) < 0 ||
+        H5Dwrite(set->dataset, type, in_memory, in_file, H5P_DEFAULT, values) < 0)
+        status = pp__h5_fail(err, PP_E_IO, "%s: /%s: cannot write", writer->path, set->name);
+    H5Sclose(in_memory);
+    H5Sclose(in_file);
+    return status;
+}
+
+static pp_status grow(pp_h5_writer *writer, out_set *set, hsize_t rows, pp_error *err)
+{
+    hsize_t larger[H5S_MAX_RANK];
+    pp_status status = ask_for_rows(writer, (int64_t)(rows - set->dims[0]) * set->row_bytes, err);
+    if (status != PP_OK) return status;
+    memcpy(larger, set->dims, sizeof larger);
+    larger[0] = rows;
+    if (H5Dset_extent(set->dataset, larger) < 0)
+        return pp__h5_fail(err, PP_E_IO, "%s: /%s: cannot grow", writer->path, set->name);
+    set->dims[0] = rows;
+    return PP_OK;
+}
+
+pp_status pp_h5_writer_put(pp_h5_writer *writer, const char *name, int64_t first, int64_t count,
+                           pp_h5_type type, const void *values, pp_error *err)
+{
+    out_set *set = find_set(writer, name);
+    PP_CHECK(set != NULL && first >= 0 && count >= 0);
+    hsize_t end = (hsize_t)first + (hsize_t)count;
+    PP_CHECK(set->grows || end <= set->dims[0]);
+    if (count == 0) return PP_OK;
+    pp_status status = ask_for_room(writer, count * set->row_bytes + slack, err);
+    if (status == PP_OK && end > set->dims[0]) status = grow(writer, set, end, err);
+    if (status != PP_OK) return status;
+    return write_slab(writer, set, (hsize_t)first, (hsize_t)count, native_type(type), values, err);
+}
+
+pp_status pp_h5_writer_note(pp_h5_writer *writer, const char *key, const char *value, pp_error *err)
+{
+    size_t length = strlen(value);
+    if (length > max_note)
+        return pp_fail(err, PP_E_UNSUPPORTED,
+                       "%s: attribute %s: %zu bytes are more than the %zu "
+                       "that fit",
+                       writer->path, key, length, max_note);
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, length + 1);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t space = H5Screate(H5S_SCALAR);
+    hid_t attribute = H5Acreate2(writer->file, key, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    pp_status status = PP_OK;
+    if (attribute < 0 || H5Awrite(attribute, type, value) < 0)
+        status = pp__h5_fail(err, PP_E_IO, "%s: attribute %s: cannot write", writer->path, key);
+    if (attribute >= 0) H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+    return status == PP_OK ? flush(writer, err) : status;
+}
+
+/* 0 when everything has reached the file. */
+static int close_sets(pp_h5_writer *writer)
+{
+    int failed = 0;
+    for (int i = 0; i < writer->n_sets; i++) {
+        failed |= H5Dclose(writer->sets[i].dataset) < 0;
+        free(writer->sets[i].name);
+    }
+    writer->n_sets = 0;
+    return failed;
+}
+
+static void free_writer(pp_h5_writer *writer)
+{
+    free(writer->path);
+    free(writer);
+}
+
+pp_status pp_h5_writer_close(pp_h5_writer *writer, pp_error *err)
+{
+    pp_status status = flush(writer, err);
+    if ((close_sets(writer) || H5Fclose(writer->file) < 0) && status == PP_OK)
+        status = pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);
+    if (status == PP_OK)
+        status = pp_fs_commit(writer->aside, err);
+    else
+        pp_fs_abandon(writer->aside);
+    free_writer(writer);
+    return status;
+}
+
+void pp_h5_writer_abandon(pp_h5_writer *writer)
+{
+    if (writer == NULL) return;
+    close_sets(writer);
+    if (writer->file >= 0) H5Fclose(writer->file);
+    pp_fs_abandon(writer->aside);
+    free_writer(writer);
+}
