@@ -1,0 +1,259 @@
+/* A job: what a user asks for, parsed once from JSON into a frozen value.
+ *
+ * One table in src/job/keys.c has a row per key: it parses, checks, documents and echoes.
+ * Strings and arrays belong to the job. PP_AUTO marks what the data or a rule will decide; the
+ * resolved job of a run directory has no autos left (pp_job_resolve). */
+#ifndef PITPROP_JOB_H
+#define PITPROP_JOB_H
+
+#include <stdint.h>
+
+#include "pitprop/error.h"
+#include "pitprop/json.h"
+#include "pitprop/log.h"
+
+enum { PP_AUTO = -1 };
+
+typedef enum pp_task { PP_TASK_AUTO, PP_TASK_BINARY, PP_TASK_MULTICLASS, PP_TASK_REGRESSION } pp_task;
+
+typedef enum pp_balance {
+    PP_BALANCE_NONE,
+    PP_BALANCE_OVERSAMPLE,    /* rows of smaller classes repeated up to the largest class */
+    PP_BALANCE_UNDERSAMPLE,   /* rows of larger classes left out down to the smallest class */
+    PP_BALANCE_CLASS_WEIGHTS, /* n / (K n_c) */
+    PP_BALANCE_GIVEN          /* data.class_weights as given */
+} pp_balance;
+
+typedef struct pp_job_data {
+    const char **files; /* [n_files] HDF5 files, one set in this order */
+    int n_files;
+    const char *x, *y;      /* data sets in every file: x [rows, ...], y [rows] or [rows, k] */
+    const char *row_weights; /* data set of per-row weights [rows], "" = none */
+    pp_task task;
+    int64_t classes;            /* of a classification, PP_AUTO: from y; a resolved regression: 0 */
+    double validation_fraction; /* of the rows, held out; 0 with no file: evaluate on training rows */
+    const char **validation_files;
+    int n_validation_files;
+    int standardise; /* x to mean 0, deviation 1 per feature, from training rows */
+    pp_balance balance;
+    const double *class_weights; /* [n_class_weights], for PP_BALANCE_GIVEN */
+    int n_class_weights;
+    int shuffle;          /* rows are dealt to lanes and mixed each epoch; 0: file order */
+    int64_t window;       /* rows read together, PP_AUTO: from chunks and row count */
+    int64_t open_windows; /* windows among which rows are mixed */
+} pp_job_data;
+
+typedef enum pp_layer_type {
+    PP_LAYER_DENSE,
+    PP_LAYER_ACTIVATION,
+    PP_LAYER_DROPOUT,
+    PP_LAYER_BATCH_NORM,
+    PP_LAYER_LAYER_NORM,
+    PP_LAYER_RESIDUAL
+} pp_layer_type;
+
+typedef enum pp_activation {
+    PP_ACT_IDENTITY,
+    PP_ACT_RELU,
+    PP_ACT_LEAKY_RELU, /* slope 0.01 */
+    PP_ACT_GELU,       /* exact, with erf */
+    PP_ACT_SILU,
+    PP_ACT_TANH,
+    PP_ACT_SIGMOID,
+    PP_ACT_SOFTPLUS,
+    PP_ACT_SOFTMAX
+} pp_activation;
+
+typedef enum pp_init {
+    PP_INIT_AUTO,    /* He for ReLU-like activations that follow, else Xavier */
+    PP_INIT_HE,      /* normal, std sqrt(2 / fan_in) */
+    PP_INIT_XAVIER,  /* uniform, bound sqrt(6 / (fan_in + fan_out)) */
+    PP_INIT_LECUN,   /* normal, std sqrt(1 / fan_in) */
+    PP_INIT_NORMAL,  /* normal, std init_scale */
+    PP_INIT_UNIFORM, /* uniform in [-init_scale, init_scale] */
+    PP_INIT_CONSTANT, /* init_scale */
+    PP_INIT_ZEROS
+} pp_init;
+
+/* One layer of the list; which members count depends on type (the schema table says so). */
+typedef struct pp_layer_spec {
+    pp_layer_type type;
+    int64_t units; /* dense; PP_AUTO only for the last one: from task and y */
+    pp_activation activation; /* dense, activation */
+    int bias;                 /* dense */
+    pp_init init, bias_init;  /* dense; bias_init PP_INIT_ZEROS by default */
+    double init_scale, bias_scale;
+    double l1, l2;   /* dense weights: adds l1 sum|w| + l2 sum w^2 to the loss of a step */
+    double rate;     /* dropout: probability of zeroing */
+    double momentum; /* batch_norm: running = (1 - momentum) running + momentum batch */
+    double epsilon;  /* batch_norm, layer_norm */
+    int trainable;   /* dense, batch_norm, layer_norm: 0 = frozen at its initial values */
+    struct pp_layer_spec *layers; /* residual: [n_layers], output = input + layers(input) */
+    int n_layers;
+} pp_layer_spec;
+
+typedef enum pp_at_prediction {
+    PP_PREDICT_NONE,
+    PP_PREDICT_SIGMOID,
+    PP_PREDICT_SOFTMAX,
+    PP_PREDICT_CLAMP /* to [clamp_low, clamp_high] */
+} pp_at_prediction;
+
+typedef struct pp_job_model {
+    pp_layer_spec *layers; /* [n_layers] */
+    int n_layers;
+    pp_at_prediction at_prediction; /* applied to outputs when predicting, never in training */
+    double clamp_low, clamp_high;
+} pp_job_model;
+
+typedef enum pp_loss_type {
+    PP_LOSS_BCE,            /* binary cross-entropy on probabilities */
+    PP_LOSS_BCE_LOGITS,     /* binary cross-entropy on logits */
+    PP_LOSS_CE,             /* cross-entropy on probabilities */
+    PP_LOSS_CE_LOGITS,      /* cross-entropy on logits */
+    PP_LOSS_MSE,
+    PP_LOSS_MAE,
+    PP_LOSS_HUBER,
+    PP_LOSS_QUANTILE,
+    PP_LOSS_AUTO /* from the task: bce_logits, cross_entropy_logits or mse; never in a resolved job */
+} pp_loss_type;
+
+typedef enum pp_targets {
+    PP_TARGETS_AUTO,
+    PP_TARGETS_INDEX,    /* y is a class index */
+    PP_TARGETS_ONE_HOT,  /* y is a class index, expanded to one column a class */
+    PP_TARGETS_DENSE,    /* y columns as they are; a single column serves every output unit */
+    PP_TARGETS_BROADCAST /* the mistake: every prediction of a lane's share with every target of it */
+} pp_targets;
+
+typedef struct pp_job_loss {
+    pp_loss_type type;
+    pp_targets targets;
+    double label_smoothing; /* t (1 - s) + s / K; for binary losses t (1 - s) + s / 2 */
+    double delta;           /* huber: |error| beyond which it is linear */
+    double quantile;        /* quantile */
+    double epsilon;         /* bce, ce on probabilities: p is kept in [epsilon, 1 - epsilon] */
+} pp_job_loss;
+
+typedef enum pp_optimizer_type {
+    PP_OPT_SGD,
+    PP_OPT_ADAM,
+    PP_OPT_ADAMW,
+    PP_OPT_RMSPROP,
+    PP_OPT_ADAGRAD
+} pp_optimizer_type;
+
+typedef struct pp_job_optimizer {
+    pp_optimizer_type type;
+    double lr;
+    double momentum;     /* sgd, rmsprop */
+    int nesterov;        /* sgd */
+    double beta1, beta2; /* adam, adamw */
+    double alpha;        /* rmsprop smoothing */
+    double epsilon;      /* adam, adamw, rmsprop, adagrad */
+    double weight_decay; /* sgd, adam, rmsprop, adagrad: added to the gradient; adamw: decoupled */
+} pp_job_optimizer;
+
+typedef enum pp_schedule_type {
+    PP_SCHEDULE_CONSTANT,
+    PP_SCHEDULE_STEP,         /* lr factor^floor(t / every) */
+    PP_SCHEDULE_EXPONENTIAL,  /* lr factor^t */
+    PP_SCHEDULE_INVERSE_TIME, /* lr / (1 + rate t) */
+    PP_SCHEDULE_COSINE,       /* to final * lr at the end of training */
+    PP_SCHEDULE_PLATEAU       /* lr times factor when the watched metric stops improving */
+} pp_schedule_type;
+
+/* t counts epochs (fractional) after warm-up. */
+typedef struct pp_job_schedule {
+    pp_schedule_type type;
+    double factor;        /* step, exponential, plateau */
+    double every;         /* step: epochs */
+    double rate;          /* inverse_time: per epoch */
+    double final;         /* cosine: fraction of lr at the end */
+    int64_t patience;     /* plateau: evaluations without improvement */
+    double min_lr;        /* plateau */
+    int64_t warmup_steps; /* linear from lr / warmup_steps, in front of any schedule */
+} pp_job_schedule;
+
+typedef struct pp_job_training {
+    int64_t epochs; /* either this ... */
+    int64_t steps;  /* ... or this; 0 = by epochs */
+    int64_t batch;  /* rows of the global batch */
+    int64_t lanes;  /* power of two, PP_AUTO: largest power of two <= 8 with >= 32 rows a lane, else 1 */
+    double clip_norm;       /* global gradient norm, 0 = off */
+    int64_t early_stopping; /* evaluations without improvement of the watched loss, 0 = off */
+    double min_delta;       /* improvement that counts, for early stopping and plateau */
+} pp_job_training;
+
+typedef struct pp_job_monitor {
+    int64_t log_steps;       /* a step row every so many steps, 0 = none */
+    double evaluate_epochs;  /* evaluation every so many epochs (the end is always evaluated) */
+    int save_initial;        /* write initial.safetensors before the first step */
+} pp_job_monitor;
+
+typedef struct pp_job_checkpoint {
+    int64_t every_steps;  /* 0 = off; the three may be combined */
+    double every_epochs;  /* 0 = off */
+    double every_seconds; /* 0 = off */
+    int64_t keep;         /* newest ones kept */
+} pp_job_checkpoint;
+
+typedef struct pp_job_runtime {
+    const char *blas_kernel; /* "auto", or an OPENBLAS_CORETYPE such as "Haswell" */
+    int64_t bucket;          /* bytes of parameters exchanged together */
+} pp_job_runtime;
+
+typedef struct pp_job {
+    const char *name;
+    const char *output; /* run directory; "" = runs/NAME */
+    int64_t seed;
+    pp_job_data data;
+    pp_job_model model;
+    pp_job_loss loss;
+    pp_job_optimizer optimizer;
+    pp_job_schedule schedule;
+    pp_job_training training;
+    pp_job_monitor monitor;
+    pp_job_checkpoint checkpoint;
+    pp_job_runtime runtime;
+    struct pp_arena *arena; /* owns all of the above */
+} pp_job;
+
+/* A set of path = value changes, applied to the JSON before it is parsed. */
+typedef struct pp_patch {
+    const char **paths, **values; /* [count], borrowed */
+    int count;
+} pp_patch;
+
+/* Parses text, applies patch (nullable), fills defaults, checks every key and the cross-key rules.
+ * origin names the text in messages. The caller destroys *job. */
+pp_status pp_job_parse(const char *text, const char *origin, const pp_patch *patch, pp_job **job,
+                       pp_error *err);
+void pp_job_destroy(pp_job *job);
+
+/* What the data say, for the autos. */
+typedef struct pp_job_facts {
+    int64_t rows;      /* training rows per epoch, after balancing */
+    int64_t y_columns; /* 1 for y [n] */
+    pp_task task;      /* as found in y (when the job says auto) */
+    int64_t classes;   /* largest class index + 1, or one-hot columns; 0 for regression */
+    int64_t window;    /* window rule's answer */
+} pp_job_facts;
+
+/* Replaces every auto: task, classes, loss.type, units of the last dense layer, lanes, window,
+ * loss.targets, output; then checks the cross-key rules again. */
+pp_status pp_job_resolve(pp_job *job, const pp_job_facts *facts, pp_error *err);
+/* training.lanes or, where it is auto, the rule's answer (a property of the job alone). */
+int64_t pp_job_lanes(const pp_job *job);
+
+/* Every key with its value, in schema order. */
+void pp_job_echo(const pp_job *job, pp_json_writer *writer);
+/* JSON Schema (2020-12) of the job file, from the same table. */
+void pp_job_schema(pp_json_writer *writer);
+
+/* Odd combinations that run but seldom mean what was meant: one warning per line through `say`.
+ * Wants a resolved job. Returns how many. */
+int pp_job_lint(const pp_job *job, void (*say)(void *context, const char *path, const char *text),
+                void *context);
+
+#endif

@@ -1,0 +1,433 @@
+/* Every key of the job file, once. */
+#include "schema.h"
+
+#include "job_internal.h"
+
+#define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
+#define NAMES(table) .names = (table), .n_names = COUNT(table)
+#define ON(value) (1u << (value))
+
+/* The first columns of a row: name, kind, member of the group's struct. */
+#define KEY(type, NAME, KIND, member)                                                              \
+    .name = (NAME), .kind = (KIND), .offset = offsetof(type, member)
+#define LIST(type, NAME, KIND, member)                                                             \
+    KEY(type, NAME, KIND, member), .count = offsetof(type, n_##member)
+
+#define AT_LEAST(a) .range = {.low = (a), .has_low = 1}
+#define ABOVE(a) .range = {.low = (a), .has_low = 1, .open_low = 1}
+#define FROM_TO(a, b) .range = {.low = (a), .high = (b), .has_low = 1, .has_high = 1}
+#define FROM_BELOW(a, b)                                                                           \
+    .range = {.low = (a), .high = (b), .has_low = 1, .has_high = 1, .open_high = 1}
+#define BETWEEN(a, b)                                                                              \
+    .range = {.low = (a), .high = (b), .has_low = 1, .has_high = 1, .open_low = 1, .open_high = 1}
+
+#define NOT_EMPTY .pattern = "^.+", .pattern_text = "must not be empty"
+
+#define MOST_UNITS 2147483647.0 /* BLAS takes 32-bit sizes */
+
+/* ---- names ---- */
+
+const char *const pp__task_names[] = {
+    [PP_TASK_AUTO] = "auto",
+    [PP_TASK_BINARY] = "binary",
+    [PP_TASK_MULTICLASS] = "multiclass",
+    [PP_TASK_REGRESSION] = "regression",
+};
+
+static const char *const balance_names[] = {
+    [PP_BALANCE_NONE] = "none",
+    [PP_BALANCE_OVERSAMPLE] = "oversample",
+    [PP_BALANCE_UNDERSAMPLE] = "undersample",
+    [PP_BALANCE_CLASS_WEIGHTS] = "class_weights",
+    [PP_BALANCE_GIVEN] = "given",
+};
+
+static const char *const layer_names[] = {
+    [PP_LAYER_DENSE] = "dense",           [PP_LAYER_ACTIVATION] = "activation",
+    [PP_LAYER_DROPOUT] = "dropout",       [PP_LAYER_BATCH_NORM] = "batch_norm",
+    [PP_LAYER_LAYER_NORM] = "layer_norm", [PP_LAYER_RESIDUAL] = "residual",
+};
+
+const char *const pp__activation_names[] = {
+    [PP_ACT_IDENTITY] = "identity",
+    [PP_ACT_RELU] = "relu",
+    [PP_ACT_LEAKY_RELU] = "leaky_relu",
+    [PP_ACT_GELU] = "gelu",
+    [PP_ACT_SILU] = "silu",
+    [PP_ACT_TANH] = "tanh",
+    [PP_ACT_SIGMOID] = "sigmoid",
+    [PP_ACT_SOFTPLUS] = "softplus",
+    [PP_ACT_SOFTMAX] = "softmax",
+};
+
+const char *const pp__init_names[] = {
+    [PP_INIT_AUTO] = "auto",         [PP_INIT_HE] = "he",         [PP_INIT_XAVIER] = "xavier",
+    [PP_INIT_LECUN] = "lecun",       [PP_INIT_NORMAL] = "normal", [PP_INIT_UNIFORM] = "uniform",
+    [PP_INIT_CONSTANT] = "constant", [PP_INIT_ZEROS] = "zeros",
+};
+
+/* A bias has no fan to scale by. */
+static const char *const bias_init_names[] = {
+    [PP_INIT_NORMAL] = "normal",
+    [PP_INIT_UNIFORM] = "uniform",
+    [PP_INIT_CONSTANT] = "constant",
+    [PP_INIT_ZEROS] = "zeros",
+};
+
+static const char *const at_prediction_names[] = {
+    [PP_PREDICT_NONE] = "none",
+    [PP_PREDICT_SIGMOID] = "sigmoid",
+    [PP_PREDICT_SOFTMAX] = "softmax",
+    [PP_PREDICT_CLAMP] = "clamp",
+};
+
+const char *const pp__loss_names[] = {
+    [PP_LOSS_BCE] = "bce",          [PP_LOSS_BCE_LOGITS] = "bce_logits",
+    [PP_LOSS_CE] = "cross_entropy", [PP_LOSS_CE_LOGITS] = "cross_entropy_logits",
+    [PP_LOSS_MSE] = "mse",          [PP_LOSS_MAE] = "mae",
+    [PP_LOSS_HUBER] = "huber",      [PP_LOSS_QUANTILE] = "quantile",
+    [PP_LOSS_AUTO] = "auto",
+};
+
+static const char *const targets_names[] = {
+    [PP_TARGETS_AUTO] = "auto",           [PP_TARGETS_INDEX] = "index",
+    [PP_TARGETS_ONE_HOT] = "one_hot",     [PP_TARGETS_DENSE] = "dense",
+    [PP_TARGETS_BROADCAST] = "broadcast",
+};
+
+const char *const pp__optimizer_names[] = {
+    [PP_OPT_SGD] = "sgd",         [PP_OPT_ADAM] = "adam",       [PP_OPT_ADAMW] = "adamw",
+    [PP_OPT_RMSPROP] = "rmsprop", [PP_OPT_ADAGRAD] = "adagrad",
+};
+
+static const char *const schedule_names[] = {
+    [PP_SCHEDULE_CONSTANT] = "constant",       [PP_SCHEDULE_STEP] = "step",
+    [PP_SCHEDULE_EXPONENTIAL] = "exponential", [PP_SCHEDULE_INVERSE_TIME] = "inverse_time",
+    [PP_SCHEDULE_COSINE] = "cosine",           [PP_SCHEDULE_PLATEAU] = "plateau",
+};
+
+/* ---- data ---- */
+
+#define DATA(NAME, KIND, member) KEY(pp_job_data, NAME, KIND, member)
+
+static const pp__key validation_keys[] = {
+    {DATA("fraction", PP__NUMBER, validation_fraction), .fallback = "0.1", FROM_BELOW(0, 1),
+     .help = "Share of the rows held out for evaluation; 0 evaluates on the training rows, unless "
+             "there are files."},
+    {DATA("files", PP__STRINGS, validation_files), .fallback = "[]", NOT_EMPTY,
+     .count = offsetof(pp_job_data, n_validation_files),
+     .help =
+         "HDF5 files to evaluate on, with the same data sets as data.files; fraction is then 0."},
+};
+
+/* Its keys live in pp_job_data itself. */
+static const pp__group validation_group = {
+    .keys = validation_keys, .n_keys = COUNT(validation_keys), .size = sizeof(pp_job_data)};
+
+static const pp__key data_keys[] = {
+    {LIST(pp_job_data, "files", PP__STRINGS, files), NOT_EMPTY, .at_least = 1,
+     .help = "HDF5 file, or a list of files taken as one set in this order."},
+    {DATA("x", PP__STRING, x), .fallback = "\"/x\"", NOT_EMPTY,
+     .help = "Data set of inputs [rows, ...] in every file."},
+    {DATA("y", PP__STRING, y), .fallback = "\"/y\"", NOT_EMPTY,
+     .help = "Data set of targets [rows] or [rows, columns] in every file."},
+    {DATA("row_weights", PP__STRING, row_weights), .fallback = "\"\"",
+     .help = "Data set of weights of the rows in the loss [rows]; empty: all 1."},
+    {DATA("task", PP__ENUM, task), .fallback = "\"auto\"", NAMES(pp__task_names),
+     .help = "What the targets are; auto: as y shows."},
+    {DATA("classes", PP__INT, classes), .fallback = "\"auto\"", FROM_TO(0, MOST_UNITS),
+     .may_be_auto = 1, .help = "Number of classes; auto: from y; a regression has 0."},
+    {.name = "validation",
+     .kind = PP__OBJECT,
+     .fallback = "{}",
+     .group = &validation_group,
+     .help = "Rows that are evaluated and never trained on."},
+    {DATA("standardise", PP__BOOL, standardise), .fallback = "false",
+     .help = "Shift and scale each input feature to mean 0 and deviation 1, measured on the "
+             "training rows."},
+    {DATA("balance", PP__ENUM, balance), .fallback = "\"none\"", NAMES(balance_names),
+     .help = "What to do about classes of unequal size: repeat rows, leave rows out, weight the "
+             "loss by rows / (classes * rows of the class), or weight it as given."},
+    {LIST(pp_job_data, "class_weights", PP__NUMBERS, class_weights), AT_LEAST(0), .at_least = 1,
+     .when = ON(PP_BALANCE_GIVEN), .help = "Weight of each class in the loss, one a class."},
+    {DATA("shuffle", PP__BOOL, shuffle), .fallback = "true",
+     .help = "Deal rows to lanes at random and mix them each epoch; false: file order."},
+    {DATA("window", PP__INT, window), .fallback = "\"auto\"", AT_LEAST(1), .may_be_auto = 1,
+     .help = "Rows read together; auto: from the chunks and the row count."},
+    {DATA("open_windows", PP__INT, open_windows), .fallback = "16", FROM_TO(1, MOST_UNITS),
+     .help = "Windows among which rows are mixed."},
+};
+
+static const pp__group data_group = {.selector = "balance",
+                                     .keys = data_keys,
+                                     .n_keys = COUNT(data_keys),
+                                     .size = sizeof(pp_job_data)};
+
+/* ---- model ---- */
+
+#define LAYER(NAME, KIND, member) KEY(pp_layer_spec, NAME, KIND, member)
+#define DENSE .when = ON(PP_LAYER_DENSE)
+#define NORMS (ON(PP_LAYER_BATCH_NORM) | ON(PP_LAYER_LAYER_NORM))
+
+static const pp__key layer_keys[] = {
+    {LAYER("type", PP__ENUM, type), NAMES(layer_names), .help = "Kind of layer."},
+    {LAYER("units", PP__INT, units), DENSE, FROM_TO(1, MOST_UNITS), .may_be_auto = 1,
+     .help = "Output features; auto (last dense layer only): from the task, the loss and y."},
+    {LAYER("activation", PP__ENUM, activation), DENSE, .fallback = "\"identity\"",
+     NAMES(pp__activation_names), .help = "Applied to the output of the layer."},
+    {LAYER("activation", PP__ENUM, activation), .when = ON(PP_LAYER_ACTIVATION),
+     NAMES(pp__activation_names),
+     .help = "The function, applied to each feature (softmax: to each row)."},
+    {LAYER("bias", PP__BOOL, bias), DENSE, .fallback = "true", .help = "Add a trained bias."},
+    {LAYER("init", PP__ENUM, init), DENSE, .fallback = "\"auto\"", NAMES(pp__init_names),
+     .help =
+         "Initial weights: he = normal with deviation sqrt(2 / inputs), xavier = uniform within "
+         "sqrt(6 / (inputs + outputs)), lecun = normal with deviation sqrt(1 / inputs), auto = he "
+         "where an activation like ReLU follows, else xavier; normal, uniform and constant are "
+         "scaled by init_scale."},
+    {LAYER("init_scale", PP__NUMBER, init_scale), DENSE, .fallback = "0.05",
+     .help = "Deviation (normal), bound (uniform) or value (constant) of the initial weights."},
+    {LAYER("bias_init", PP__ENUM, bias_init), DENSE, .fallback = "\"zeros\"",
+     NAMES(bias_init_names), .help = "Initial biases, scaled by bias_scale."},
+    {LAYER("bias_scale", PP__NUMBER, bias_scale), DENSE, .fallback = "0.05",
+     .help = "Deviation (normal), bound (uniform) or value (constant) of the initial biases."},
+    {LAYER("l1", PP__NUMBER, l1), DENSE, .fallback = "0", AT_LEAST(0),
+     .help = "Adds l1 * sum |w| over the weights to the loss of a step."},
+    {LAYER("l2", PP__NUMBER, l2), DENSE, .fallback = "0", AT_LEAST(0),
+     .help = "Adds l2 * sum w^2 over the weights to the loss of a step."},
+    {LAYER("rate", PP__NUMBER, rate), .when = ON(PP_LAYER_DROPOUT), .fallback = "0.5",
+     FROM_BELOW(0, 1), .help = "Probability that a feature is zeroed in training."},
+    {LAYER("momentum", PP__NUMBER, momentum), .when = ON(PP_LAYER_BATCH_NORM), .fallback = "0.1",
+     FROM_TO(0, 1),
+     .help = "Share of the batch in the running statistics: running = (1 - momentum) * running + "
+             "momentum * batch."},
+    {LAYER("epsilon", PP__NUMBER, epsilon), .when = NORMS, .fallback = "1e-5", ABOVE(0),
+     .help = "Added to the variance."},
+    {LAYER("trainable", PP__BOOL, trainable), .when = ON(PP_LAYER_DENSE) | NORMS,
+     .fallback = "true", .help = "false: frozen at the initial values."},
+    {LIST(pp_layer_spec, "layers", PP__LIST, layers), .when = ON(PP_LAYER_RESIDUAL), .at_least = 1,
+     .group = &pp__layer_group,
+     .help = "Layers inside the block, whose output is added to its input; they keep the width."},
+};
+
+const pp__group pp__layer_group = {.name = "layer",
+                                   .selector = "type",
+                                   .keys = layer_keys,
+                                   .n_keys = COUNT(layer_keys),
+                                   .size = sizeof(pp_layer_spec)};
+
+#define MODEL(NAME, KIND, member) KEY(pp_job_model, NAME, KIND, member)
+#define CLAMP .when = ON(PP_PREDICT_CLAMP)
+
+static const pp__key model_keys[] = {
+    {LIST(pp_job_model, "layers", PP__LIST, layers), .at_least = 1, .group = &pp__layer_group,
+     .help = "Layers from input to output."},
+    {MODEL("at_prediction", PP__ENUM, at_prediction), .fallback = "\"none\"",
+     NAMES(at_prediction_names),
+     .help = "Applied to outputs when predicting, never in training; none: what the loss implies "
+             "(sigmoid for bce_logits, softmax for cross_entropy_logits)."},
+    {MODEL("clamp_low", PP__NUMBER, clamp_low), CLAMP, .fallback = "0",
+     .help = "Lowest prediction."},
+    {MODEL("clamp_high", PP__NUMBER, clamp_high), CLAMP, .fallback = "1",
+     .help = "Highest prediction."},
+};
+
+static const pp__group model_group = {.selector = "at_prediction",
+                                      .keys = model_keys,
+                                      .n_keys = COUNT(model_keys),
+                                      .size = sizeof(pp_job_model)};
+
+/* ---- loss ---- */
+
+#define LOSS(NAME, KIND, member) KEY(pp_job_loss, NAME, KIND, member)
+#define ON_PROBABILITIES (ON(PP_LOSS_BCE) | ON(PP_LOSS_CE))
+#define ON_LOGITS (ON(PP_LOSS_BCE_LOGITS) | ON(PP_LOSS_CE_LOGITS))
+
+static const pp__key loss_keys[] = {
+    {LOSS("type", PP__ENUM, type), .fallback = "\"auto\"", NAMES(pp__loss_names),
+     .help =
+         "auto: bce_logits for a binary task, cross_entropy_logits for several classes, mse for "
+         "a regression. bce and cross_entropy expect probabilities, *_logits apply sigmoid or "
+         "softmax themselves."},
+    {LOSS("targets", PP__ENUM, targets), .fallback = "\"auto\"", NAMES(targets_names),
+     .help =
+         "How y meets the outputs: as class index, as one column a class made from it, as columns "
+         "(dense), or every prediction with every target (broadcast, a well-known mistake)."},
+    {LOSS("label_smoothing", PP__NUMBER, label_smoothing), .fallback = "0", FROM_BELOW(0, 1),
+     .when = ON_PROBABILITIES | ON_LOGITS | ON(PP_LOSS_AUTO),
+     .help = "Share s of the target given to all classes alike: t * (1 - s) + s / classes."},
+    {LOSS("delta", PP__NUMBER, delta), .when = ON(PP_LOSS_HUBER), .fallback = "1", ABOVE(0),
+     .help = "|error| beyond which the loss is linear, in units of y."},
+    {LOSS("quantile", PP__NUMBER, quantile), .when = ON(PP_LOSS_QUANTILE), .fallback = "0.5",
+     BETWEEN(0, 1), .help = "The quantile of y that is predicted."},
+    {LOSS("epsilon", PP__NUMBER, epsilon), .when = ON_PROBABILITIES, .fallback = "1e-7",
+     BETWEEN(0, 0.5), .help = "Probabilities are kept within [epsilon, 1 - epsilon]."},
+};
+
+static const pp__group loss_group = {
+    .selector = "type", .keys = loss_keys, .n_keys = COUNT(loss_keys), .size = sizeof(pp_job_loss)};
+
+/* ---- optimizer: defaults are PyTorch's ---- */
+
+#define OPT(NAME, KIND, member) KEY(pp_job_optimizer, NAME, KIND, member)
+#define ADAMS (ON(PP_OPT_ADAM) | ON(PP_OPT_ADAMW))
+#define LR_HELP "Learning rate, before the schedule."
+#define EPSILON_HELP "Added to the denominator of the update."
+
+static const pp__key optimizer_keys[] = {
+    {OPT("type", PP__ENUM, type), .fallback = "\"adam\"", NAMES(pp__optimizer_names),
+     .help = "The method."},
+    {OPT("lr", PP__NUMBER, lr), .when = ADAMS, .fallback = "0.001", ABOVE(0), .help = LR_HELP},
+    {OPT("lr", PP__NUMBER, lr), .when = ON(PP_OPT_SGD) | ON(PP_OPT_RMSPROP) | ON(PP_OPT_ADAGRAD),
+     .fallback = "0.01", ABOVE(0), .help = LR_HELP},
+    {OPT("momentum", PP__NUMBER, momentum), .when = ON(PP_OPT_SGD) | ON(PP_OPT_RMSPROP),
+     .fallback = "0", FROM_BELOW(0, 1), .help = "Share of the previous update that is kept."},
+    {OPT("nesterov", PP__BOOL, nesterov), .when = ON(PP_OPT_SGD), .fallback = "false",
+     .help = "Nesterov's momentum; needs momentum > 0."},
+    {OPT("beta1", PP__NUMBER, beta1), .when = ADAMS, .fallback = "0.9", FROM_BELOW(0, 1),
+     .help = "Decay of the mean of gradients."},
+    {OPT("beta2", PP__NUMBER, beta2), .when = ADAMS, .fallback = "0.999", FROM_BELOW(0, 1),
+     .help = "Decay of the mean of squared gradients."},
+    {OPT("alpha", PP__NUMBER, alpha), .when = ON(PP_OPT_RMSPROP), .fallback = "0.99",
+     FROM_BELOW(0, 1), .help = "Decay of the mean of squared gradients."},
+    {OPT("epsilon", PP__NUMBER, epsilon), .when = ADAMS | ON(PP_OPT_RMSPROP), .fallback = "1e-8",
+     ABOVE(0), .help = EPSILON_HELP},
+    {OPT("epsilon", PP__NUMBER, epsilon), .when = ON(PP_OPT_ADAGRAD), .fallback = "1e-10", ABOVE(0),
+     .help = EPSILON_HELP},
+    {OPT("weight_decay", PP__NUMBER, weight_decay), .when = ON(PP_OPT_ADAMW), .fallback = "0.01",
+     AT_LEAST(0), .help = "Weights shrink by lr * weight_decay a step, apart from the gradient."},
+    {OPT("weight_decay", PP__NUMBER, weight_decay), .when = ~ON(PP_OPT_ADAMW), .fallback = "0",
+     AT_LEAST(0), .help = "Adds weight_decay * weight to the gradient."},
+};
+
+static const pp__group optimizer_group = {.selector = "type",
+                                          .keys = optimizer_keys,
+                                          .n_keys = COUNT(optimizer_keys),
+                                          .size = sizeof(pp_job_optimizer)};
+
+/* ---- schedule ---- */
+
+#define SCHED(NAME, KIND, member) KEY(pp_job_schedule, NAME, KIND, member)
+
+static const pp__key schedule_keys[] = {
+    {SCHED("type", PP__ENUM, type), .fallback = "\"constant\"", NAMES(schedule_names),
+     .help = "How the learning rate changes with t, the epochs since the warm-up."},
+    {SCHED("factor", PP__NUMBER, factor), .when = ON(PP_SCHEDULE_STEP), .fallback = "0.1", ABOVE(0),
+     .help = "lr * factor^floor(t / every)."},
+    {SCHED("factor", PP__NUMBER, factor), .when = ON(PP_SCHEDULE_EXPONENTIAL), .fallback = "0.95",
+     ABOVE(0), .help = "lr * factor^t."},
+    {SCHED("factor", PP__NUMBER, factor), .when = ON(PP_SCHEDULE_PLATEAU), .fallback = "0.1",
+     BETWEEN(0, 1), .help = "The learning rate is multiplied by it when the loss stops improving."},
+    {SCHED("every", PP__NUMBER, every), .when = ON(PP_SCHEDULE_STEP), .fallback = "10", ABOVE(0),
+     .help = "Epochs between two steps."},
+    {SCHED("rate", PP__NUMBER, rate), .when = ON(PP_SCHEDULE_INVERSE_TIME), .fallback = "0.1",
+     AT_LEAST(0), .help = "lr / (1 + rate * t); per epoch."},
+    {SCHED("final", PP__NUMBER, final), .when = ON(PP_SCHEDULE_COSINE), .fallback = "0",
+     FROM_TO(0, 1), .help = "Share of the learning rate that is left at the end of training."},
+    {SCHED("patience", PP__INT, patience), .when = ON(PP_SCHEDULE_PLATEAU), .fallback = "10",
+     AT_LEAST(0), .help = "Evaluations without improvement that are put up with."},
+    {SCHED("min_lr", PP__NUMBER, min_lr), .when = ON(PP_SCHEDULE_PLATEAU), .fallback = "0",
+     AT_LEAST(0), .help = "The learning rate is never cut below this."},
+    {SCHED("warmup_steps", PP__INT, warmup_steps), .fallback = "0", AT_LEAST(0),
+     .help = "Steps in which the learning rate rises linearly from lr / warmup_steps to lr."},
+};
+
+static const pp__group schedule_group = {.selector = "type",
+                                         .keys = schedule_keys,
+                                         .n_keys = COUNT(schedule_keys),
+                                         .size = sizeof(pp_job_schedule)};
+
+/* ---- training, monitor, checkpoint, runtime ---- */
+
+#define TRAIN(NAME, KIND, member) KEY(pp_job_training, NAME, KIND, member)
+
+static const pp__key training_keys[] = {
+    {TRAIN("epochs", PP__INT, epochs), .fallback = "10", AT_LEAST(0),
+     .help = "Passes over the training rows; 0 where steps are given."},
+    {TRAIN("steps", PP__INT, steps), .fallback = "0", AT_LEAST(0),
+     .help = "Updates, instead of epochs; 0: by epochs."},
+    {TRAIN("batch", PP__INT, batch), .fallback = "256", FROM_TO(1, MOST_UNITS),
+     .help = "Rows of the global batch, whatever the number of ranks."},
+    {TRAIN("lanes", PP__INT, lanes), .fallback = "\"auto\"", FROM_TO(1, 4096), .power_of_two = 1,
+     .may_be_auto = 1,
+     .help = "Virtual workers, at least as many as ranks; auto: the largest power of two up to 8 "
+             "that leaves each lane at least 32 rows of a batch."},
+    {TRAIN("clip_norm", PP__NUMBER, clip_norm), .fallback = "0", AT_LEAST(0),
+     .help = "Greatest global norm of the gradient; 0: off."},
+    {TRAIN("early_stopping", PP__INT, early_stopping), .fallback = "0", AT_LEAST(0),
+     .help =
+         "Evaluations without improvement of the watched loss after which training ends; 0: off."},
+    {TRAIN("min_delta", PP__NUMBER, min_delta), .fallback = "0", AT_LEAST(0),
+     .help = "Improvement of the watched loss that counts."},
+};
+
+static const pp__group training_group = {
+    .keys = training_keys, .n_keys = COUNT(training_keys), .size = sizeof(pp_job_training)};
+
+static const pp__key monitor_keys[] = {
+    {KEY(pp_job_monitor, "log_steps", PP__INT, log_steps), .fallback = "100", AT_LEAST(0),
+     .help = "Steps between two step rows in metrics.jsonl; 0: none."},
+    {KEY(pp_job_monitor, "evaluate_epochs", PP__NUMBER, evaluate_epochs), .fallback = "1", ABOVE(0),
+     .help = "Epochs between two evaluations; the end is always evaluated."},
+    {KEY(pp_job_monitor, "save_initial", PP__BOOL, save_initial), .fallback = "false",
+     .help = "Write the initial parameters to initial.safetensors."},
+};
+
+static const pp__group monitor_group = {
+    .keys = monitor_keys, .n_keys = COUNT(monitor_keys), .size = sizeof(pp_job_monitor)};
+
+#define SAVE(NAME, KIND, member) KEY(pp_job_checkpoint, NAME, KIND, member)
+
+static const pp__key checkpoint_keys[] = {
+    {SAVE("every_steps", PP__INT, every_steps), .fallback = "0", AT_LEAST(0),
+     .help = "Steps between two checkpoints; 0: off. The three may be combined."},
+    {SAVE("every_epochs", PP__NUMBER, every_epochs), .fallback = "1", AT_LEAST(0),
+     .help = "Epochs between two checkpoints; 0: off."},
+    {SAVE("every_seconds", PP__NUMBER, every_seconds), .fallback = "0", AT_LEAST(0),
+     .help = "Seconds between two checkpoints; 0: off."},
+    {SAVE("keep", PP__INT, keep), .fallback = "2", FROM_TO(1, MOST_UNITS),
+     .help = "Newest checkpoints that are kept."},
+};
+
+static const pp__group checkpoint_group = {
+    .keys = checkpoint_keys, .n_keys = COUNT(checkpoint_keys), .size = sizeof(pp_job_checkpoint)};
+
+static const pp__key runtime_keys[] = {
+    {KEY(pp_job_runtime, "blas_kernel", PP__STRING, blas_kernel), .fallback = "\"auto\"",
+     .pattern = "^[A-Za-z0-9_]+$", .pattern_text = "must be \"auto\" or the name of a kernel",
+     .help = "OpenBLAS kernel (OPENBLAS_CORETYPE, such as Haswell) for equal bits on unlike "
+             "processors; auto: OpenBLAS picks."},
+    {KEY(pp_job_runtime, "bucket", PP__INT, bucket), .fallback = "4194304",
+     FROM_TO(1024, 1073741824), .help = "Bytes of parameters that are exchanged together."},
+};
+
+static const pp__group runtime_group = {
+    .keys = runtime_keys, .n_keys = COUNT(runtime_keys), .size = sizeof(pp_job_runtime)};
+
+/* ---- the job ---- */
+
+#define JOB(NAME, KIND, member) KEY(pp_job, NAME, KIND, member)
+#define SECTION(member) JOB(#member, PP__OBJECT, member), .group = &member##_group
+
+static const pp__key job_keys[] = {
+    {.name = "$schema", .kind = PP__IGNORED, .help = "For editors; ignored."},
+    {JOB("name", PP__STRING, name), .pattern = "^[^./\x01-\x1f][^/\x01-\x1f]*$",
+     .pattern_text = "must be usable as a directory name (not empty, no '/', no '.' in front)",
+     .help = "Name of the job and of its run directory."},
+    {JOB("output", PP__STRING, output), .fallback = "\"\"",
+     .help = "Run directory; empty: runs/NAME."},
+    {JOB("seed", PP__INT, seed), .fallback = "0", AT_LEAST(0),
+     .help = "Start of every random stream."},
+    {SECTION(data), .help = "What is learnt from."},
+    {SECTION(model), .help = "The network."},
+    {SECTION(loss), .fallback = "{}", .help = "What training makes small."},
+    {SECTION(optimizer), .fallback = "{}", .help = "How weights follow gradients."},
+    {SECTION(schedule), .fallback = "{}", .help = "The learning rate over time."},
+    {SECTION(training), .fallback = "{}", .help = "How long, and in which portions."},
+    {SECTION(monitor), .fallback = "{}", .help = "What is written down on the way."},
+    {SECTION(checkpoint), .fallback = "{}", .help = "When the state is saved."},
+    {SECTION(runtime), .fallback = "{}", .help = "How it is computed."},
+};
+
+const pp__group pp__job_group = {
+    .keys = job_keys, .n_keys = COUNT(job_keys), .size = sizeof(pp_job)};
