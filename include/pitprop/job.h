@@ -176,8 +176,8 @@ typedef struct pp_job_schedule {
 } pp_job_schedule;
 
 typedef struct pp_job_training {
-    int64_t epochs; /* either this ... */
-    int64_t steps;  /* ... or this; 0 = by epochs */
+    int64_t epochs; /* 0 = no bound by epochs */
+    int64_t steps;  /* 0 = no bound by steps; with both, whichever ends first */
     int64_t batch;  /* rows of the global batch */
     int64_t lanes;  /* power of two, PP_AUTO: largest power of two <= 8 with >= 32 rows a lane, else 1 */
     double clip_norm;       /* global gradient norm, 0 = off */

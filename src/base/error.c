@@ -36,13 +36,18 @@ pp_status pp_fail(pp_error *err, pp_status code, const char *format, ...)
 pp_status pp_fail_within(pp_error *err, pp_status code, const char *format, ...)
 {
     if (err == NULL) return code;
-    char inner[sizeof err->text];
-    memcpy(inner, err->text, sizeof inner);
+    char prefix[sizeof err->text];
     va_list arguments;
     va_start(arguments, format);
-    int used = vsnprintf(err->text, sizeof err->text, format, arguments);
+    vsnprintf(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
-    size_t at = used < 0 ? 0 : (size_t)used;
-    if (at < sizeof err->text) snprintf(err->text + at, sizeof err->text - at, ": %s", inner);
+    /* The text moves back by "prefix: "; what no longer fits is cut off. */
+    size_t shift = strlen(prefix), room = sizeof err->text;
+    if (shift + 2 < room) {
+        memmove(err->text + shift + 2, err->text, room - shift - 2);
+        memcpy(err->text, prefix, shift);
+        memcpy(err->text + shift, ": ", 2);
+        err->text[room - 1] = '\0';
+    }
     return err->code;
 }

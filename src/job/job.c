@@ -26,13 +26,7 @@ static pp_status settle(pp_job *job, const pp_json *root, pp_error *err)
             return pp_fail(err, PP_E_JOB, "data.validation: give either files or a fraction");
     }
     const pp_json *epochs = pp_json_get(pp_json_get(root, "training"), "epochs");
-    if (job->training.steps > 0) {
-        if (epochs == NULL) job->training.epochs = 0;
-        if (job->training.epochs > 0)
-            return pp_fail(
-                err, PP_E_JOB,
-                "training.steps: give either steps or epochs (epochs 0 leaves it to steps)");
-    }
+    if (job->training.steps > 0 && epochs == NULL) job->training.epochs = 0;
     return PP_OK;
 }
 

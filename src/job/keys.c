@@ -343,9 +343,9 @@ static const pp__group schedule_group = {.selector = "type",
 
 static const pp__key training_keys[] = {
     {TRAIN("epochs", PP__INT, epochs), .fallback = "10", AT_LEAST(0),
-     .help = "Passes over the training rows; 0 where steps are given."},
+     .help = "Passes over the training rows; 0 (the default where steps are given): no bound."},
     {TRAIN("steps", PP__INT, steps), .fallback = "0", AT_LEAST(0),
-     .help = "Updates, instead of epochs; 0: by epochs."},
+     .help = "Updates; with epochs as well, whichever ends first. 0: by epochs."},
     {TRAIN("batch", PP__INT, batch), .fallback = "256", FROM_TO(1, MOST_UNITS),
      .help = "Rows of the global batch, whatever the number of ranks."},
     {TRAIN("lanes", PP__INT, lanes), .fallback = "\"auto\"", FROM_TO(1, 4096), .power_of_two = 1,

@@ -1,0 +1,35 @@
+/* What people read: the result page and the progress line. Text only; no MPI, no files of its own.
+ */
+#ifndef PITPROP_REPORT_H
+#define PITPROP_REPORT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "pitprop/log.h"
+#include "pitprop/sketch.h"
+#include "pitprop/trial.h"
+#include "pitprop/verdict.h"
+
+/* How a stream may be written: colour only on a terminal without NO_COLOR; width in columns. */
+typedef struct pp_style {
+    int terminal, colour, utf8, width;
+} pp_style;
+pp_style pp_style_of(FILE *stream);
+
+/* The global distribution of predictions as a horizontal histogram, at most 20 lines: 0.5, the base
+ * rate (binary) or the target mean (regression) marked; multi-class: a line a class with its share
+ * of answers beside its share of targets. */
+void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketch);
+/* Metrics of one evaluation, a line each, those that apply. title: "held-out rows". */
+void pp_report_metrics(FILE *stream, pp_style style, const char *title, const pp_summary *summary);
+void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
+
+/* One rewritten line on a terminal (at most 10 a second); nothing elsewhere: batch logs get epoch
+ * lines through pp_log_write. */
+void pp_report_progress(pp_log *log, const pp_progress *progress);
+
+/* "1m 05s", "2h 03m" into text [size]; returns text. */
+char *pp_report_duration(double seconds, char *text, size_t size);
+
+#endif

@@ -1,0 +1,105 @@
+/* The prediction sketch: a plain, mergeable summary of predictions of any number of rows.
+ *
+ * Everything in it is an integer count, a minimum or maximum, or an exact sum (pp_sum), so any
+ * split of any rows over any ranks, added and merged in any order, gives the same bytes after a
+ * merge (and the same summary before one). No MPI in it. The size depends on its shape alone: 140
+ * KB for binary, at most 0.6 MB up to 10 classes, 1.2 MB for 200. */
+#ifndef PITPROP_SKETCH_H
+#define PITPROP_SKETCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pitprop/error.h"
+#include "pitprop/sum.h"
+
+typedef enum pp_sketch_kind {
+    PP_SKETCH_BINARY,
+    PP_SKETCH_MULTICLASS,
+    PP_SKETCH_REGRESSION
+} pp_sketch_kind;
+
+typedef struct pp_sketch_shape {
+    pp_sketch_kind kind;
+    int classes;      /* multi-class: K >= 2; 2 for binary; 0 for regression */
+    int columns;      /* prediction columns: K for multi-class, 1 for binary, k for regression */
+    double low, high; /* regression: range of the targets, for the histogram bins */
+} pp_sketch_shape;
+
+typedef struct pp_sketch pp_sketch; /* one block of memory: may be copied with memcpy */
+
+size_t pp_sketch_bytes(const pp_sketch_shape *shape);
+pp_sketch *
+pp_sketch_create(const pp_sketch_shape *shape); /* empty; NULL: out of memory; free() it */
+void pp_sketch_clear(pp_sketch *sketch);
+
+/* Adds one row.
+ *   p     [columns]: binary: probability of class 1; multi-class: probability of each class;
+ *         regression: predictions. Any float. A row that holds a NaN or an infinity counts in rows,
+ *         non_finite and first_non_finite_row only. Values outside [0, 1] count as out of range and
+ *         are clamped for log loss and entropy.
+ *   y     class index, or NULL for regression and for rows without a label; a label outside the
+ *         classes counts as "label_outside", and its row in what needs no label.
+ *   t     [columns] targets of a regression, else NULL.
+ *   loss  the training loss of the row, summed exactly.
+ * The answer to a row is class 1 if p >= 0.5 (binary), else the lowest of the likeliest classes. */
+void pp_sketch_add(pp_sketch *sketch, int64_t row, const float *p, const int64_t *y, const float *t,
+                   double loss);
+/* sizes must agree; usable as a pp_merge_fn. */
+void pp_sketch_merge(void *into, const void *from, size_t size);
+
+/* What a sketch says. Numbers that do not apply are NaN. Sums are exact, ratios are doubles, and
+ * shares are of the finite rows. Logarithms are natural except where bits are named. */
+typedef struct pp_summary {
+    pp_sketch_shape shape;
+    int64_t rows, non_finite, out_of_range;
+    int64_t label_outside; /* labels that are no class; regression: targets that are not finite */
+    int64_t first_non_finite_row;     /* -1: none */
+    double loss;                      /* mean of the row losses */
+    double mean, deviation, min, max; /* of p (binary), of the predictions (regression, all columns;
+                                         deviation within columns), of the largest probability
+                                         (multi-class) */
+    double spread; /* deviation of the predictions in units of the targets' (root of the summed
+                      variances of the columns; regression: the column that varies most) */
+    double target_mean, target_deviation; /* binary: base rate; regression: of the targets */
+    double tolerance; /* what counts as "the same prediction": 2% of the target deviation, which is
+                         0.01 for a balanced binary target; 0.01 for multi-class */
+    double median;    /* of the same numbers as mean, from the histogram (one regression column) */
+    double median_mass; /* share of rows within tolerance of the median */
+    double half_mass;   /* binary: share of rows within 0.01 of 0.5 */
+    double base_mass;   /* share of rows within tolerance of the base rate or the target mean */
+    double
+        base_distance;  /* from the median to the base rate or the target mean; multi-class: the
+                           largest difference of a class between mean p and its share of targets */
+    double base_error;  /* standard error of that base rate, mean or share */
+    double information; /* classification: H(mean p) - mean H(p), in bits */
+    double accuracy, balanced_accuracy, log_loss;
+    double auc, auc_bound; /* multi-class: mean one-vs-rest; |true AUC - auc| <= auc_bound */
+    double auc_error;      /* standard error of auc, Hanley and McNeil 1982 */
+    double mse, mae, r2;   /* classification: mse is the Brier score summed over columns;
+                              r2: mean over the columns whose targets vary */
+    double correlation;    /* regression: with the targets, of the column where it is strongest */
+    double base_loss;    /* log loss of always answering the class shares, or the MSE of the mean */
+    double skill;        /* 1 - log_loss / base_loss, or 1 - mse / base_loss */
+    int classes_present; /* classes that at least one row has as its target */
+    int classes_predicted; /* classes that are the answer for at least one row */
+    int answer;            /* the most frequent answer (-1: none) and its share of the rows */
+    double answer_share;
+} pp_summary;
+
+pp_summary pp_sketch_summarise(const pp_sketch *sketch);
+
+/* Histogram for pictures: counts [bins] of equal width over [low, high]; what lies outside is in
+ * the end bins. Of p for binary, of the probability given to class `column` (multi-class, rows with
+ * a label), or of the predictions of all columns (regression). A row may fall into the neighbour of
+ * its bin if it is within 1/4000 of the border (multi-class: 1/125 for 100 classes and more;
+ * regression: in units of the target range). */
+void pp_sketch_histogram(const pp_sketch *sketch, int column, double low, double high, int bins,
+                         int64_t *counts);
+/* Rows whose target is, or whose answer is, this class. */
+int64_t pp_sketch_targets(const pp_sketch *sketch, int class_index);
+int64_t pp_sketch_answers(const pp_sketch *sketch, int class_index);
+/* -1 where it is not kept: off the diagonal of more than 256 classes. */
+int64_t pp_sketch_confusion(const pp_sketch *sketch, int target, int predicted);
+
+#endif

@@ -1,0 +1,141 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#include "pitprop/fs.h"
+
+static const cli_option *find(const cli_command *command, const char *name, size_t length)
+{
+    for (const cli_option *o = command->options; o->name != NULL; o++)
+        if ((strlen(o->name) == length && strncmp(o->name, name, length) == 0) ||
+            (o->brief != NULL && strlen(o->brief) == length && strncmp(o->brief, name, length) == 0))
+            return o;
+    return NULL;
+}
+
+static pp_status add_set(cli_args *args, char *text, pp_error *err)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text)
+        return pp_fail(err, PP_E_ARG, "--set %s: wants PATH=VALUE, such as training.epochs=3", text);
+    if (args->n_sets == CLI_SETS) return pp_fail(err, PP_E_ARG, "--set: more than %d", CLI_SETS);
+    *equals = '\0';
+    args->set_paths[args->n_sets] = text;
+    args->set_values[args->n_sets++] = equals + 1;
+    return PP_OK;
+}
+
+static pp_status store(const cli_option *o, cli_args *args, char *value, pp_error *err)
+{
+    if (o->kind == CLI_SET) return add_set(args, value, err);
+    char *field = (char *)args + o->offset;
+    if (o->kind == CLI_FLAG)
+        *(int *)(void *)field = 1;
+    else
+        *(const char **)(void *)field = value;
+    return PP_OK;
+}
+
+/* "--name value", "--name=value", "-o value". Advances *i past what it takes. */
+static pp_status parse_option(const cli_command *command, int argc, char **argv, int *i,
+                              cli_args *args, pp_error *err)
+{
+    char *text = argv[*i];
+    size_t length = strcspn(text, "=");
+    const cli_option *o = find(command, text, length);
+    if (o == NULL)
+        return pp_fail(err, PP_E_ARG, "%.*s: unknown option of '%s'; see pitprop %s --help", (int)length,
+                       text, command->name, command->name);
+    if (o->kind == CLI_FLAG) {
+        if (text[length] == '=')
+            return pp_fail(err, PP_E_ARG, "%s: takes no value", o->name);
+        return store(o, args, NULL, err);
+    }
+    if (text[length] == '=') return store(o, args, text + length + 1, err);
+    if (*i + 1 >= argc) return pp_fail(err, PP_E_ARG, "%s: wants %s after it", o->name, o->value);
+    return store(o, args, argv[++*i], err);
+}
+
+pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args, pp_error *err)
+{
+    int only_positionals = 0;
+    for (int i = 0; i < argc; i++) {
+        if (!only_positionals && strcmp(argv[i], "--") == 0) {
+            only_positionals = 1;
+        } else if (!only_positionals && argv[i][0] == '-' && argv[i][1] != '\0') {
+            pp_status status = parse_option(command, argc, argv, &i, args, err);
+            if (status != PP_OK) return status;
+        } else if (args->n_positional == command->most) {
+            return pp_fail(err, PP_E_ARG, "%s: one argument too many; usage: pitprop %s %s", argv[i],
+                           command->name, command->positionals);
+        } else {
+            args->positional[args->n_positional++] = argv[i];
+        }
+    }
+    if (!args->help && args->n_positional < command->least)
+        return pp_fail(err, PP_E_ARG, "usage: pitprop %s %s; see pitprop %s --help", command->name,
+                       command->positionals, command->name);
+    return PP_OK;
+}
+
+void cli_print_help(const cli_command *command)
+{
+    printf("usage: pitprop %s %s%s[options]\n\n%s\n\noptions:\n", command->name, command->positionals,
+           *command->positionals ? " " : "", command->help);
+    for (const cli_option *o = command->options; o->name != NULL; o++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s%s%s%s%s", o->brief != NULL ? o->brief : "",
+                 o->brief != NULL ? ", " : "", o->name, o->value != NULL ? " " : "",
+                 o->value != NULL ? o->value : "");
+        printf("  %-24s %s\n", left, o->help);
+    }
+    if (command->notes != NULL) printf("\n%s\n", command->notes);
+}
+
+int cli_fail(cli *c, pp_status status, const pp_error *err)
+{
+    if (c->world != NULL && pp_comm_size(c->world) > 1 && err->rank > 0)
+        pp_log_write(&c->log, PP_LOG_ERROR, "%s (rank %d)", err->text, err->rank);
+    else
+        pp_log_write(&c->log, PP_LOG_ERROR, "%s", err->text);
+    return pp_status_exit_code(status);
+}
+
+pp_status cli_integer(const char *option, const char *text, long long low, long long high,
+                      long long *value, pp_error *err)
+{
+    char *end;
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || errno != 0 || *value < low || *value > high)
+        return pp_fail(err, PP_E_ARG, "%s %s: wants an integer from %lld to %lld", option, text, low,
+                       high);
+    return PP_OK;
+}
+
+pp_status cli_load_job(cli *c, pp_job **job, pp_error *err)
+{
+    const char *path = c->args.positional[0];
+    char *text = NULL;
+    size_t length = 0;
+    pp_status status = PP_OK;
+    if (pp_comm_rank(c->world) == 0) status = pp_fs_read(path, &text, &length, err);
+    /* A job that cannot be read is a wrong command line: exit code 2. */
+    if (status == PP_E_IO) status = PP_E_ARG;
+    status = pp_comm_agree(c->world, status, err);
+    if (status != PP_OK) return status;
+    pp_comm_broadcast(c->world, 0, &length, sizeof length);
+    if (text == NULL) text = malloc(length + 1);
+    if (text == NULL) status = pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
+    status = pp_comm_agree(c->world, status, err);
+    if (status == PP_OK) {
+        pp_comm_broadcast(c->world, 0, text, length + 1);
+        pp_patch patch = {c->args.set_paths, c->args.set_values, c->args.n_sets};
+        status = pp_comm_agree(c->world, pp_job_parse(text, path, &patch, job, err), err);
+    }
+    free(text);
+    return status;
+}

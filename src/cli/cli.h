@@ -1,0 +1,80 @@
+/* The command line: one table of commands, one table of options per command; parser and --help come from
+ * the tables. Results go to stdout, messages to stderr. */
+#ifndef PITPROP_CLI_H
+#define PITPROP_CLI_H
+
+#include <signal.h>
+#include <stddef.h>
+
+#include "pitprop/comm.h"
+#include "pitprop/error.h"
+#include "pitprop/job.h"
+#include "pitprop/log.h"
+
+enum { CLI_POSITIONALS = 4, CLI_SETS = 256 }; /* --output takes one more set */
+
+/* What the options of any command fill in. */
+typedef struct cli_args {
+    const char *positional[CLI_POSITIONALS];
+    int n_positional;
+    const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
+    int n_sets;
+    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse;
+    const char *output, *target, *labels, *x, *seed, *rows;
+} cli_args;
+
+typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
+
+typedef struct cli_option {
+    const char *name;  /* "--output" */
+    const char *brief; /* "-o", nullable */
+    const char *value; /* what follows it in the help; NULL for a flag */
+    cli_kind kind;
+    size_t offset; /* in cli_args */
+    const char *help;
+} cli_option;
+
+typedef struct cli {
+    pp_comm *world; /* NULL for commands that are not parallel */
+    pp_log log;
+    cli_args args;
+    const struct cli_command *command;
+} cli;
+
+typedef struct cli_command {
+    const char *name, *positionals, *help;
+    int least, most; /* positional arguments */
+    int parallel;    /* starts MPI; others run on one rank and the rest leave quietly */
+    const cli_option *options; /* ended by a NULL name */
+    int (*run)(cli *c);        /* returns the exit code */
+    const char *notes;         /* more help, nullable */
+} cli_command;
+
+extern const cli_command cli_train, cli_predict, cli_check, cli_schema, cli_import, cli_synth,
+    cli_version;
+
+/* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
+extern volatile sig_atomic_t cli_stop;
+
+/* Fills args from argv [argc] (after the command's name). */
+pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args, pp_error *err);
+void cli_print_help(const cli_command *command);
+/* Prints the error once and returns the exit code. */
+int cli_fail(cli *c, pp_status status, const pp_error *err);
+/* Whole text is an integer within bounds. */
+pp_status cli_integer(const char *option, const char *text, long long low, long long high,
+                      long long *value, pp_error *err);
+/* Collective: rank 0 reads the job file args.positional[0], everyone parses it with --set and --output. */
+pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
+
+#define CLI_OPTION(name, brief, value, kind, field, help)                                          \
+    {                                                                                              \
+        name, brief, value, kind, offsetof(cli_args, field), help                                  \
+    }
+#define CLI_HELP_OPTION CLI_OPTION("--help", "-h", NULL, CLI_FLAG, help, "print this and exit")
+#define CLI_END                                                                                    \
+    {                                                                                              \
+        NULL, NULL, NULL, CLI_FLAG, 0, NULL                                                        \
+    }
+
+#endif

@@ -1,0 +1,103 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+#include "pitprop/check.h"
+#include "pitprop/version.h"
+
+static const cli_command *const commands[] = {&cli_train,  &cli_predict, &cli_check,  &cli_schema,
+                                              &cli_import, &cli_synth,   &cli_version};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+volatile sig_atomic_t cli_stop;
+
+static void request_stop(int signal_number)
+{
+    (void)signal_number;
+    cli_stop = 1;
+}
+
+static void on_bug(void)
+{
+    pp_comm_abort(70);
+}
+
+static void print_usage(FILE *stream)
+{
+    fprintf(stream, "pitprop %s: trains over MPI ranks, watches the predictions of the whole data set, "
+                    "and says when\nthey stop telling inputs apart.\n\nusage: pitprop COMMAND ...\n\n",
+            PP_VERSION);
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(stream, "  %-8s %-22s %s\n", commands[i]->name, commands[i]->positionals,
+                commands[i]->help);
+    fprintf(stream, "\npitprop COMMAND --help says more. Exit codes: 0 done; 2 the job or the command "
+                    "line is wrong;\n3 the data or the environment is wrong; 4 collapse found, where "
+                    "asked to fail on it;\n5 stopped on request with everything saved; 70 a bug.\n");
+}
+
+static const cli_command *find(const char *name)
+{
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(commands[i]->name, name) == 0) return commands[i];
+    return NULL;
+}
+
+/* The launchers (mpirun, srun --mpi=pmix) tell a process its rank before MPI starts. */
+static int is_other_rank(void)
+{
+    const char *rank = getenv("PMIX_RANK");
+    return rank != NULL && strcmp(rank, "0") != 0;
+}
+
+static int run_parallel(cli *c, int *argc, char ***argv)
+{
+    pp_error err = {0};
+    pp_status status = pp_comm_start(argc, argv, &c->world, &err);
+    if (status != PP_OK) return cli_fail(c, status, &err);
+    c->log.speaks = pp_comm_rank(c->world) == 0;
+    pp_check_on_failure(on_bug);
+    struct sigaction action = {.sa_handler = request_stop};
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGUSR2, &action, NULL);
+    int code = c->command->run(c);
+    pp_comm_stop(c->world);
+    return code;
+}
+
+static int run(const cli_command *command, int argc, char **argv)
+{
+    cli c = {.command = command,
+             .log = {.speaks = !is_other_rank(), .level = PP_LOG_INFO, .terminal = stderr}};
+    pp_error err = {0};
+    pp_status status = cli_parse(command, argc - 2, argv + 2, &c.args, &err);
+    if (c.args.quiet) c.log.level = PP_LOG_WARN;
+    if (c.args.verbose) c.log.level = PP_LOG_DEBUG;
+    if (status != PP_OK) return cli_fail(&c, status, &err);
+    if (c.args.help) {
+        if (c.log.speaks) cli_print_help(command);
+        return 0;
+    }
+    if (command->parallel) return run_parallel(&c, &argc, &argv);
+    return c.log.speaks ? command->run(&c) : 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        if (!is_other_rank()) print_usage(stdout);
+        return 0;
+    }
+    const cli_command *command = strcmp(name, "--version") == 0 ? &cli_version : find(name);
+    if (command != NULL) return run(command, argc, argv);
+    if (!is_other_rank()) {
+        if (*name == '\0')
+            print_usage(stderr);
+        else
+            fprintf(stderr, "pitprop: error: %s: no such command; see pitprop --help\n", name);
+    }
+    return 2;
+}

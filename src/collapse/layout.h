@@ -1,0 +1,74 @@
+/* What is inside a sketch, for this folder only. */
+#ifndef PITPROP_COLLAPSE_LAYOUT_H
+#define PITPROP_COLLAPSE_LAYOUT_H
+
+#include "pitprop/sketch.h"
+
+/* The exact sums of a sketch, over the finite rows. Sums of columns follow the named ones:
+ * multi-class: normalised p of each; binary: what clamping to [0, 1] adds to p; regression: five
+ * sums for each. */
+enum {
+    SUM_LOSS,     /* training loss */
+    SUM_LOG_LOSS, /* -log p[y], rows with a label */
+    SUM_ENTROPY,  /* of p, nats */
+    SUM_TOP,      /* p (binary), largest p (multi-class) */
+    SUM_TOP_SQUARE,
+    SUM_SQUARE, /* multi-class: over the columns, of normalised p */
+    SUM_ERROR,  /* classification: squared errors (Brier); regression: absolute errors */
+    SUM_COLUMNS
+};
+/* Of one regression column, around the centre of the target range so that variances do not
+ * cancel: predictions, targets, and the squared differences of the two. */
+enum { COLUMN_P, COLUMN_PP, COLUMN_T, COLUMN_TT, COLUMN_EE, COLUMN_SUMS };
+
+enum {
+    BINARY_GROUPS = 3,          /* histograms of p: target 0, target 1, no target */
+    MULTICLASS_GROUPS = 2,      /* histograms of p[c]: target is another class, target is c */
+    FINEST = 32,                /* bins an octave of the binary and of the largest-p histogram */
+    HISTOGRAM_COUNTS = 1 << 16, /* about as many in all histograms of a multi-class sketch */
+    CONFUSION_CLASSES = 256,    /* the whole matrix up to here */
+    REGRESSION_BINS = 8000 /* over twice the range of the targets; one more at either end beyond */
+};
+
+struct pp_sketch {
+    int32_t kind, classes, columns;
+    int32_t per_octave; /* bins an octave of the histograms that AUC comes from */
+    int64_t bins;       /* of one of those */
+    double low, high;
+    int64_t n_sums, n_counts;
+    int64_t rows, non_finite, out_of_range, label_outside;
+    int64_t first_non_finite_row; /* INT64_MAX: none */
+    double min, max;              /* +inf, -inf: none yet */
+    /* Where in the counts: histograms [columns][groups][bins] come first. */
+    int64_t top; /* histogram of the largest p (multi-class) */
+    int64_t targets, answers, hits, confusion;
+    pp_sum sums[]; /* [n_sums], then int64_t counts [n_counts] */
+};
+
+static inline int64_t *pp__counts(const pp_sketch *sketch)
+{
+    return (int64_t *)(uintptr_t)(sketch->sums + sketch->n_sums);
+}
+
+/* ---- bins of a probability: equal width 1/(125 per_octave), and geometric within 0.008 of 0, 1/2
+ * and 1, where collapsed and confident models crowd: 16 octaves of per_octave bins each. per_octave
+ * is a power of two up to 32. ---- */
+int pp__bins(int per_octave);
+int pp__bin_of(int per_octave, float p);      /* p finite; clamped to [0, 1] */
+double pp__bin_edge(int per_octave, int bin); /* lower edge; bin may be pp__bins: 1 */
+
+/* ---- bins of a regression: 1 + REGRESSION_BINS + 1 ---- */
+int pp__regression_bin(const pp_sketch *sketch, double p);
+double pp__regression_edge(const pp_sketch *sketch, int bin); /* -inf for bin 0 */
+
+/* ---- area under the ROC curve. Binary: of class 1. Multi-class: one against the rest, mean over
+ * the classes that occur; the error is the mean as well, which no dependence between the classes
+ * can exceed. ---- */
+typedef struct pp__auc {
+    double value; /* NaN: one class only */
+    double bound; /* |true AUC - value| <= bound */
+    double error; /* standard error */
+} pp__auc;
+pp__auc pp__sketch_auc(const pp_sketch *sketch);
+
+#endif

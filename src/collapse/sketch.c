@@ -1,0 +1,327 @@
+/* Filling and merging: the hot path, called for every row of training.
+ *
+ * A value is rounded the same way wherever its row is added, and sums are exact, so nothing here
+ * depends on who adds which row in which order. */
+#include "pitprop/sketch.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pitprop/check.h"
+#include "layout.h"
+
+#define CLAMP 1e-7                   /* log loss takes p within [CLAMP, 1 - CLAMP] */
+#define LEAST_LOG_LOSS 1.00000005e-7 /* -log(1 - CLAMP) */
+enum { NORMALISE_EVERY = 1 << 28 };  /* rows: keeps far from the 2^30 that a pp_sum allows */
+
+/* ---- shape ---- */
+
+static int multiclass_per_octave(int classes)
+{
+    int per_octave = FINEST;
+    while (per_octave > 1 &&
+           (int64_t)classes * MULTICLASS_GROUPS * pp__bins(per_octave) > HISTOGRAM_COUNTS)
+        per_octave /= 2;
+    return per_octave;
+}
+
+static void lay_out_classes(pp_sketch *head, int64_t histogram_counts, int64_t top_counts)
+{
+    int64_t k = head->classes;
+    head->top = histogram_counts;
+    head->targets = head->top + top_counts;
+    head->answers = head->targets + k;
+    head->hits = head->answers + k;
+    head->confusion = head->hits + k;
+    head->n_counts = head->confusion + (k <= CONFUSION_CLASSES ? k * k : 0);
+    head->n_sums = SUM_COLUMNS + head->columns;
+}
+
+static void lay_out_regression(pp_sketch *head, const pp_sketch_shape *shape)
+{
+    int ranged = isfinite(shape->low) && isfinite(shape->high) && shape->high > shape->low;
+    double centre = isfinite(shape->low) ? shape->low : 0.0;
+    double reach = fmax(fabs(centre), 1.0) / 2; /* one target value: any range around it will do */
+    head->low = ranged ? shape->low : centre - reach;
+    head->high = ranged ? shape->high : centre + reach;
+    head->targets = REGRESSION_BINS + 2;
+    head->n_counts = head->targets + 1;
+    head->n_sums = SUM_COLUMNS + (int64_t)COLUMN_SUMS * head->columns;
+}
+
+/* head without its sums and counts, all zero but for the shape and the places. */
+static pp_sketch lay_out(const pp_sketch_shape *shape)
+{
+    pp_sketch head;
+    memset(&head, 0, sizeof head);
+    head.kind = (int32_t)shape->kind;
+    head.columns = shape->columns;
+    switch (shape->kind) {
+    case PP_SKETCH_BINARY:
+        PP_CHECK(shape->columns == 1);
+        head.classes = 2;
+        head.per_octave = FINEST;
+        head.bins = pp__bins(FINEST);
+        lay_out_classes(&head, BINARY_GROUPS * head.bins, 0);
+        break;
+    case PP_SKETCH_MULTICLASS:
+        PP_CHECK(shape->classes >= 2 && shape->columns == shape->classes);
+        head.classes = shape->classes;
+        head.per_octave = multiclass_per_octave(shape->classes);
+        head.bins = pp__bins(head.per_octave);
+        lay_out_classes(&head, head.classes * MULTICLASS_GROUPS * head.bins, pp__bins(FINEST));
+        break;
+    case PP_SKETCH_REGRESSION:
+        PP_CHECK(shape->columns >= 1);
+        lay_out_regression(&head, shape);
+        break;
+    }
+    return head;
+}
+
+static size_t total_bytes(const pp_sketch *head)
+{
+    return sizeof *head + (size_t)head->n_sums * sizeof(pp_sum) +
+           (size_t)head->n_counts * sizeof(int64_t);
+}
+
+size_t pp_sketch_bytes(const pp_sketch_shape *shape)
+{
+    pp_sketch head = lay_out(shape);
+    return total_bytes(&head);
+}
+
+pp_sketch *pp_sketch_create(const pp_sketch_shape *shape)
+{
+    pp_sketch head = lay_out(shape);
+    pp_sketch *sketch = malloc(total_bytes(&head));
+    if (sketch == NULL) return NULL;
+    memcpy(sketch, &head, sizeof head);
+    pp_sketch_clear(sketch);
+    return sketch;
+}
+
+void pp_sketch_clear(pp_sketch *sketch)
+{
+    memset(sketch->sums, 0, total_bytes(sketch) - sizeof *sketch);
+    sketch->rows = sketch->non_finite = sketch->out_of_range = sketch->label_outside = 0;
+    sketch->first_non_finite_row = INT64_MAX;
+    sketch->min = INFINITY;
+    sketch->max = -INFINITY;
+}
+
+/* ---- adding ---- */
+
+static int all_finite(const float *values, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (!isfinite(values[i])) return 0;
+    return 1;
+}
+
+static double clamp01(double p)
+{
+    return p < 0.0 ? 0.0 : p > 1.0 ? 1.0 : p;
+}
+
+static double safe_log(double p)
+{
+    return log(p > CLAMP ? p : CLAMP);
+}
+
+static double log_loss(double log_p)
+{
+    return -log_p > LEAST_LOG_LOSS ? -log_p : LEAST_LOG_LOSS;
+}
+
+/* Adding 0.0 turns -0.0 into 0.0, whose bytes differ. */
+static void note_value(pp_sketch *sketch, double value)
+{
+    if (value < sketch->min) sketch->min = value + 0.0;
+    if (value > sketch->max) sketch->max = value + 0.0;
+}
+
+/* The class of a row, or -1: none. */
+static int class_of(pp_sketch *sketch, const int64_t *y)
+{
+    if (y == NULL) return -1;
+    if (*y >= 0 && *y < sketch->classes) return (int)*y;
+    sketch->label_outside++;
+    return -1;
+}
+
+static void count_answer(pp_sketch *sketch, int target, int answer)
+{
+    int64_t *counts = pp__counts(sketch);
+    counts[sketch->answers + answer]++;
+    if (target < 0) return;
+    counts[sketch->targets + target]++;
+    counts[sketch->hits + target] += target == answer;
+    if (sketch->classes <= CONFUSION_CLASSES)
+        counts[sketch->confusion + (int64_t)target * sketch->classes + answer]++;
+}
+
+static void add_top(pp_sketch *sketch, double p)
+{
+    note_value(sketch, p);
+    pp_sum_add(sketch->sums + SUM_TOP, p);
+    pp_sum_add(sketch->sums + SUM_TOP_SQUARE, p * p);
+}
+
+static void add_binary(pp_sketch *sketch, float value, const int64_t *y)
+{
+    pp_sum *sums = sketch->sums;
+    double p = (double)value;
+    double q = clamp01(p);
+    double log_q = safe_log(q), log_rest = safe_log(1.0 - q);
+    int target = class_of(sketch, y);
+    int group = target < 0 ? BINARY_GROUPS - 1 : target;
+    pp__counts(sketch)[group * sketch->bins + pp__bin_of(FINEST, value)]++;
+    count_answer(sketch, target, p >= 0.5);
+    add_top(sketch, p);
+    if (q != p) {
+        sketch->out_of_range++;
+        pp_sum_add(sums + SUM_COLUMNS, q - p);
+    }
+    pp_sum_add(sums + SUM_ENTROPY, -(q * log_q + (1.0 - q) * log_rest));
+    if (target < 0) return;
+    pp_sum_add(sums + SUM_LOG_LOSS, log_loss(target == 1 ? log_q : log_rest));
+    pp_sum_add(sums + SUM_ERROR, (p - target) * (p - target));
+}
+
+/* What one look over a row's probabilities tells. */
+typedef struct row_look {
+    int answer, out_of_range;
+    double scale; /* makes the row sum to 1; 1 where it cannot */
+} row_look;
+
+static row_look look_at(const float *p, int count)
+{
+    row_look look = {0, 0, 1.0};
+    double sum = 0;
+    int negative = 0;
+    for (int c = 0; c < count; c++) {
+        sum += (double)p[c];
+        if (p[c] > p[look.answer]) look.answer = c;
+        if (p[c] < 0.0f) negative = 1;
+        if (p[c] < 0.0f || p[c] > 1.0f) look.out_of_range = 1;
+    }
+    if (!negative && sum > 0.0) look.scale = 1.0 / sum;
+    return look;
+}
+
+static void count_probability(pp_sketch *sketch, int column, float p, int is_target)
+{
+    int64_t group = (int64_t)column * MULTICLASS_GROUPS + is_target;
+    pp__counts(sketch)[group * sketch->bins + pp__bin_of(sketch->per_octave, p)]++;
+}
+
+static void add_multiclass(pp_sketch *sketch, const float *p, const int64_t *y)
+{
+    pp_sum *sums = sketch->sums;
+    row_look look = look_at(p, sketch->columns);
+    int target = class_of(sketch, y);
+    double entropy = 0, squares = 0, error = 0, target_log = 0;
+    for (int c = 0; c < sketch->columns; c++) {
+        double q = clamp01((double)p[c] * look.scale);
+        double log_q = safe_log(q);
+        double miss = (double)p[c] - (c == target);
+        entropy -= q * log_q;
+        squares += q * q;
+        error += miss * miss;
+        if (c == target) target_log = log_q;
+        pp_sum_add(sums + SUM_COLUMNS + c, q);
+        if (target >= 0) count_probability(sketch, c, p[c], c == target);
+    }
+    float top = p[look.answer];
+    sketch->out_of_range += look.out_of_range;
+    pp__counts(sketch)[sketch->top + pp__bin_of(FINEST, top)]++;
+    count_answer(sketch, target, look.answer);
+    add_top(sketch, (double)top);
+    pp_sum_add(sums + SUM_ENTROPY, entropy);
+    pp_sum_add(sums + SUM_SQUARE, squares);
+    if (target < 0) return;
+    pp_sum_add(sums + SUM_LOG_LOSS, log_loss(target_log));
+    pp_sum_add(sums + SUM_ERROR, error);
+}
+
+static void add_regression(pp_sketch *sketch, const float *p, const float *t)
+{
+    double centre = sketch->low + (sketch->high - sketch->low) / 2;
+    int64_t *counts = pp__counts(sketch);
+    pp_sum *sums = sketch->sums + SUM_COLUMNS;
+    for (int c = 0; c < sketch->columns; c++, sums += COLUMN_SUMS) {
+        double from_centre = (double)p[c] - centre;
+        note_value(sketch, (double)p[c]);
+        counts[pp__regression_bin(sketch, (double)p[c])]++;
+        pp_sum_add(sums + COLUMN_P, from_centre);
+        pp_sum_add(sums + COLUMN_PP, from_centre * from_centre);
+        if (t == NULL) continue;
+        double target = (double)t[c] - centre, miss = (double)p[c] - (double)t[c];
+        pp_sum_add(sums + COLUMN_T, target);
+        pp_sum_add(sums + COLUMN_TT, target * target);
+        pp_sum_add(sums + COLUMN_EE, miss * miss);
+        pp_sum_add(sketch->sums + SUM_ERROR, fabs(miss));
+    }
+    counts[sketch->targets] += t != NULL;
+}
+
+static void normalise(pp_sketch *sketch)
+{
+    for (int64_t i = 0; i < sketch->n_sums; i++)
+        pp_sum_normalise(sketch->sums + i);
+}
+
+void pp_sketch_add(pp_sketch *sketch, int64_t row, const float *p, const int64_t *y, const float *t,
+                   double loss)
+{
+    sketch->rows++;
+    if (sketch->rows % NORMALISE_EVERY == 0) normalise(sketch);
+    if (!all_finite(p, sketch->columns)) {
+        sketch->non_finite++;
+        if (row < sketch->first_non_finite_row) sketch->first_non_finite_row = row;
+        return;
+    }
+    if (t != NULL && !all_finite(t, sketch->columns)) {
+        sketch->label_outside++;
+        return;
+    }
+    pp_sum_add(sketch->sums + SUM_LOSS, loss);
+    switch ((pp_sketch_kind)sketch->kind) {
+    case PP_SKETCH_BINARY:
+        add_binary(sketch, *p, y);
+        break;
+    case PP_SKETCH_MULTICLASS:
+        add_multiclass(sketch, p, y);
+        break;
+    case PP_SKETCH_REGRESSION:
+        add_regression(sketch, p, t);
+        break;
+    }
+}
+
+/* ---- merging ---- */
+
+void pp_sketch_merge(void *into_bytes, const void *from_bytes, size_t size)
+{
+    pp_sketch *into = into_bytes;
+    const pp_sketch *from = from_bytes;
+    PP_CHECK(into->kind == from->kind && into->columns == from->columns);
+    PP_CHECK(total_bytes(into) == size && total_bytes(from) == size);
+    PP_CHECK(into->low == from->low && into->high == from->high);
+    into->rows += from->rows;
+    into->non_finite += from->non_finite;
+    into->out_of_range += from->out_of_range;
+    into->label_outside += from->label_outside;
+    if (from->first_non_finite_row < into->first_non_finite_row)
+        into->first_non_finite_row = from->first_non_finite_row;
+    if (from->min < into->min) into->min = from->min;
+    if (from->max > into->max) into->max = from->max;
+    for (int64_t i = 0; i < into->n_sums; i++)
+        pp_sum_merge(into->sums + i, from->sums + i);
+    int64_t *counts = pp__counts(into);
+    const int64_t *more = pp__counts(from);
+    for (int64_t i = 0; i < into->n_counts; i++)
+        counts[i] += more[i];
+}

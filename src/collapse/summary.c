@@ -1,0 +1,377 @@
+/* Reading a sketch: exact counts and sums to the numbers that people and verdicts use. */
+#include "pitprop/sketch.h"
+
+#include <math.h>
+
+#include "pitprop/check.h"
+#include "layout.h"
+
+#define HALF_WIDTH 0.01   /* "at 0.5" */
+#define TARGET_SHARE 0.02 /* tolerance in target deviations: 0.01 for a balanced binary target */
+#define EDGE_SLACK 1e-6   /* of the reach: borders of bins are rounded */
+static const double NATS_TO_BITS = 1.4426950408889634;
+
+static double sum_of(const pp_sketch *sketch, int index)
+{
+    return pp_sum_value(sketch->sums + index);
+}
+
+static double mean_of(const pp_sketch *sketch, int index, int64_t count)
+{
+    return count > 0 ? sum_of(sketch, index) / (double)count : NAN;
+}
+
+/* A variance that rounding has pushed below 0 is 0; NaN stays. */
+static double not_negative(double variance)
+{
+    return variance < 0 ? 0.0 : variance;
+}
+
+static double root(double variance)
+{
+    return sqrt(not_negative(variance));
+}
+
+/* -x log x, nats. */
+static double surprise(double share)
+{
+    return share > 0 ? -share * log(share) : 0.0;
+}
+
+int64_t pp_sketch_targets(const pp_sketch *sketch, int class_index)
+{
+    PP_CHECK(class_index >= 0 && class_index < sketch->classes);
+    return pp__counts(sketch)[sketch->targets + class_index];
+}
+
+int64_t pp_sketch_answers(const pp_sketch *sketch, int class_index)
+{
+    PP_CHECK(class_index >= 0 && class_index < sketch->classes);
+    return pp__counts(sketch)[sketch->answers + class_index];
+}
+
+int64_t pp_sketch_confusion(const pp_sketch *sketch, int target, int predicted)
+{
+    int k = sketch->classes;
+    PP_CHECK(target >= 0 && target < k && predicted >= 0 && predicted < k);
+    const int64_t *counts = pp__counts(sketch);
+    if (target == predicted) return counts[sketch->hits + target];
+    if (k > CONFUSION_CLASSES) return -1;
+    return counts[sketch->confusion + (int64_t)target * k + predicted];
+}
+
+/* ---- one histogram out of several: the bins of `groups` histograms in a row are added ---- */
+
+typedef struct bins_view {
+    const pp_sketch *sketch;
+    const int64_t *counts; /* [groups][count] */
+    int groups, count;
+    int per_octave; /* 0: a regression */
+} bins_view;
+
+static int64_t bin_count(const bins_view *view, int bin)
+{
+    int64_t count = 0;
+    for (int g = 0; g < view->groups; g++)
+        count += view->counts[(int64_t)g * view->count + bin];
+    return count;
+}
+
+static double bin_edge(const bins_view *view, int bin)
+{
+    return view->per_octave > 0 ? pp__bin_edge(view->per_octave, bin)
+                                : pp__regression_edge(view->sketch, bin);
+}
+
+/* The histogram of one column for pictures. */
+static bins_view column_view(const pp_sketch *sketch, int column)
+{
+    bins_view view = {sketch, pp__counts(sketch), 1, REGRESSION_BINS + 2, sketch->per_octave};
+    if (sketch->kind == PP_SKETCH_REGRESSION) return view;
+    view.count = pp__bins(view.per_octave);
+    view.groups = sketch->kind == PP_SKETCH_BINARY ? BINARY_GROUPS : MULTICLASS_GROUPS;
+    view.counts += (int64_t)column * view.groups * view.count;
+    return view;
+}
+
+/* The histogram of the numbers that the summary's mean is about. */
+static bins_view main_view(const pp_sketch *sketch)
+{
+    if (sketch->kind != PP_SKETCH_MULTICLASS) return column_view(sketch, 0);
+    bins_view view = {sketch, pp__counts(sketch) + sketch->top, 1, pp__bins(FINEST), FINEST};
+    return view;
+}
+
+/* The part of an occupied bin where values can be: no wider than the values are apart. */
+static double occupied_from(const bins_view *view, int bin)
+{
+    return fmin(fmax(bin_edge(view, bin), view->sketch->min), view->sketch->max);
+}
+
+static double occupied_to(const bins_view *view, int bin)
+{
+    return fmax(fmin(bin_edge(view, bin + 1), view->sketch->max), view->sketch->min);
+}
+
+/* Share of the counted values in bins that lie wholly within [centre - reach, centre + reach]. */
+static double mass_near(const bins_view *view, double centre, double reach)
+{
+    int64_t all = 0, near = 0;
+    double low = centre - reach * (1 + EDGE_SLACK), high = centre + reach * (1 + EDGE_SLACK);
+    for (int i = 0; i < view->count; i++) {
+        int64_t count = bin_count(view, i);
+        all += count;
+        if (count > 0 && occupied_from(view, i) >= low && occupied_to(view, i) <= high)
+            near += count;
+    }
+    return all > 0 && !isnan(centre) ? (double)near / (double)all : NAN;
+}
+
+/* To half the width of a bin, and exact where all values are equal. */
+static double median_of(const bins_view *view)
+{
+    int64_t all = 0, below = 0;
+    for (int i = 0; i < view->count; i++)
+        all += bin_count(view, i);
+    if (all == 0) return NAN;
+    int bin = 0;
+    while (2 * (below + bin_count(view, bin)) < all)
+        below += bin_count(view, bin++);
+    double low = occupied_from(view, bin);
+    return low + (occupied_to(view, bin) - low) / 2;
+}
+
+void pp_sketch_histogram(const pp_sketch *sketch, int column, double low, double high, int bins,
+                         int64_t *counts)
+{
+    PP_CHECK(column >= 0 && column < sketch->columns && bins > 0 && high > low);
+    bins_view view = column_view(sketch, column);
+    for (int i = 0; i < bins; i++)
+        counts[i] = 0;
+    for (int i = 0; i < view.count; i++) {
+        double from = bin_edge(&view, i), to = bin_edge(&view, i + 1);
+        double middle = isinf(from) ? low - 1 : isinf(to) ? high : from + (to - from) / 2;
+        double place = floor((middle - low) / (high - low) * bins);
+        int bin = place < 0 ? 0 : place >= bins ? bins - 1 : (int)place;
+        counts[bin] += bin_count(&view, i);
+    }
+}
+
+/* ---- classification ---- */
+
+static void put_answers(const pp_sketch *sketch, int64_t rows, int64_t labelled, pp_summary *s)
+{
+    int64_t hits = 0;
+    double recalls = 0;
+    for (int c = 0; c < sketch->classes; c++) {
+        int64_t targets = pp_sketch_targets(sketch, c), answers = pp_sketch_answers(sketch, c);
+        int64_t class_hits = pp_sketch_confusion(sketch, c, c);
+        hits += class_hits;
+        if (targets > 0) recalls += (double)class_hits / (double)targets;
+        s->classes_present += targets > 0;
+        s->classes_predicted += answers > 0;
+        if (answers > 0 && (s->answer < 0 || answers > pp_sketch_answers(sketch, s->answer)))
+            s->answer = c;
+    }
+    if (s->answer >= 0)
+        s->answer_share = (double)pp_sketch_answers(sketch, s->answer) / (double)rows;
+    if (labelled == 0) return;
+    s->accuracy = (double)hits / (double)labelled;
+    s->balanced_accuracy = recalls / s->classes_present;
+}
+
+/* Of p clamped to [0, 1] or normalised. */
+static double mean_probability(const pp_sketch *sketch, int class_index, int64_t rows)
+{
+    if (sketch->kind == PP_SKETCH_MULTICLASS)
+        return mean_of(sketch, SUM_COLUMNS + class_index, rows);
+    double p = mean_of(sketch, SUM_TOP, rows) + mean_of(sketch, SUM_COLUMNS, rows);
+    return class_index == 1 ? p : 1 - p;
+}
+
+/* Means of p against shares of targets: information, the best constant answer, distances. */
+static void put_shares(const pp_sketch *sketch, int64_t rows, int64_t labelled, pp_summary *s)
+{
+    double entropy_of_mean = 0, base_loss = 0, variance = mean_of(sketch, SUM_SQUARE, rows);
+    double target_variance = 0, farthest = 0;
+    for (int c = 0; c < sketch->classes; c++) {
+        double p = mean_probability(sketch, c, rows);
+        double share = (double)pp_sketch_targets(sketch, c) / (double)labelled;
+        entropy_of_mean += surprise(p);
+        base_loss += surprise(share);
+        variance -= p * p;
+        target_variance += share * (1 - share);
+        farthest = fmax(farthest, fabs(p - share));
+        s->base_error =
+            fmax(c == 0 ? 0.0 : s->base_error, root(share * (1 - share) / (double)labelled));
+    }
+    double bits = (entropy_of_mean - mean_of(sketch, SUM_ENTROPY, rows)) * NATS_TO_BITS;
+    s->information = bits > 0 ? bits : 0.0;
+    if (labelled == 0) {
+        s->base_error = NAN;
+        return;
+    }
+    s->base_loss = base_loss;
+    s->spread = target_variance > 0 ? root(variance / target_variance) : NAN;
+    s->base_distance = farthest;
+}
+
+static void put_binary(const pp_sketch *sketch, int64_t labelled, pp_summary *s)
+{
+    bins_view view = main_view(sketch);
+    double base = (double)pp_sketch_targets(sketch, 1) / (double)labelled;
+    s->half_mass = mass_near(&view, 0.5, HALF_WIDTH);
+    s->spread = s->base_distance = NAN;
+    if (labelled == 0) return;
+    s->target_mean = base;
+    s->target_deviation = root(base * (1 - base));
+    if (s->target_deviation > 0) {
+        s->tolerance = TARGET_SHARE * s->target_deviation;
+        s->spread = s->deviation / s->target_deviation;
+    }
+    s->base_mass = mass_near(&view, base, s->tolerance);
+    s->base_distance = fabs(s->median - base);
+}
+
+static void put_classification(const pp_sketch *sketch, int64_t rows, pp_summary *s)
+{
+    int64_t labelled = 0;
+    for (int c = 0; c < sketch->classes; c++)
+        labelled += pp_sketch_targets(sketch, c);
+    s->mean = mean_of(sketch, SUM_TOP, rows);
+    s->deviation = root(mean_of(sketch, SUM_TOP_SQUARE, rows) - s->mean * s->mean);
+    s->tolerance = HALF_WIDTH;
+    put_answers(sketch, rows, labelled, s);
+    put_shares(sketch, rows, labelled, s);
+    if (sketch->kind == PP_SKETCH_BINARY) put_binary(sketch, labelled, s);
+    s->log_loss = mean_of(sketch, SUM_LOG_LOSS, labelled);
+    s->mse = mean_of(sketch, SUM_ERROR, labelled);
+    if (s->base_loss > 0) s->skill = 1 - s->log_loss / s->base_loss;
+    pp__auc area = pp__sketch_auc(sketch);
+    s->auc = area.value;
+    s->auc_bound = area.bound;
+    s->auc_error = area.error;
+}
+
+/* ---- regression ---- */
+
+typedef struct column_moments {
+    double mean, variance, target_mean, target_variance, squared_error, correlation;
+} column_moments;
+
+static column_moments moments_of(const pp_sketch *sketch, int column, int64_t rows, int64_t targets)
+{
+    int at = SUM_COLUMNS + column * COLUMN_SUMS;
+    double centre = sketch->low + (sketch->high - sketch->low) / 2;
+    double p = mean_of(sketch, at + COLUMN_P, rows), t = mean_of(sketch, at + COLUMN_T, targets);
+    column_moments m;
+    m.mean = centre + p;
+    m.variance = not_negative(mean_of(sketch, at + COLUMN_PP, rows) - p * p);
+    m.target_mean = centre + t;
+    m.target_variance = not_negative(mean_of(sketch, at + COLUMN_TT, targets) - t * t);
+    m.squared_error = mean_of(sketch, at + COLUMN_EE, targets);
+    /* E(p - t)^2 = var p + var t - 2 cov + (difference of the means)^2 */
+    double covariance = (m.variance + m.target_variance + (p - t) * (p - t) - m.squared_error) / 2;
+    double scale = sqrt(m.variance) * sqrt(m.target_variance);
+    m.correlation = scale > 0 && rows == targets ? fmax(-1, fmin(1, covariance / scale)) : NAN;
+    return m;
+}
+
+static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_summary *s)
+{
+    column_moments total = {0, 0, 0, 0, 0, NAN};
+    double r2 = 0;
+    int varying = 0;
+    for (int c = 0; c < sketch->columns; c++) {
+        column_moments m = moments_of(sketch, c, rows, targets);
+        total.mean += m.mean / sketch->columns;
+        total.variance += m.variance / sketch->columns;
+        total.target_mean += m.target_mean / sketch->columns;
+        total.target_variance += m.target_variance / sketch->columns;
+        total.squared_error += m.squared_error / sketch->columns;
+        if (isnan(total.correlation) || fabs(m.correlation) > fabs(total.correlation))
+            total.correlation = m.correlation;
+        if (!(m.target_variance > 0)) continue;
+        r2 += 1 - m.squared_error / m.target_variance;
+        s->spread = fmax(s->spread, sqrt(m.variance / m.target_variance));
+        varying++;
+    }
+    s->mean = total.mean;
+    s->deviation = root(total.variance);
+    s->target_mean = total.target_mean;
+    s->target_deviation = root(total.target_variance);
+    s->mse = total.squared_error;
+    s->base_loss = total.target_variance;
+    s->correlation = total.correlation;
+    if (varying == 0) return;
+    s->r2 = r2 / varying;
+    s->skill = 1 - s->mse / s->base_loss;
+}
+
+static void put_regression(const pp_sketch *sketch, int64_t rows, pp_summary *s)
+{
+    int64_t targets = pp__counts(sketch)[sketch->targets];
+    put_columns(sketch, rows, targets, s);
+    s->mae = mean_of(sketch, SUM_ERROR, targets) / sketch->columns;
+    s->tolerance = targets > 0 ? TARGET_SHARE * s->target_deviation : NAN;
+    s->base_error = s->target_deviation / sqrt((double)targets);
+    if (sketch->columns > 1 || targets == 0) return;
+    bins_view view = main_view(sketch);
+    s->base_mass = mass_near(&view, s->target_mean, s->tolerance);
+}
+
+/* ---- all ---- */
+
+static pp_summary nothing_known(const pp_sketch *sketch)
+{
+    pp_summary s = {
+        .shape = {(pp_sketch_kind)sketch->kind, sketch->classes, sketch->columns, sketch->low,
+                  sketch->high},
+        .rows = sketch->rows,
+        .non_finite = sketch->non_finite,
+        .out_of_range = sketch->out_of_range,
+        .label_outside = sketch->label_outside,
+        .first_non_finite_row = sketch->non_finite > 0 ? sketch->first_non_finite_row : -1,
+        .answer = -1,
+    };
+    double *const unknown[] = {
+        &s.loss,         &s.mean,
+        &s.deviation,    &s.min,
+        &s.max,          &s.spread,
+        &s.target_mean,  &s.target_deviation,
+        &s.tolerance,    &s.median,
+        &s.median_mass,  &s.half_mass,
+        &s.base_mass,    &s.base_distance,
+        &s.base_error,   &s.information,
+        &s.accuracy,     &s.balanced_accuracy,
+        &s.log_loss,     &s.auc,
+        &s.auc_bound,    &s.auc_error,
+        &s.mse,          &s.mae,
+        &s.r2,           &s.correlation,
+        &s.base_loss,    &s.skill,
+        &s.answer_share,
+    };
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        *unknown[i] = NAN;
+    return s;
+}
+
+pp_summary pp_sketch_summarise(const pp_sketch *sketch)
+{
+    pp_summary s = nothing_known(sketch);
+    int regression = sketch->kind == PP_SKETCH_REGRESSION;
+    int64_t rows = sketch->rows - sketch->non_finite - (regression ? sketch->label_outside : 0);
+    if (rows == 0) return s;
+    bins_view view = main_view(sketch);
+    s.loss = mean_of(sketch, SUM_LOSS, rows);
+    s.min = sketch->min;
+    s.max = sketch->max;
+    if (sketch->columns == 1 || !regression) s.median = median_of(&view);
+    if (regression)
+        put_regression(sketch, rows, &s);
+    else
+        put_classification(sketch, rows, &s);
+    s.median_mass = mass_near(&view, s.median, s.tolerance);
+    if (regression && sketch->columns == 1) s.base_distance = fabs(s.median - s.target_mean);
+    return s;
+}

@@ -1,0 +1,47 @@
+/* The operations of the CPU backend, by file; pitprop/compute.h says what each does. */
+#ifndef PITPROP_CPU_H
+#define PITPROP_CPU_H
+
+#include "pitprop/compute.h"
+
+/* Widest SIMD that the CPU has, same bits for each: no contraction to FMA, no reassociation. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)
+#define PP_SIMD __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define PP_SIMD
+#endif
+
+enum { PP_COLUMNS = 64 }; /* columns whose sums are kept in registers or L1 at once */
+
+void pp__cpu_activate(pp_device *device, pp_activation f, int64_t rows, int64_t n, const float *x,
+                      float *y);
+void pp__cpu_activate_backward(pp_device *device, pp_activation f, int64_t rows, int64_t n,
+                               const float *x, const float *y, const float *dy, float *dx);
+
+void pp__cpu_batch_norm(pp_device *device, int64_t rows, int64_t n, float epsilon, const float *x,
+                        const float *gamma, const float *beta, float *hat, float *inverse,
+                        float *statistics, float *y);
+void pp__cpu_batch_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
+                                 const float *inverse, const float *gamma, const float *dy,
+                                 float *dx);
+void pp__cpu_batch_norm_predict(pp_device *device, int64_t rows, int64_t n, float epsilon,
+                                const float *x, const float *mean, const float *var,
+                                const float *gamma, const float *beta, float *y);
+void pp__cpu_layer_norm(pp_device *device, int64_t rows, int64_t n, float epsilon, const float *x,
+                        const float *gamma, const float *beta, float *hat, float *inverse,
+                        float *y);
+void pp__cpu_layer_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
+                                 const float *inverse, const float *gamma, const float *dy,
+                                 float *dx);
+void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, const float *a, const float *b,
+                          float *sums);
+
+void pp__cpu_finish_gradient(pp_device *device, int64_t n, float rows, float l1, float l2,
+                             const float *w, float *g);
+void pp__cpu_average(pp_device *device, int64_t n, float rows, float momentum, const float *g,
+                     float *w);
+double pp__cpu_sum_squares(pp_device *device, int64_t n, const float *g);
+void pp__cpu_update(pp_device *device, const pp_update *update, float scale, int64_t n,
+                    const float *g, float *state1, float *state2, float *w);
+
+#endif

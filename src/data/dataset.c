@@ -1,0 +1,193 @@
+/* Opening, loading and closing; the parts are in the other files of this folder. */
+#include "dataset_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pitprop/check.h"
+
+__extension__ typedef __int128 wide;
+
+int64_t pp__share(int64_t a, int64_t b, int64_t c)
+{
+    return (int64_t)((wide)a * b / c);
+}
+
+static const char *without_slash(const char *name)
+{
+    return name + strspn(name, "/");
+}
+
+static void take_options(pp_dataset *set, const pp_job *job)
+{
+    const pp_job_data *data = &job->data;
+    set->seed = (uint64_t)job->seed;
+    set->shuffle = data->shuffle;
+    set->standardise = data->standardise;
+    set->window = data->window;
+    set->open_windows = data->open_windows;
+    set->batch = job->training.batch;
+    set->x_name = without_slash(data->x);
+    set->y_name = without_slash(data->y);
+    set->weights_name = data->row_weights == NULL ? "" : without_slash(data->row_weights);
+    set->epoch = -1;
+}
+
+static pp_status open_sources(pp_dataset *set, const pp_job_data *data, pp_error *err)
+{
+    pp__source *train = &set->source[PP__TRAINING], *held = &set->source[PP__HELD_OUT];
+    pp_status status = pp__source_open(set, train, data->files, data->n_files, err);
+    if (status != PP_OK) return status;
+    set->n_sources = 1;
+    set->info.file_rows = train->rows;
+    set->info.inputs = pp_h5_columns(train->x);
+    set->info.y_columns = pp_h5_columns(train->y);
+    set->info.chunk_rows = pp_h5_chunk_rows(train->x);
+    if (data->n_validation_files == 0) return PP_OK;
+    status = pp__source_open(set, held, data->validation_files, data->n_validation_files, err);
+    held->first = train->rows;
+    set->n_sources = 2;
+    return status;
+}
+
+static pp_status open_here(const pp_job *job, pp_dataset *set, pp_error *err)
+{
+    take_options(set, job);
+    pp_status status = open_sources(set, &job->data, err);
+    if (status == PP_OK) status = pp__survey_y(set, job, err);
+    if (status == PP_OK) status = pp__hold_out(set, job->data.validation_fraction, err);
+    if (status == PP_OK) status = pp__balance(set, &job->data, err);
+    if (status == PP_OK) set->info.window = pp__window_rows(set, pp_job_lanes(job));
+    return status;
+}
+
+static pp_dataset *create(void)
+{
+    pp_dataset *set = calloc(1, sizeof *set);
+    if (set == NULL) return NULL;
+    set->arena = pp_arena_create();
+    set->until_loaded = pp_arena_create();
+    if (set->arena != NULL && set->until_loaded != NULL) return set;
+    pp_dataset_close(set);
+    return NULL;
+}
+
+pp_status pp_dataset_open(pp_comm *comm, const pp_job *job, pp_dataset **set, pp_error *err)
+{
+    pp_dataset *made = create();
+    pp_status status = made == NULL ? pp__no_memory(err) : open_here(job, made, err);
+    status = pp_comm_agree(comm, status, err);
+    if (status != PP_OK) {
+        pp_dataset_close(made);
+        return status;
+    }
+    *set = made;
+    return PP_OK;
+}
+
+static void forget_what_load_needed(pp_dataset *set)
+{
+    for (int i = 0; i < PP__SOURCES; i++)
+        pp__source_close(&set->source[i]);
+    pp_arena_destroy(set->until_loaded);
+    set->until_loaded = NULL;
+    set->times = NULL;
+    set->held_out = NULL;
+    set->window_first = NULL;
+}
+
+void pp_dataset_close(pp_dataset *set)
+{
+    if (set == NULL) return;
+    forget_what_load_needed(set);
+    free(set->train.at.x);
+    free(set->held.at.x);
+    pp_arena_destroy(set->arena);
+    free(set);
+}
+
+const pp_dataset_info *pp_dataset_describe(const pp_dataset *set)
+{
+    return &set->info;
+}
+
+static int64_t largest(const float *y, int64_t columns)
+{
+    int64_t best = 0;
+    for (int64_t k = 1; k < columns; k++)
+        if (y[k] > y[best]) best = k;
+    return best;
+}
+
+int64_t pp_dataset_class(const pp_dataset *set, const float *y)
+{
+    const pp_dataset_info *info = &set->info;
+    if (info->one_hot) return largest(y, info->y_columns);
+    if (info->y_columns > 1) return -1; /* binary, and several at once: no single class */
+    if (info->task == PP_TASK_BINARY)
+        return (double)y[0] >= info->low_label + (info->high_label - info->low_label) / 2;
+    int is_class = y[0] >= 0 && (double)y[0] < (double)info->classes;
+    return is_class && (double)(int64_t)y[0] == (double)y[0] ? (int64_t)y[0] : -1;
+}
+
+/* ---- load ---- */
+
+static pp_status take_lanes(pp_dataset *set, const pp_comm *comm, int lanes, const int64_t *cut,
+                            pp_error *err)
+{
+    set->lanes = lanes;
+    set->rank = pp_comm_rank(comm);
+    set->ranks = pp_comm_size(comm);
+    set->range = pp_lanes_of_rank(lanes, set->rank, set->ranks);
+    set->batch = cut[lanes];
+    set->cut = PP_ARENA_NEW(set->arena, int64_t, lanes + 1);
+    if (set->cut == NULL) return pp__no_memory(err);
+    memcpy(set->cut, cut, sizeof *cut * (size_t)(lanes + 1));
+    set->info.window = pp__window_rows(set, lanes);
+    return PP_OK;
+}
+
+/* All ranks leave with the message about the lowest bad row. */
+static pp_status agree_on_rows(pp_comm *comm, int64_t bad_row, const pp_error *bad, pp_error *err)
+{
+    int64_t lowest = bad_row;
+    pp_comm_min_i64(comm, &lowest, 1);
+    if (lowest == INT64_MAX) return PP_OK;
+    pp_status status = PP_OK;
+    if (bad_row == lowest) status = pp_fail(err, bad->code, "%s", bad->text);
+    return pp_comm_agree(comm, status, err);
+}
+
+pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64_t *cut,
+                          pp_error *err)
+{
+    PP_CHECK(set->lanes == 0 && lanes > 0 && cut[lanes] > 0);
+    int64_t bad_row = INT64_MAX;
+    pp_error bad = {.code = PP_OK};
+    pp_status status = take_lanes(set, comm, lanes, cut, err);
+    if (status == PP_OK) status = pp__deal(set, err);
+    if (status == PP_OK) status = pp__plan_order(set, err);
+    if (status == PP_OK) status = pp__read_rows(set, &bad_row, &bad, err);
+    status = pp_comm_agree(comm, status, err);
+    if (status == PP_OK) status = agree_on_rows(comm, bad_row, &bad, err);
+    if (status == PP_OK && set->standardise) status = pp__standardise(set, comm, err);
+    if (status == PP_OK) forget_what_load_needed(set);
+    return status;
+}
+
+int64_t pp_dataset_bytes(const pp_dataset *set)
+{
+    int64_t values = set->info.inputs + set->info.y_columns + 1; /* and the weight */
+    int64_t row = values * (int64_t)sizeof(float) + (int64_t)sizeof(int64_t);
+    return row * (set->train.rows + set->held.rows);
+}
+
+const float *pp_dataset_shift(const pp_dataset *set)
+{
+    return set->shift;
+}
+
+const float *pp_dataset_scale(const pp_dataset *set)
+{
+    return set->scale;
+}

@@ -1,0 +1,196 @@
+/* What y shows: its range, the task, the classes. */
+#include "dataset_internal.h"
+
+#include <math.h>
+
+enum { MOST_CLASSES = 1 << 20, MOST_INFERRED_CLASSES = 1000 };
+
+typedef struct survey {
+    int64_t columns;
+    double min, max;
+    int is_integer; /* the type in the files */
+    int is_one_hot; /* every row has one 1 and 0 elsewhere; several columns only */
+    /* One column only: the first two values that differ, and where the third one shows up. */
+    int n_values; /* 3: more than two */
+    double value[2];
+    const pp__source *third_source;
+    int64_t third_row;
+} survey;
+
+static void see_value(survey *v, double value, const pp__source *source, int64_t row)
+{
+    for (int i = 0; i < v->n_values && i < 2; i++)
+        if (v->value[i] == value) return;
+    if (v->n_values == 3) return;
+    if (v->n_values < 2) {
+        v->value[v->n_values] = value;
+    } else {
+        v->third_source = source;
+        v->third_row = row;
+    }
+    v->n_values++;
+}
+
+static int is_one_hot_row(const float *y, int64_t columns)
+{
+    int64_t ones = 0, zeros = 0;
+    for (int64_t k = 0; k < columns; k++) {
+        ones += y[k] == 1;
+        zeros += y[k] == 0;
+    }
+    return ones == 1 && zeros == columns - 1;
+}
+
+static void survey_source(survey *v, const pp__source *s)
+{
+    for (int64_t row = 0; row < s->rows; row++) {
+        const float *y = s->y_values + row * v->columns;
+        for (int64_t k = 0; k < v->columns; k++) {
+            if (y[k] < v->min) v->min = y[k];
+            if (y[k] > v->max) v->max = y[k];
+        }
+        if (v->columns == 1)
+            see_value(v, y[0], s, row);
+        else if (v->is_one_hot)
+            v->is_one_hot = is_one_hot_row(y, v->columns);
+    }
+    v->is_integer &= pp_h5_is_integer(s->y);
+}
+
+static int holds_only_0_and_1(const survey *v)
+{
+    for (int i = 0; i < v->n_values && i < 2; i++)
+        if (v->value[i] != 0 && v->value[i] != 1) return 0;
+    return v->n_values <= 2;
+}
+
+/* Several columns are classes where they are one-hot, or as many as the job says there are classes. */
+static pp_task infer_task(const survey *v, int64_t classes)
+{
+    if (v->columns > 1)
+        return v->is_one_hot || classes != PP_AUTO ? PP_TASK_MULTICLASS : PP_TASK_REGRESSION;
+    if (holds_only_0_and_1(v) && (classes == PP_AUTO || classes == 2)) return PP_TASK_BINARY;
+    if (classes != PP_AUTO)
+        return classes == 2 && v->n_values == 2 ? PP_TASK_BINARY : PP_TASK_MULTICLASS;
+    if (!v->is_integer) return PP_TASK_REGRESSION;
+    if (v->n_values == 2) return PP_TASK_BINARY;
+    return v->min >= 0 && v->max < MOST_INFERRED_CLASSES ? PP_TASK_MULTICLASS : PP_TASK_REGRESSION;
+}
+
+/* ---- labels that are used as class numbers ---- */
+
+/* Whether the loss, or the task, takes y as a class number. */
+static int is_index(const pp_dataset *set, const pp_job *job)
+{
+    pp_targets targets = job->loss.targets;
+    if (set->info.y_columns > 1) return 0;
+    if (set->info.task == PP_TASK_MULTICLASS) return 1;
+    if (targets == PP_TARGETS_INDEX || targets == PP_TARGETS_ONE_HOT) return 1;
+    pp_loss_type type = job->loss.type;
+    return targets == PP_TARGETS_AUTO && (type == PP_LOSS_CE || type == PP_LOSS_CE_LOGITS);
+}
+
+static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_t row, pp_error *err)
+{
+    double label = s->y_values[row];
+    char place[512];
+    pp_h5_locate(s->y, row, place, sizeof place);
+    if (label != floor(label))
+        return pp_fail(err, PP_E_DATA,
+                       "%s: label %g is not a class number 0, 1, ...; for a task with real targets "
+                       "set data.task",
+                       place, label);
+    if (label < 0)
+        return pp_fail(err, PP_E_DATA, "%s: label %g is negative; classes are numbered from 0",
+                       place, label);
+    if (set->info.task == PP_TASK_MULTICLASS)
+        return pp_fail(err, PP_E_DATA, "%s: label %.15g is outside the %lld classes (data.classes)",
+                       place, label, (long long)set->info.classes);
+    return pp_fail(err, PP_E_DATA,
+                   "%s: label %.15g is outside the 2 classes of a binary task, numbered from 0; "
+                   "set data.task to multiclass, or use a loss that takes y as a number",
+                   place, label);
+}
+
+static pp_status check_labels(const pp_dataset *set, pp_error *err)
+{
+    int64_t classes = set->info.classes;
+    for (int i = 0; i < set->n_sources; i++) {
+        const pp__source *s = &set->source[i];
+        for (int64_t row = 0; row < s->rows; row++) {
+            double label = s->y_values[row];
+            if (label < 0 || label != floor(label) || (classes > 0 && label >= (double)classes))
+                return refuse_label(set, s, row, err);
+        }
+    }
+    return PP_OK;
+}
+
+/* ---- tasks ---- */
+
+static pp_status settle_binary(pp_dataset *set, const survey *v, pp_error *err)
+{
+    pp_dataset_info *info = &set->info;
+    info->classes = 2;
+    info->one_hot = v->columns == 2;
+    info->low_label = 0;
+    info->high_label = 1;
+    if (v->columns > 1 || holds_only_0_and_1(v)) return PP_OK;
+    if (v->n_values > 2 && v->is_integer) {
+        char place[512];
+        pp_h5_locate(v->third_source->y, v->third_row, place, sizeof place);
+        return pp_fail(err, PP_E_DATA,
+                       "%s: label %g is a third one beside %g and %g; a binary task has two "
+                       "(data.task)",
+                       place, (double)v->third_source->y_values[v->third_row], v->value[0],
+                       v->value[1]);
+    }
+    info->low_label = v->min;
+    info->high_label = v->max;
+    if (v->min < v->max) return PP_OK;
+    /* A single label: the other one is taken to be 0, or 1 for what lies below 0. */
+    info->low_label = v->min < 0 ? v->min : 0;
+    info->high_label = v->max > 1 ? v->max : 1;
+    return PP_OK;
+}
+
+static pp_status settle_multiclass(pp_dataset *set, const survey *v, int64_t classes, pp_error *err)
+{
+    pp_dataset_info *info = &set->info;
+    info->one_hot = v->columns > 1;
+    if (info->one_hot) {
+        info->classes = v->columns;
+        if (classes == PP_AUTO || classes == v->columns) return PP_OK;
+        return pp_fail(err, PP_E_JOB, "data.classes: must be %lld, the columns of /%s in %s, got %lld",
+                       (long long)v->columns, set->y_name, set->source[PP__TRAINING].files[0],
+                       (long long)classes);
+    }
+    if (classes == PP_AUTO && v->max >= MOST_CLASSES)
+        return pp_fail(err, PP_E_DATA,
+                       "%s: /%s: label %.15g would need as many classes; number them from 0, or set "
+                       "data.task to regression",
+                       set->source[PP__TRAINING].files[0], set->y_name, v->max);
+    info->classes = classes != PP_AUTO ? classes : v->max < 1 ? 2 : (int64_t)v->max + 1;
+    return PP_OK;
+}
+
+pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
+{
+    pp_dataset_info *info = &set->info;
+    survey v = {.columns = info->y_columns, .min = INFINITY, .max = -INFINITY, .is_integer = 1};
+    v.is_one_hot = v.columns > 1;
+    for (int i = 0; i < set->n_sources; i++)
+        survey_source(&v, &set->source[i]);
+    info->y_min = v.min;
+    info->y_max = v.max;
+    info->task = job->data.task;
+    if (info->task == PP_TASK_AUTO) info->task = infer_task(&v, job->data.classes);
+    info->low_label = 0;
+    info->high_label = 1;
+    pp_status status = PP_OK;
+    if (info->task == PP_TASK_BINARY) status = settle_binary(set, &v, err);
+    if (info->task == PP_TASK_MULTICLASS)
+        status = settle_multiclass(set, &v, job->data.classes, err);
+    if (status == PP_OK && is_index(set, job)) status = check_labels(set, err);
+    return status;
+}

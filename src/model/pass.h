@@ -1,0 +1,43 @@
+/* The workspace of a forward and backward pass; shared by pass.c, forward.c and backward.c. */
+#ifndef PITPROP_PASS_H
+#define PITPROP_PASS_H
+
+#include "pitprop/model.h"
+
+/* What an op keeps between forward and backward. rows = all lanes of the rank, lane after lane. */
+typedef struct pp_op_memory {
+    float *value;      /* [rows, out]; of an activation it may be its input's array */
+    float *hat;        /* norms [rows, out]; dropout: the mask */
+    float *inverse;    /* batch norm [lanes, out], layer norm [rows] */
+    float *statistics; /* batch norm [lanes, 2 out] */
+    float *skipped;    /* add: gradient on its way past the block [rows, out] */
+    int forward_as_one, backward_as_one; /* dense: one product for all lanes has the same bits */
+} pp_op_memory;
+
+struct pp_pass {
+    pp_pass_spec spec;
+    pp_arena *arena;    /* host memory: the two tables below */
+    pp_op_memory *op;   /* [n_ops] */
+    int64_t *full_rows; /* [lanes] rows of a whole batch */
+    int64_t rows;       /* of a whole batch */
+    int64_t bytes;      /* on the device */
+    float *gradient[2]; /* [rows, widest]: of the loss with respect to an op's output and input */
+    int64_t tile;       /* floats of a tile of a weight gradient */
+    float *scratch[16]; /* [tile] partial sums of the tree, by depth */
+    int n_scratch;
+    pp_tree_node nodes[PP_MAX_NODES]; /* subtrees of this rank */
+    int n_nodes;
+
+    /* the batch at hand */
+    const int64_t *lane_rows; /* [lanes], borrowed for the length of a call */
+    int64_t *lane_first;      /* [lanes] first row */
+    int64_t batch_rows;
+    int full;                 /* lane_rows equals full_rows */
+};
+
+/* Sets the batch at hand. */
+void pp__pass_take(pp_pass *pass, const int64_t *lane_rows);
+/* Output of op i; -1: the model's input. */
+const float *pp__pass_value(const pp_pass *pass, const float *x, int op);
+
+#endif

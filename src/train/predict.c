@@ -1,0 +1,243 @@
+#include "pitprop/predict.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pitprop/arena.h"
+#include "pitprop/dataset.h"
+#include "pitprop/fs.h"
+#include "pitprop/h5.h"
+#include "pitprop/loss.h"
+#include "pitprop/model.h"
+#include "pitprop/tensorfile.h"
+
+typedef struct predictor {
+    pp_comm *comm;
+    const pp_backend *backend;
+    pp_device *device;
+    pp_tensorfile *file;
+    pp_job *job;
+    pp_arena *arena;
+    pp_model *model;
+    pp_pass *pass;
+    pp_loss loss;
+    pp_h5_set *x;
+    float *params, *x_device; /* device */
+    const float *shift, *scale; /* [inputs], NULL: not standardised */
+    float *rows, *out;          /* host: [block, inputs]; [2, block, outputs]: raw, p */
+    float *all;                 /* rank 0: [ranks, 2, block, outputs] */
+    int64_t block;              /* rows */
+} predictor;
+
+static pp_status read_model(predictor *p, const char *run, pp_error *err)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/model.safetensors", run);
+    if (!pp_fs_exists(path))
+        return pp_fail(err, PP_E_ARG, "%s: no model there; is %s the directory of a finished run?", path,
+                       run);
+    pp_status status = pp_tensorfile_read(path, &p->file, err);
+    if (status != PP_OK) return status;
+    const char *job = pp_tensorfile_note(p->file, "job");
+    if (job == NULL) return pp_fail(err, PP_E_DATA, "%s: was not written by Pitprop: no job in it", path);
+    return pp_job_parse(job, path, NULL, &p->job, err);
+}
+
+static const float *vector_of(const predictor *p, const char *name, int64_t count)
+{
+    const pp_tensor *t = pp_tensorfile_find(p->file, name);
+    return t != NULL && t->dtype == PP_F32 && t->shape[0] == count ? t->data : NULL;
+}
+
+/* The data's width must be the model's: the first weight says what that is. */
+static pp_status open_data(predictor *p, const char *data, const char *x, pp_error *err)
+{
+    pp_status status = pp_h5_open(&data, 1, x != NULL ? x : p->job->data.x, &p->x, err);
+    if (status == PP_OK) status = pp_model_plan(p->job, pp_h5_columns(p->x), p->arena, &p->model, err);
+    if (status != PP_OK) return status;
+    const pp_tensor *first = pp_tensorfile_find(p->file, p->model->params[0].name);
+    int64_t inputs = first == NULL ? -1 : first->shape[first->n_dims - 1];
+    if (inputs != pp_h5_columns(p->x))
+        return pp_fail(err, PP_E_DATA, "%s: %s has %lld columns, the model takes %lld", data,
+                       x != NULL ? x : p->job->data.x, (long long)pp_h5_columns(p->x),
+                       (long long)inputs);
+    p->shift = vector_of(p, "input.shift", inputs);
+    p->scale = vector_of(p, "input.scale", inputs);
+    return PP_OK;
+}
+
+static pp_status load_params(predictor *p, pp_error *err)
+{
+    float *values = calloc((size_t)p->model->size, sizeof *values);
+    p->params = p->backend->allocate(p->device, (size_t)p->model->size * sizeof(float));
+    pp_status status = values != NULL && p->params != NULL
+                           ? PP_OK
+                           : pp_fail(err, PP_E_MEMORY, "no memory for the model");
+    for (int i = 0; i < p->model->n_params && status == PP_OK; i++) {
+        const pp_param *param = &p->model->params[i];
+        const pp_tensor *t = pp_tensorfile_find(p->file, param->name);
+        int64_t count = 1;
+        for (int d = 0; t != NULL && d < t->n_dims; d++)
+            count *= t->shape[d];
+        if (t == NULL || t->dtype != PP_F32 || count != param->count)
+            status = pp_fail(err, PP_E_DATA, "model.safetensors: tensor %s is missing or of another shape",
+                             param->name);
+        else
+            memcpy(values + param->offset, t->data, (size_t)count * sizeof *values);
+    }
+    if (status == PP_OK)
+        p->backend->upload(p->device, p->params, values, (size_t)p->model->size * sizeof *values);
+    free(values);
+    return status;
+}
+
+static pp_status make_pass(predictor *p, pp_error *err)
+{
+    static const int64_t cut[2] = {0, PP_BLOCK_ROWS}; /* borrowed by the pass */
+    p->block = PP_BLOCK_ROWS;
+    pp_pass_spec spec = {.model = p->model, .backend = p->backend, .device = p->device,
+                         .n_lanes = 1, .lanes = {0, 1}, .cut = cut};
+    pp_status status = pp_pass_create(&spec, &p->pass, err);
+    if (status == PP_OK)
+        status = pp_loss_plan(&p->job->loss, p->model->outputs, p->model->outputs, &p->loss, err);
+    if (status != PP_OK) return status;
+    int64_t outputs = 2 * p->block * p->model->outputs;
+    p->rows = PP_ARENA_NEW(p->arena, float, p->block * p->model->inputs);
+    p->out = PP_ARENA_NEW(p->arena, float, outputs);
+    p->x_device = p->backend->allocate(p->device, (size_t)(p->block * p->model->inputs) * sizeof(float));
+    if (pp_comm_rank(p->comm) == 0)
+        p->all = PP_ARENA_NEW(p->arena, float, outputs * pp_comm_size(p->comm));
+    if (p->rows == NULL || p->out == NULL || p->x_device == NULL ||
+        (pp_comm_rank(p->comm) == 0 && p->all == NULL))
+        return pp_fail(err, PP_E_MEMORY, "no memory for blocks of %lld rows", (long long)p->block);
+    return PP_OK;
+}
+
+static pp_status prepare(predictor *p, const char *run, const char *data, const char *x, pp_error *err)
+{
+    p->arena = pp_arena_create();
+    if (p->arena == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
+    pp_status status = read_model(p, run, err);
+    if (status == PP_OK)
+        status = p->backend->open(pp_comm_node_rank(p->comm), p->job->runtime.blas_kernel, &p->device,
+                                  err);
+    if (status == PP_OK) status = open_data(p, data, x, err);
+    if (status == PP_OK) status = load_params(p, err);
+    if (status == PP_OK) status = make_pass(p, err);
+    return status;
+}
+
+/* Block b of the file, if there is one, into p->out. */
+static pp_status predict_block(predictor *p, int64_t b, pp_error *err)
+{
+    int64_t first = b * p->block, inputs = p->model->inputs, outputs = p->model->outputs;
+    int64_t rows = pp_h5_rows(p->x) - first;
+    if (rows <= 0) return PP_OK;
+    if (rows > p->block) rows = p->block;
+    pp_status status = pp_h5_read_f32(p->x, first, rows, p->rows, err);
+    if (status != PP_OK) return status;
+    for (int64_t i = 0; p->shift != NULL && i < rows; i++)
+        for (int64_t j = 0; j < inputs; j++)
+            p->rows[i * inputs + j] = (p->rows[i * inputs + j] - p->shift[j]) * p->scale[j];
+    p->backend->upload(p->device, p->x_device, p->rows, (size_t)(rows * inputs) * sizeof(float));
+    const float *z = pp_pass_forward(p->pass, p->params, p->x_device, &rows, 0);
+    p->backend->download(p->device, p->out, z, (size_t)(rows * outputs) * sizeof(float));
+    pp_loss_predict(&p->loss, &p->job->model, rows, p->out, p->out + p->block * outputs);
+    return PP_OK;
+}
+
+static int64_t class_of(const float *p, int64_t outputs)
+{
+    if (outputs == 1) return p[0] >= 0.5f;
+    int64_t best = 0;
+    for (int64_t k = 1; k < outputs; k++)
+        if (p[k] > p[best]) best = k;
+    return best;
+}
+
+static pp_status write_block(predictor *p, pp_h5_writer *writer, int64_t b, const float *out,
+                             pp_error *err)
+{
+    int64_t first = b * p->block, outputs = p->model->outputs, rows = pp_h5_rows(p->x) - first;
+    const float *probability = out + p->block * outputs;
+    if (rows <= 0) return PP_OK;
+    if (rows > p->block) rows = p->block;
+    pp_status status = pp_h5_writer_put(writer, "/raw", first, rows, PP_H5_F32, out, err);
+    if (status == PP_OK)
+        status = pp_h5_writer_put(writer, "/p", first, rows, PP_H5_F32, probability, err);
+    if (status != PP_OK || p->job->data.task == PP_TASK_REGRESSION) return status;
+    int64_t classes[PP_BLOCK_ROWS];
+    for (int64_t i = 0; i < rows; i++)
+        classes[i] = class_of(probability + i * outputs, outputs);
+    return pp_h5_writer_put(writer, "/class", first, rows, PP_H5_I64, classes, err);
+}
+
+static pp_status open_output(predictor *p, const char *output, pp_h5_writer **writer, pp_error *err)
+{
+    int64_t dims[2] = {pp_h5_rows(p->x), p->model->outputs};
+    pp_status status = pp_h5_writer_create(output, writer, err);
+    if (status != PP_OK) return status;
+    status = pp_h5_writer_add(*writer, "/raw", PP_H5_F32, 2, dims, 0, err);
+    if (status == PP_OK) status = pp_h5_writer_add(*writer, "/p", PP_H5_F32, 2, dims, 0, err);
+    if (status == PP_OK && p->job->data.task != PP_TASK_REGRESSION)
+        status = pp_h5_writer_add(*writer, "/class", PP_H5_I64, 1, dims, 0, err);
+    if (status == PP_OK) status = pp_h5_writer_note(*writer, "job", p->job->name, err);
+    if (status == PP_OK)
+        status = pp_h5_writer_note(*writer, "model_crc32", pp_tensorfile_note(p->file, "crc32"), err);
+    return status;
+}
+
+/* Rounds of one block a rank; rank 0 writes them in file order. */
+static pp_status predict_all(predictor *p, pp_h5_writer *writer, pp_error *err)
+{
+    int rank = pp_comm_rank(p->comm), ranks = pp_comm_size(p->comm);
+    int64_t blocks = (pp_h5_rows(p->x) + p->block - 1) / p->block;
+    int64_t floats = 2 * p->block * p->model->outputs;
+    pp_status status = PP_OK;
+    for (int64_t round = 0; round < blocks && status == PP_OK; round += ranks) {
+        status = predict_block(p, round + rank, err);
+        pp_comm_gather(p->comm, 0, p->out, (size_t)floats * sizeof(float), p->all);
+        for (int r = 0; rank == 0 && r < ranks && status == PP_OK; r++)
+            status = write_block(p, writer, round + r, p->all + r * floats, err);
+        status = pp_comm_agree(p->comm, status, err);
+    }
+    return status;
+}
+
+static void release(predictor *p)
+{
+    if (p->device != NULL) {
+        pp_pass_destroy(p->pass);
+        p->backend->release(p->device, p->params);
+        p->backend->release(p->device, p->x_device);
+        p->backend->close(p->device);
+    }
+    pp_h5_close(p->x);
+    pp_job_destroy(p->job);
+    pp_tensorfile_destroy(p->file);
+    pp_arena_destroy(p->arena);
+}
+
+pp_status pp_predict(pp_comm *comm, const pp_backend *backend, const char *run, const char *data,
+                     const char *x, const char *output, int64_t *rows, pp_error *err)
+{
+    predictor p = {.comm = comm, .backend = backend};
+    pp_h5_writer *writer = NULL;
+    pp_status status = pp_comm_agree(comm, prepare(&p, run, data, x, err), err);
+    if (status == PP_OK) {
+        if (pp_comm_rank(comm) == 0) status = open_output(&p, output, &writer, err);
+        status = pp_comm_agree(comm, status, err);
+    }
+    if (status == PP_OK) status = predict_all(&p, writer, err);
+    if (status == PP_OK && writer != NULL) {
+        status = pp_h5_writer_close(writer, err);
+        writer = NULL;
+    }
+    if (writer != NULL) pp_h5_writer_abandon(writer);
+    status = pp_comm_agree(comm, status, err);
+    if (status == PP_OK) *rows = pp_h5_rows(p.x);
+    release(&p);
+    return status;
+}

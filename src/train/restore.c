@@ -1,0 +1,175 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trial_internal.h"
+
+#include "pitprop/check.h"
+#include "pitprop/checkpoint.h"
+
+/* ---- saving ---- */
+
+/* The small state of a trial, a tensor of bytes in the checkpoint: notes have no checksum. */
+typedef struct progress {
+    int64_t step, metrics_bytes, first_bad_step;
+    pp_watch watch;
+} progress;
+
+/* What rank 0 puts into a checkpoint. */
+typedef struct freight {
+    float *params, *state[2]; /* [model size] */
+    pp_sketch *running;       /* of all ranks */
+} freight;
+
+static const char *const state_name[2] = {"optimizer.state.0", "optimizer.state.1"};
+
+static void free_freight(freight *f)
+{
+    free(f->params);
+    free(f->state[0]);
+    free(f->state[1]);
+    free(f->running);
+}
+
+/* Collective. f is filled on rank 0 only. */
+static pp_status collect(trial *t, freight *f, pp_error *err)
+{
+    size_t bytes = (size_t)t->model->size * sizeof(float);
+    int states = pp_update_states(&t->job->optimizer), ok = 1;
+    f->running = pp_sketch_create(&t->shape);
+    ok = f->running != NULL;
+    if (t->rank == 0) {
+        ok = ok && (f->params = malloc(bytes)) != NULL;
+        for (int i = 0; i < states; i++)
+            ok = ok && (f->state[i] = malloc(bytes)) != NULL;
+    }
+    pp_status status = ok ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory for a checkpoint");
+    status = pp_comm_agree(t->comm, status, err);
+    if (status != PP_OK) return status;
+    if (t->rank == 0) t->spec->backend->download(t->device, f->params, t->params, bytes);
+    for (int i = 0; i < states; i++)
+        pp_exchange_gather_state(t->exchange, i, 0, f->state[i]);
+    size_t sketch_bytes = pp_sketch_bytes(&t->shape);
+    memcpy(f->running, t->running, sketch_bytes);
+    pp_comm_merge(t->comm, 0, f->running, sketch_bytes, pp_sketch_merge);
+    return PP_OK;
+}
+
+static pp_status write_freight(trial *t, const freight *f, pp_error *err)
+{
+    if (fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0)
+        return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
+    progress p = {t->step, ftell(t->metrics), t->first_bad_step, t->watch};
+    pp_tensor_note job = {"job", t->identity};
+    pp_tensor tensors[5];
+    int n = 0;
+    tensors[n++] = (pp_tensor){"params", PP_F32, 1, {t->model->size}, f->params};
+    for (int i = 0; i < pp_update_states(&t->job->optimizer); i++)
+        tensors[n++] = (pp_tensor){state_name[i], PP_F32, 1, {t->model->size}, f->state[i]};
+    tensors[n++] = (pp_tensor){"running", PP_U8, 1, {(int64_t)pp_sketch_bytes(&t->shape)}, f->running};
+    tensors[n++] = (pp_tensor){"progress", PP_U8, 1, {sizeof p}, &p};
+    return pp_checkpoint_write(t->dir, t->generation, t->step, t->job->checkpoint.keep, tensors, n,
+                               &job, 1, err);
+}
+
+pp_status pp__trial_save(trial *t, pp_error *err)
+{
+    freight f = {0};
+    pp_status status = collect(t, &f, err);
+    if (status == PP_OK) {
+        if (t->rank == 0) status = write_freight(t, &f, err);
+        status = pp_comm_agree(t->comm, status, err);
+    }
+    free_freight(&f);
+    t->last_save = pp_comm_seconds();
+    if (status == PP_OK) pp_log_write(t->log, PP_LOG_DEBUG, "checkpoint at step %" PRId64, t->step);
+    return status;
+}
+
+/* ---- restoring ---- */
+
+static void say_damaged(void *log, const char *text)
+{
+    pp_log_write(log, PP_LOG_WARN, "%s; trying the one before", text);
+}
+
+static const pp_tensor *wanted(const pp_tensorfile *file, const char *name, pp_dtype dtype,
+                               int64_t count)
+{
+    const pp_tensor *tensor = pp_tensorfile_find(file, name);
+    if (tensor == NULL || tensor->dtype != dtype || tensor->n_dims != 1 || tensor->shape[0] != count)
+        return NULL;
+    return tensor;
+}
+
+/* Rank 0: checks that the file is of this job and reads the small things. */
+static pp_status read_progress(trial *t, const pp_tensorfile *file, progress *p, pp_error *err)
+{
+    const char *job = pp_tensorfile_note(file, "job");
+    const pp_tensor *small = wanted(file, "progress", PP_U8, sizeof *p);
+    const pp_tensor *running = wanted(file, "running", PP_U8, (int64_t)pp_sketch_bytes(&t->shape));
+    int states = pp_update_states(&t->job->optimizer);
+    int ok = small != NULL && running != NULL && job != NULL && strcmp(job, t->identity) == 0 &&
+             wanted(file, "params", PP_F32, t->model->size) != NULL;
+    for (int i = 0; i < states; i++)
+        ok = ok && wanted(file, state_name[i], PP_F32, t->model->size) != NULL;
+    if (!ok)
+        return pp_fail(err, PP_E_JOB,
+                       "%s/checkpoints: the newest checkpoint is of another job or another version of "
+                       "Pitprop; start again with --overwrite",
+                       t->dir);
+    memcpy(p, small->data, sizeof *p);
+    memcpy(t->running, running->data, pp_sketch_bytes(&t->shape));
+    return PP_OK;
+}
+
+/* Collective: rank 0 has read a vector, everyone gets it. */
+static void spread(trial *t, const pp_tensorfile *file, const char *name, float *vector)
+{
+    size_t bytes = (size_t)t->model->size * sizeof(float);
+    if (t->rank == 0) memcpy(vector, pp_tensorfile_find(file, name)->data, bytes);
+    pp_comm_broadcast(t->comm, 0, vector, bytes);
+}
+
+static pp_status spread_all(trial *t, const pp_tensorfile *file, pp_error *err)
+{
+    size_t bytes = (size_t)t->model->size * sizeof(float);
+    float *vector = malloc(bytes);
+    pp_status status = vector != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to resume");
+    status = pp_comm_agree(t->comm, status, err);
+    if (status == PP_OK) {
+        spread(t, file, "params", vector);
+        t->spec->backend->upload(t->device, t->params, vector, bytes);
+        for (int i = 0; i < pp_update_states(&t->job->optimizer); i++) {
+            spread(t, file, state_name[i], vector);
+            pp_exchange_set_state(t->exchange, i, vector);
+        }
+    }
+    free(vector);
+    return status;
+}
+
+pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err)
+{
+    pp_tensorfile *file = NULL;
+    progress p = {0};
+    pp_status status = PP_OK;
+    if (t->rank == 0) {
+        status = pp_checkpoint_newest(t->dir, &file, say_damaged, t->log, err);
+        if (status == PP_OK && file != NULL) status = read_progress(t, file, &p, err);
+    }
+    status = pp_comm_agree(t->comm, status, err);
+    if (status == PP_OK) {
+        pp_comm_broadcast(t->comm, 0, &p, sizeof p);
+        *metrics = p.metrics_bytes;
+        if (p.step > 0) {
+            t->step = p.step;
+            t->watch = p.watch;
+            t->first_bad_step = p.first_bad_step;
+            status = spread_all(t, file, err);
+        }
+    }
+    pp_tensorfile_destroy(file);
+    return status;
+}

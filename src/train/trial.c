@@ -1,0 +1,295 @@
+#include "pitprop/trial.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trial_internal.h"
+
+#include "pitprop/check.h"
+
+/* Collective: sketches of a part merged on rank 0, its summary known to all. */
+static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary, pp_error *err)
+{
+    *sketch = pp_sketch_create(&t->shape);
+    pp_status status = *sketch != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to evaluate");
+    status = pp_comm_agree(t->comm, status, err);
+    if (status != PP_OK) {
+        free(*sketch);
+        return status;
+    }
+    pp__trial_evaluate(t, part, *sketch);
+    *summary = pp_sketch_summarise(*sketch);
+    pp_comm_broadcast(t->comm, 0, summary, sizeof *summary);
+    return PP_OK;
+}
+
+static pp_part watched_part(const trial *t)
+{
+    return t->info->validation_rows > 0 ? PP_PART_VALIDATION : PP_PART_TRAIN;
+}
+
+static void put_summary(pp_json_writer *row, const char *key, const pp_summary *summary)
+{
+    pp_json_begin_object(row, key);
+    pp_summary_write(summary, row);
+    pp_json_end_object(row);
+}
+
+static void log_epoch(trial *t, double epoch, const pp_summary *s)
+{
+    const char *part = watched_part(t) == PP_PART_VALIDATION ? "held-out" : "training rows:";
+    int regression = s->shape.kind == PP_SKETCH_REGRESSION;
+    pp_log_write(t->log, PP_LOG_INFO, "epoch %.4g: train loss %.4g, %s loss %.4g, %s %.4f, %.4g rows/s",
+                 epoch, t->last_loss, part, s->loss, regression ? "R2" : "accuracy",
+                 regression ? s->r2 : s->accuracy, t->rate);
+}
+
+/* An epoch row: training predictions as they passed, and the evaluation. Collective. */
+static void write_epoch_row(trial *t, const pp_summary *evaluation, double lr)
+{
+    pp_comm_merge(t->comm, 0, t->running, pp_sketch_bytes(&t->shape), pp_sketch_merge);
+    pp_json_writer *row = t->rank == 0 ? pp_json_writer_create(0) : NULL;
+    double epoch = (double)t->step / (double)t->steps_per_epoch;
+    const char *key = watched_part(t) == PP_PART_VALIDATION ? "validation" : "evaluation";
+    if (row != NULL) {
+        pp_summary running = pp_sketch_summarise(t->running);
+        pp_json_begin_object(row, NULL);
+        pp_json_put_string(row, "type", "epoch");
+        pp_json_put_number(row, "epoch", epoch);
+        pp_json_put_int(row, "step", t->step);
+        pp_json_put_number(row, "lr", lr);
+        put_summary(row, "train", &running);
+        put_summary(row, key, evaluation);
+        t->last_loss = running.loss;
+    }
+    pp__trial_timing(t, row);
+    if (row != NULL) {
+        pp_json_end_object(row);
+        pp__trial_metrics(t, row);
+        pp_json_writer_destroy(row);
+        log_epoch(t, epoch, evaluation);
+    }
+    pp_sketch_clear(t->running);
+}
+
+/* Collective. */
+static pp_status watch(trial *t, pp_error *err)
+{
+    pp_sketch *sketch = NULL;
+    pp_summary summary;
+    pp_status status = evaluate(t, watched_part(t), &sketch, &summary, err);
+    if (status != PP_OK) return status;
+    double lr = pp_schedule_lr(t->job, &t->watch, t->step - 1, t->steps, t->steps_per_epoch);
+    pp_watch_add(&t->watch, t->job, summary.loss);
+    write_epoch_row(t, &summary, lr);
+    free(sketch);
+    return PP_OK;
+}
+
+/* Steps in so many epochs, at least 1; 0 epochs: never. */
+static int64_t steps_in(const trial *t, double epochs)
+{
+    if (epochs <= 0) return 0;
+    int64_t steps = (int64_t)llround(epochs * (double)t->steps_per_epoch);
+    return steps < 1 ? 1 : steps;
+}
+
+static int is_due(int64_t step, int64_t every)
+{
+    return every > 0 && step % every == 0;
+}
+
+static void note_non_finite(trial *t, int bits)
+{
+    if (!(bits & BIT_NON_FINITE) || t->first_bad_step >= 0) return;
+    t->first_bad_step = t->step;
+    pp_log_write(t->log, PP_LOG_WARN, "the loss is not finite since step %" PRId64, t->step);
+}
+
+static void show_progress(trial *t)
+{
+    double now = pp_comm_seconds();
+    if (t->rank != 0 || t->spec->progress == NULL || now - t->last_progress < 0.2) return;
+    t->last_progress = now;
+    double rate = t->trained_rows / (now - t->begun);
+    double rows_left = (double)(t->steps - t->step) * (double)t->job->training.batch;
+    pp_progress p = {.step = t->step,
+                     .steps = t->steps,
+                     .epoch = t->step / t->steps_per_epoch + 1,
+                     .epochs = (t->steps + t->steps_per_epoch - 1) / t->steps_per_epoch,
+                     .loss = t->last_loss,
+                     .rows_per_s = rate,
+                     .seconds_left = rate > 0 ? rows_left / rate : NAN};
+    t->spec->progress(t->log, &p);
+}
+
+static pp_status train(trial *t, int *stopped, pp_error *err)
+{
+    const pp_job_checkpoint *c = &t->job->checkpoint;
+    int64_t save_steps = steps_in(t, c->every_epochs);
+    int64_t watch_steps = steps_in(t, t->job->monitor.evaluate_epochs);
+    pp_status status = PP_OK;
+    t->begun = t->watch_time.begun = t->last_save = pp_comm_seconds();
+    t->last_loss = NAN;
+    while (status == PP_OK && !*stopped && t->step < t->steps && !pp_watch_stops(&t->watch, t->job)) {
+        int bits = pp__trial_step(t);
+        note_non_finite(t, bits);
+        if (is_due(t->step, watch_steps) || t->step == t->steps) status = watch(t, err);
+        *stopped = (bits & BIT_STOP) != 0;
+        if (status == PP_OK && (*stopped || bits & BIT_SAVE || is_due(t->step, c->every_steps) ||
+                                is_due(t->step, save_steps)))
+            status = pp__trial_save(t, err);
+        show_progress(t);
+    }
+    return status;
+}
+
+/* Rank 0. */
+static pp_status record_result(trial *t, pp_result *result, pp_error *err)
+{
+    pp_json_writer *row = pp_json_writer_create(0);
+    if (row == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
+    pp_json_begin_object(row, NULL);
+    pp_json_put_string(row, "type", "final");
+    pp_json_put_int(row, "step", t->step);
+    put_summary(row, "train", &result->train);
+    if (result->validation.rows > 0) put_summary(row, "validation", &result->validation);
+    pp_json_put_string(row, "verdict", pp_verdict_name(result->verdict.id));
+    pp_json_end_object(row);
+    pp__trial_metrics(t, row);
+    pp_json_writer_destroy(row);
+    if (ferror(t->metrics) || fflush(t->metrics) != 0)
+        return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
+    pp_status status = pp__trial_write_model(t, "model.safetensors", err);
+    if (status == PP_OK) status = pp__trial_write_verdict(t, result, err);
+    return status;
+}
+
+/* The final weights on every row: training and held-out rows apart, and together for the verdict. */
+static pp_status conclude(trial *t, pp_result *result, pp_error *err)
+{
+    pp_sketch *held_out = NULL;
+    pp_status status = evaluate(t, PP_PART_TRAIN, &result->sketch, &result->train, err);
+    if (status == PP_OK && t->info->validation_rows > 0)
+        status = evaluate(t, PP_PART_VALIDATION, &held_out, &result->validation, err);
+    if (status == PP_OK && t->rank == 0) {
+        if (held_out != NULL)
+            pp_sketch_merge(result->sketch, held_out, pp_sketch_bytes(&t->shape));
+        result->all = pp_sketch_summarise(result->sketch);
+        result->verdict = pp_verdict_of(&result->all);
+        status = record_result(t, result, err);
+    }
+    free(held_out);
+    return pp_comm_agree(t->comm, status, err);
+}
+
+/* Collective: parameters to begin with, from a checkpoint or fresh. */
+static pp_status begin(trial *t, pp_error *err)
+{
+    int64_t metrics = 0;
+    pp_status status = PP_OK;
+    if (t->spec->existing == PP_EXISTING_RESUME) status = pp__trial_restore(t, &metrics, err);
+    if (status != PP_OK) return status;
+    if (t->step == 0) {
+        size_t bytes = (size_t)t->model->size * sizeof(float);
+        float *values = malloc(bytes);
+        if (values == NULL) {
+            status = pp_fail(err, PP_E_MEMORY, "no memory for %zu bytes of parameters", bytes);
+        } else {
+            pp_model_init(t->model, (uint64_t)t->job->seed, values);
+            t->spec->backend->upload(t->device, t->params, values, bytes);
+        }
+        free(values);
+    } else {
+        pp_log_write(t->log, PP_LOG_INFO, "resuming at step %" PRId64 " of %" PRId64, t->step, t->steps);
+    }
+    if (status == PP_OK && t->rank == 0) {
+        status = pp__trial_open_metrics(t, metrics, err);
+        if (status == PP_OK && t->step == 0 && t->job->monitor.save_initial)
+            status = pp__trial_write_model(t, "initial.safetensors", err);
+    }
+    return pp_comm_agree(t->comm, status, err);
+}
+
+static void fill_result(const trial *t, pp_result *result)
+{
+    result->steps = t->step;
+    result->first_bad_step = t->first_bad_step;
+    result->train_rows = pp_dataset_part_rows(t->data, PP_PART_TRAIN);
+    result->validation_rows = t->info->validation_rows;
+    result->seconds = pp_comm_seconds() - t->begun;
+    result->rows_per_s = result->seconds > 0 ? t->trained_rows / result->seconds : 0;
+}
+
+static trial trial_of(const pp_trial_spec *spec)
+{
+    return (trial){.spec = spec,
+                   .comm = spec->comm,
+                   .job = spec->job,
+                   .log = spec->log,
+                   .rank = pp_comm_rank(spec->comm),
+                   .ranks = pp_comm_size(spec->comm)};
+}
+
+pp_status pp_trial_run(const pp_trial_spec *spec, pp_result *result, pp_error *err)
+{
+    trial t = trial_of(spec);
+    memset(result, 0, sizeof *result);
+    pp_status status = pp__trial_prepare(&t, err);
+    if (status == PP_OK) status = pp__trial_open_directory(&t, err);
+    if (status == PP_OK) status = begin(&t, err);
+    if (status == PP_OK) {
+        pp_log_write(t.log, PP_LOG_INFO,
+                     "%s: %" PRId64 " training rows, %" PRId64 " held out, %" PRId64
+                     " parameters, %d lanes on %d rank%s, %" PRId64 " steps -> %s",
+                     t.job->name, pp_dataset_part_rows(t.data, PP_PART_TRAIN),
+                     t.info->validation_rows, t.model->weights, t.lanes, t.ranks,
+                     t.ranks == 1 ? "" : "s", t.steps, t.dir);
+        status = train(&t, &result->stopped, err);
+        fill_result(&t, result);
+    }
+    if (status == PP_OK && !result->stopped) status = conclude(&t, result, err);
+    if (status != PP_OK) pp_result_free(result);
+    pp__trial_close_directory(&t);
+    pp__trial_release(&t);
+    return status;
+}
+
+void pp_result_free(pp_result *result)
+{
+    free(result->sketch);
+    result->sketch = NULL;
+}
+
+pp_status pp_trial_check(const pp_trial_spec *spec, pp_trial_plan *plan, pp_error *err)
+{
+    trial t = trial_of(spec);
+    pp_status status = pp__trial_prepare(&t, err);
+    if (status == PP_OK) {
+        int64_t bytes[3] = {pp_dataset_bytes(t.data),
+                            pp_exchange_bytes(t.exchange) + t.model->size * (int64_t)sizeof(float),
+                            pp_pass_bytes(t.pass) + pp_pass_bytes(t.eval_pass)};
+        pp_comm_max_i64(t.comm, bytes, 3);
+        *plan = (pp_trial_plan){.train_rows = t.info->train_rows,
+                                .validation_rows = t.info->validation_rows,
+                                .inputs = t.info->inputs,
+                                .outputs = t.model->outputs,
+                                .parameters = t.model->weights,
+                                .steps = t.steps,
+                                .steps_per_epoch = t.steps_per_epoch,
+                                .lanes = t.lanes,
+                                .lane_rows_least = INT64_MAX,
+                                .bytes_data = bytes[0],
+                                .bytes_model = bytes[1],
+                                .bytes_activations = bytes[2]};
+        for (int l = 0; l < t.lanes; l++) {
+            int64_t rows = t.cut[l + 1] - t.cut[l];
+            if (rows < plan->lane_rows_least) plan->lane_rows_least = rows;
+            if (rows > plan->lane_rows_most) plan->lane_rows_most = rows;
+        }
+    }
+    pp__trial_release(&t);
+    return status;
+}

@@ -1,0 +1,108 @@
+/* The state of a running trial, shared by the files of src/train. */
+#ifndef PITPROP_TRIAL_INTERNAL_H
+#define PITPROP_TRIAL_INTERNAL_H
+
+#include <stdio.h>
+
+#include "pitprop/arena.h"
+#include "pitprop/dataset.h"
+#include "pitprop/exchange.h"
+#include "pitprop/json.h"
+#include "pitprop/loss.h"
+#include "pitprop/schedule.h"
+#include "pitprop/trial.h"
+
+/* Host and device buffers for rows on their way through the model. */
+typedef struct row_buffers {
+    pp_rows rows;     /* host; rows.x is the device's array where the backend works in host memory */
+    float *x;         /* device [rows, inputs] */
+    float *z, *p;     /* host [rows, outputs] */
+    float *dz, *dz_device; /* [rows, outputs], training only */
+    double *row_loss; /* [rows] */
+    void *scratch;    /* of the loss */
+} row_buffers;
+
+typedef struct stopwatch { /* seconds since the last row of the metrics */
+    double begun, input, exchange;
+    int64_t rows;
+} stopwatch;
+
+typedef struct trial {
+    const pp_trial_spec *spec;
+    pp_comm *comm;
+    pp_job *job;
+    pp_log *log;
+    int rank, ranks;
+
+    pp_dataset *data;
+    const pp_dataset_info *info;
+    int lanes;
+    int64_t *cut; /* [lanes + 1] */
+    pp_lane_range range;
+    int64_t *lane_rows; /* [range.count] */
+
+    pp_arena *arena; /* plans and host buffers */
+    pp_device *device;
+    pp_model *model;
+    pp_loss loss;
+    float *params; /* device [model size] */
+    pp_pass *pass, *eval_pass;
+    pp_exchange *exchange;
+    row_buffers batch, block;
+
+    pp_sketch_shape shape;
+    pp_sketch *running; /* training predictions of this rank since the last epoch row */
+    float *sketch_row;  /* [2, columns]: predictions and targets of a row */
+
+    /* progress: what a checkpoint restores */
+    int64_t step, steps, steps_per_epoch;
+    pp_watch watch;
+    int64_t first_bad_step;
+
+    /* the run directory; rank 0 only */
+    const char *dir;
+    int64_t generation;
+    FILE *metrics, *log_file;
+    char *resolved; /* the job as JSON; malloc'ed */
+    char *identity; /* the same without its output: equal runs have equal bytes wherever they are */
+
+    stopwatch watch_time;
+    double begun, last_save, trained_rows, last_progress;
+    double last_loss, rate; /* for the progress line */
+} trial;
+
+/* ---- setup.c ---- */
+/* Data, plan and buffers; job is resolved. Collective; nothing is written. */
+pp_status pp__trial_prepare(trial *t, pp_error *err);
+void pp__trial_release(trial *t);
+
+/* ---- evaluate.c ---- */
+/* Adds rows with their outputs z (host) to a sketch, as probabilities or predictions. */
+void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *buffers);
+/* Collective: the whole part with fixed weights; merged into sketch on rank 0. */
+void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch);
+
+/* ---- step.c ---- */
+enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4 };
+/* One global step; returns the bits that any rank raised. Writes a step row where one is due. */
+int pp__trial_step(trial *t);
+
+/* ---- record.c: the run directory ---- */
+/* Rank 0 makes or takes over the directory and claims a generation. Collective. */
+pp_status pp__trial_open_directory(trial *t, pp_error *err);
+void pp__trial_close_directory(trial *t);
+/* Starts metrics.jsonl with the first `kept` bytes of the old one. Rank 0. */
+pp_status pp__trial_open_metrics(trial *t, int64_t kept, pp_error *err);
+/* One line of metrics; rank 0. */
+void pp__trial_metrics(trial *t, const pp_json_writer *row);
+/* Adds member "timing" and restarts the stopwatch. Collective. */
+void pp__trial_timing(trial *t, pp_json_writer *row);
+/* Parameters (and standardisation) under their names. Rank 0. */
+pp_status pp__trial_write_model(trial *t, const char *file, pp_error *err);
+pp_status pp__trial_write_verdict(trial *t, const pp_result *result, pp_error *err);
+
+/* ---- restore.c ---- */
+pp_status pp__trial_save(trial *t, pp_error *err);                    /* collective */
+pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err); /* collective; 0 steps: none */
+
+#endif

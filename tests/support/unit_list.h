@@ -1,0 +1,17 @@
+/* The unit tests, one row a module: PP_UNIT(NAME) stands for the table pp_tests_NAME of
+ * tests/unit/test_NAME.c. Included wherever the list is needed; there is no other one. */
+PP_UNIT(base)
+PP_UNIT(json)
+PP_UNIT(job)
+PP_UNIT(h5)
+PP_UNIT(tensorfile)
+PP_UNIT(import)
+PP_UNIT(sketch)
+PP_UNIT(verdict)
+PP_UNIT(report)
+PP_UNIT(lanes)
+PP_UNIT(dataset)
+PP_UNIT(loss)
+PP_UNIT(schedule)
+PP_UNIT(compute)
+PP_UNIT(model)
