@@ -18,6 +18,7 @@ char *pp_arena_printf(pp_arena *arena, const char *format, ...)
 /* Bytes handed out so far. */
 size_t pp_arena_bytes(const pp_arena *arena);
 
-#define PP_ARENA_NEW(arena, type, count) ((type *)pp_arena_alloc((arena), (size_t)(count), sizeof(type)))
+#define PP_ARENA_NEW(arena, type, count)                                                           \
+    ((type *)pp_arena_alloc((arena), (size_t)(count), sizeof(type)))
 
 #endif

@@ -1,7 +1,7 @@
 /* Communicators. The only door to MPI: mpi.h is included by src/comm and by main, nowhere else.
  *
- * A function that takes a pp_comm is collective over it, except the point-to-point ones (send, receive,
- * poll), which say so. No other function communicates. */
+ * A function that takes a pp_comm is collective over it, except the point-to-point ones (send,
+ * receive, poll), which say so. No other function communicates. */
 #ifndef PITPROP_COMM_H
 #define PITPROP_COMM_H
 
@@ -15,7 +15,8 @@ typedef struct pp_comm pp_comm;
 /* Starts MPI (thread level FUNNELED) and returns the world, duplicated; pp_comm_stop ends MPI. */
 pp_status pp_comm_start(int *argc, char ***argv, pp_comm **world, pp_error *err);
 void pp_comm_stop(pp_comm *world);
-/* Ends all ranks at once with this exit code: after a failed check or a fault nobody can agree on. */
+/* Ends all ranks at once with this exit code: after a failed check or a fault nobody can agree on.
+ */
 void pp_comm_abort(int exit_code);
 const char *pp_comm_library(void); /* version of the MPI library, one line */
 
@@ -28,8 +29,8 @@ int pp_comm_node_size(const pp_comm *comm);
 pp_status pp_comm_split(pp_comm *comm, int colour, pp_comm **child, pp_error *err);
 void pp_comm_destroy(pp_comm *comm);
 
-/* All ranks bring a status; all leave with the one of the lowest rank that failed, and its text. Call it
- * at the end of a phase whose failure on one rank must be everyone's. */
+/* All ranks bring a status; all leave with the one of the lowest rank that failed, and its text.
+ * Call it at the end of a phase whose failure on one rank must be everyone's. */
 pp_status pp_comm_agree(pp_comm *comm, pp_status status, pp_error *err);
 
 void pp_comm_barrier(pp_comm *comm);
@@ -42,14 +43,16 @@ void pp_comm_max_f64(pp_comm *comm, double *values, int64_t count); /* timings, 
 void pp_comm_gather(pp_comm *comm, int root, const void *bytes, size_t size, void *gathered);
 /* As gather, to everyone. */
 void pp_comm_all_gather(pp_comm *comm, const void *bytes, size_t size, void *gathered);
-/* Brings ranges of a float array together on root: rank r owns [first[r], first[r + 1]) of values. */
+/* Brings ranges of a float array together on root: rank r owns [first[r], first[r + 1]) of values.
+ */
 void pp_comm_gather_ranges(pp_comm *comm, int root, const int64_t *first, float *values);
 
 /* A plain value of fixed size with a merge function: merged in rank order on root. */
 typedef void (*pp_merge_fn)(void *into, const void *from, size_t size);
 void pp_comm_merge(pp_comm *comm, int root, void *value, size_t size, pp_merge_fn merge);
 
-/* Bits of all ranks or-ed: started, polled, and known when it has finished. One at a time per comm. */
+/* Bits of all ranks or-ed: started, polled, and known when it has finished. One at a time per comm.
+ */
 void pp_comm_start_or(pp_comm *comm, int bits);
 int pp_comm_finish_or(pp_comm *comm);
 
@@ -57,11 +60,12 @@ int pp_comm_finish_or(pp_comm *comm);
 typedef struct pp_requests pp_requests; /* a fixed set of slots, each free or in flight */
 pp_status pp_requests_create(int slots, pp_requests **requests, pp_error *err);
 void pp_requests_destroy(pp_requests *requests);
-void pp_comm_send(pp_comm *comm, pp_requests *requests, int slot, const float *values, int64_t count,
-                  int to, int tag);
+void pp_comm_send(pp_comm *comm, pp_requests *requests, int slot, const float *values,
+                  int64_t count, int to, int tag);
 void pp_comm_receive(pp_comm *comm, pp_requests *requests, int slot, float *values, int64_t count,
                      int from, int tag);
-/* 1 when slots [first, first + count) have all finished (and are free again); moves traffic along. */
+/* 1 when slots [first, first + count) have all finished (and are free again); moves traffic along.
+ */
 int pp_requests_test(pp_requests *requests, int first, int count);
 void pp_requests_wait(pp_requests *requests, int first, int count);
 

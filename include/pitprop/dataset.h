@@ -1,5 +1,5 @@
-/* A data set as a job sees it: rows of x [inputs] and y [y_columns], split into training rows (dealt to
- * lanes) and held-out rows, and brought into memory.
+/* A data set as a job sees it: rows of x [inputs] and y [y_columns], split into training rows
+ * (dealt to lanes) and held-out rows, and brought into memory.
  *
  * Which rows a lane owns and in which order an epoch visits them depends on the job and the files
  * alone. A rank reads only what its lanes and its share of the held-out rows need. */
@@ -20,27 +20,29 @@ typedef struct pp_dataset pp_dataset;
 
 /* What is known once y has been read. */
 typedef struct pp_dataset_info {
-    int64_t file_rows;      /* in data.files */
-    int64_t inputs;         /* features of a row */
-    int64_t y_columns;      /* 1 for y [n] */
-    pp_task task;           /* as the job says or as y shows; never auto */
-    int64_t classes;        /* binary 2, multi-class K, regression 0 */
-    int one_hot;            /* y has one column a class */
-    double low_label;       /* binary with one column: the two labels; others 0 and 1 */
+    int64_t file_rows; /* in data.files */
+    int64_t inputs;    /* features of a row */
+    int64_t y_columns; /* 1 for y [n] */
+    pp_task task;      /* as the job says or as y shows; never auto */
+    int64_t classes;   /* binary 2, multi-class K, regression 0 */
+    int one_hot;       /* y has one column a class */
+    double low_label;  /* binary with one column: the two labels; others 0 and 1 */
     double high_label;
-    double y_min, y_max;    /* over all training and held-out rows and columns */
-    int64_t train_rows;     /* visits per epoch, after balancing; each row once where balance is none */
+    double y_min, y_max; /* over all training and held-out rows and columns */
+    int64_t train_rows; /* visits per epoch, after balancing; each row once where balance is none */
     int64_t validation_rows;
-    int64_t window;         /* rows */
-    int64_t chunk_rows;     /* of x, 0: contiguous */
-    const int64_t *class_rows; /* [classes] training rows of each class, before balancing; NULL: regression */
-    const double *class_weights; /* [classes], all 1 unless balance asks for weights; NULL: regression */
+    int64_t window;     /* rows */
+    int64_t chunk_rows; /* of x, 0: contiguous */
+    const int64_t
+        *class_rows; /* [classes] training rows of each class, before balancing; NULL: regression */
+    const double
+        *class_weights; /* [classes], all 1 unless balance asks for weights; NULL: regression */
 } pp_dataset_info;
 
 /* Collective. Opens x and y, reads all of y on every rank, settles task, classes, the split and the
- * balance. Labels that the job's loss cannot take are errors with file and row (a class index outside
- * 0..K-1 where y is used as an index); {1, 2} or {-1, 1} for a binary job are not.
- * All ranks return alike. */
+ * balance. Labels that the job's loss cannot take are errors with file and row (a class index
+ * outside 0..K-1 where y is used as an index); {1, 2} or {-1, 1} for a binary job are not. All
+ * ranks return alike. */
 pp_status pp_dataset_open(pp_comm *comm, const pp_job *job, pp_dataset **set, pp_error *err);
 void pp_dataset_close(pp_dataset *set);
 const pp_dataset_info *pp_dataset_describe(const pp_dataset *set);
@@ -48,10 +50,11 @@ const pp_dataset_info *pp_dataset_describe(const pp_dataset *set);
 /* Class index of a y row [y_columns]; -1 where it is none. Classification only. */
 int64_t pp_dataset_class(const pp_dataset *set, const float *y);
 
-/* Collective. Deals windows to lanes by a seeded permutation and reads this rank's share of x into memory;
- * surveys it on the way: a non-finite value is an error that names file, data set, row and column (the
- * lowest such row over all ranks); with data.standardise, mean and deviation of each feature are taken
- * from the training rows and applied. cut: lane shares of the batch, [lanes + 1]. */
+/* Collective. Deals windows to lanes by a seeded permutation and reads this rank's share of x into
+ * memory; surveys it on the way: a non-finite value is an error that names file, data set, row and
+ * column (the lowest such row over all ranks); with data.standardise, mean and deviation of each
+ * feature are taken from the training rows and applied. cut: lane shares of the batch, [lanes + 1].
+ */
 pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64_t *cut,
                           pp_error *err);
 /* Bytes of rows held by this rank. */
@@ -73,12 +76,12 @@ int64_t pp_dataset_steps_per_epoch(const pp_dataset *set); /* ceil(train_rows / 
 /* Fixes the order of an epoch (from 0) for this rank's lanes. Cheap when it is the current one. */
 void pp_dataset_start_epoch(pp_dataset *set, int64_t epoch);
 
-/* Global batch `step` (from 0) of the current epoch: this rank's rows, lane after lane, and the rows of each of
- * this rank's lanes (0 is ordinary). Returns the rows of the whole global batch. */
+/* Global batch `step` (from 0) of the current epoch: this rank's rows, lane after lane, and the
+ * rows of each of this rank's lanes (0 is ordinary). Returns the rows of the whole global batch. */
 int64_t pp_dataset_batch(const pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows);
 
-/* Evaluation: each training row (copies once) or held-out row exactly once over all ranks, in blocks of at most
- * PP_BLOCK_ROWS whose bounds depend on the job and the files alone. */
+/* Evaluation: each training row (copies once) or held-out row exactly once over all ranks, in
+ * blocks of at most PP_BLOCK_ROWS whose bounds depend on the job and the files alone. */
 typedef enum pp_part { PP_PART_TRAIN, PP_PART_VALIDATION } pp_part;
 int64_t pp_dataset_blocks(const pp_dataset *set, pp_part part); /* of this rank */
 /* Fills out with block `block`; returns its rows. */

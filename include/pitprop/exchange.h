@@ -1,10 +1,11 @@
-/* The exchange: gradients of all lanes become one step of all parameters, with the same bits on any number of
- * ranks.
+/* The exchange: gradients of all lanes become one step of all parameters, with the same bits on any
+ * number of ranks.
  *
- * Parameters are cut into buckets, each bucket into one slice per rank. As soon as backward has finished a
- * bucket, every rank sends its partial sums of each slice to the slice's owner; the owner adds them as the
- * tree over lanes says, divides once by the rows of the global batch, takes the optimiser's step on its
- * slice, and sends the new parameters to everyone. The optimiser's state exists only at the owner. */
+ * Parameters are cut into buckets, each bucket into one slice per rank. As soon as backward has
+ * finished a bucket, every rank sends its partial sums of each slice to the slice's owner; the
+ * owner adds them as the tree over lanes says, divides once by the rows of the global batch, takes
+ * the optimiser's step on its slice, and sends the new parameters to everyone. The optimiser's
+ * state exists only at the owner. */
 #ifndef PITPROP_EXCHANGE_H
 #define PITPROP_EXCHANGE_H
 

@@ -15,8 +15,8 @@ int pp_fs_is_directory(const char *path);
 /* Reads a whole file into a NUL-terminated buffer that the caller frees. */
 pp_status pp_fs_read(const char *path, char **text, size_t *length, pp_error *err);
 
-/* Opens path with ".tmp-PID" appended for writing; pp_fs_commit flushes, syncs, renames and syncs the
- * directory; pp_fs_abandon removes the temporary. Both free the handle, whatever happens. */
+/* Opens path with ".tmp-PID" appended for writing; pp_fs_commit flushes, syncs, renames and syncs
+ * the directory; pp_fs_abandon removes the temporary. Both free the handle, whatever happens. */
 typedef struct pp_fs_file pp_fs_file;
 pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err);
 FILE *pp_fs_stream(pp_fs_file *file); /* borrowed */

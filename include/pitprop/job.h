@@ -14,7 +14,12 @@
 
 enum { PP_AUTO = -1 };
 
-typedef enum pp_task { PP_TASK_AUTO, PP_TASK_BINARY, PP_TASK_MULTICLASS, PP_TASK_REGRESSION } pp_task;
+typedef enum pp_task {
+    PP_TASK_AUTO,
+    PP_TASK_BINARY,
+    PP_TASK_MULTICLASS,
+    PP_TASK_REGRESSION
+} pp_task;
 
 typedef enum pp_balance {
     PP_BALANCE_NONE,
@@ -27,11 +32,12 @@ typedef enum pp_balance {
 typedef struct pp_job_data {
     const char **files; /* [n_files] HDF5 files, one set in this order */
     int n_files;
-    const char *x, *y;      /* data sets in every file: x [rows, ...], y [rows] or [rows, k] */
+    const char *x, *y;       /* data sets in every file: x [rows, ...], y [rows] or [rows, k] */
     const char *row_weights; /* data set of per-row weights [rows], "" = none */
     pp_task task;
-    int64_t classes;            /* of a classification, PP_AUTO: from y; a resolved regression: 0 */
-    double validation_fraction; /* of the rows, held out; 0 with no file: evaluate on training rows */
+    int64_t classes; /* of a classification, PP_AUTO: from y; a resolved regression: 0 */
+    double
+        validation_fraction; /* of the rows, held out; 0 with no file: evaluate on training rows */
     const char **validation_files;
     int n_validation_files;
     int standardise; /* x to mean 0, deviation 1 per feature, from training rows */
@@ -65,12 +71,12 @@ typedef enum pp_activation {
 } pp_activation;
 
 typedef enum pp_init {
-    PP_INIT_AUTO,    /* He for ReLU-like activations that follow, else Xavier */
-    PP_INIT_HE,      /* normal, std sqrt(2 / fan_in) */
-    PP_INIT_XAVIER,  /* uniform, bound sqrt(6 / (fan_in + fan_out)) */
-    PP_INIT_LECUN,   /* normal, std sqrt(1 / fan_in) */
-    PP_INIT_NORMAL,  /* normal, std init_scale */
-    PP_INIT_UNIFORM, /* uniform in [-init_scale, init_scale] */
+    PP_INIT_AUTO,     /* He for ReLU-like activations that follow, else Xavier */
+    PP_INIT_HE,       /* normal, std sqrt(2 / fan_in) */
+    PP_INIT_XAVIER,   /* uniform, bound sqrt(6 / (fan_in + fan_out)) */
+    PP_INIT_LECUN,    /* normal, std sqrt(1 / fan_in) */
+    PP_INIT_NORMAL,   /* normal, std init_scale */
+    PP_INIT_UNIFORM,  /* uniform in [-init_scale, init_scale] */
     PP_INIT_CONSTANT, /* init_scale */
     PP_INIT_ZEROS
 } pp_init;
@@ -78,7 +84,7 @@ typedef enum pp_init {
 /* One layer of the list; which members count depends on type (the schema table says so). */
 typedef struct pp_layer_spec {
     pp_layer_type type;
-    int64_t units; /* dense; PP_AUTO only for the last one: from task and y */
+    int64_t units;            /* dense; PP_AUTO only for the last one: from task and y */
     pp_activation activation; /* dense, activation */
     int bias;                 /* dense */
     pp_init init, bias_init;  /* dense; bias_init PP_INIT_ZEROS by default */
@@ -87,7 +93,8 @@ typedef struct pp_layer_spec {
     double rate;     /* dropout: probability of zeroing */
     double momentum; /* batch_norm: running = (1 - momentum) running + momentum batch */
     double epsilon;  /* batch_norm, layer_norm */
-    int trainable;   /* dense, batch_norm, layer_norm: 0 = frozen at its initial values */
+    int trainable;   /* dense, batch_norm, layer_norm: 0 = parameters stay at their initial values;
+                        running   statistics move all the same */
     struct pp_layer_spec *layers; /* residual: [n_layers], output = input + layers(input) */
     int n_layers;
 } pp_layer_spec;
@@ -107,15 +114,16 @@ typedef struct pp_job_model {
 } pp_job_model;
 
 typedef enum pp_loss_type {
-    PP_LOSS_BCE,            /* binary cross-entropy on probabilities */
-    PP_LOSS_BCE_LOGITS,     /* binary cross-entropy on logits */
-    PP_LOSS_CE,             /* cross-entropy on probabilities */
-    PP_LOSS_CE_LOGITS,      /* cross-entropy on logits */
+    PP_LOSS_BCE,        /* binary cross-entropy on probabilities */
+    PP_LOSS_BCE_LOGITS, /* binary cross-entropy on logits */
+    PP_LOSS_CE,         /* cross-entropy on probabilities */
+    PP_LOSS_CE_LOGITS,  /* cross-entropy on logits */
     PP_LOSS_MSE,
     PP_LOSS_MAE,
     PP_LOSS_HUBER,
     PP_LOSS_QUANTILE,
-    PP_LOSS_AUTO /* from the task: bce_logits, cross_entropy_logits or mse; never in a resolved job */
+    PP_LOSS_AUTO /* from the task: bce_logits, cross_entropy_logits or mse; never in a resolved job
+                  */
 } pp_loss_type;
 
 typedef enum pp_targets {
@@ -123,7 +131,8 @@ typedef enum pp_targets {
     PP_TARGETS_INDEX,    /* y is a class index */
     PP_TARGETS_ONE_HOT,  /* y is a class index, expanded to one column a class */
     PP_TARGETS_DENSE,    /* y columns as they are; a single column serves every output unit */
-    PP_TARGETS_BROADCAST /* the mistake: every prediction of a lane's share with every target of it */
+    PP_TARGETS_BROADCAST /* the mistake: every prediction of a lane's share with every target of it
+                          */
 } pp_targets;
 
 typedef struct pp_job_loss {
@@ -179,16 +188,17 @@ typedef struct pp_job_training {
     int64_t epochs; /* 0 = no bound by epochs */
     int64_t steps;  /* 0 = no bound by steps; with both, whichever ends first */
     int64_t batch;  /* rows of the global batch */
-    int64_t lanes;  /* power of two, PP_AUTO: largest power of two <= 8 with >= 32 rows a lane, else 1 */
+    int64_t
+        lanes; /* power of two, PP_AUTO: largest power of two <= 8 with >= 32 rows a lane, else 1 */
     double clip_norm;       /* global gradient norm, 0 = off */
     int64_t early_stopping; /* evaluations without improvement of the watched loss, 0 = off */
     double min_delta;       /* improvement that counts, for early stopping and plateau */
 } pp_job_training;
 
 typedef struct pp_job_monitor {
-    int64_t log_steps;       /* a step row every so many steps, 0 = none */
-    double evaluate_epochs;  /* evaluation every so many epochs (the end is always evaluated) */
-    int save_initial;        /* write initial.safetensors before the first step */
+    int64_t log_steps;      /* a step row every so many steps, 0 = none */
+    double evaluate_epochs; /* evaluation every so many epochs (the end is always evaluated) */
+    int save_initial;       /* write initial.safetensors before the first step */
 } pp_job_monitor;
 
 typedef struct pp_job_checkpoint {

@@ -43,13 +43,15 @@ const char *pp_json_string(const pp_json *value); /* of a STRING, borrowed */
 int pp_json_integer(const pp_json *value, int64_t *integer);
 
 /* Sets `path` ("a.b[2].c"; missing objects are made, "[n]" equal to the length appends) to value,
- * which is parsed as JSON and taken as a bare string where it is not JSON. Used by --set and by patches. */
+ * which is parsed as JSON and taken as a bare string where it is not JSON. Used by --set and by
+ * patches. */
 pp_status pp_json_set(pp_json *root, const char *path, const char *value, pp_error *err);
 
 /* ---- writer: appends to a growing buffer; sticky failure is reported by pp_json_text ---- */
 typedef struct pp_json_writer pp_json_writer;
 
-/* indent 0: one line, for .jsonl; otherwise spaces per level. Short arrays of scalars stay on a line. */
+/* indent 0: one line, for .jsonl; otherwise spaces per level. Short arrays of scalars stay on a
+ * line. */
 pp_json_writer *pp_json_writer_create(int indent);
 void pp_json_writer_destroy(pp_json_writer *writer);
 
@@ -62,7 +64,8 @@ void pp_json_put_string(pp_json_writer *writer, const char *key, const char *val
 void pp_json_put_bool(pp_json_writer *writer, const char *key, int value);
 void pp_json_put_int(pp_json_writer *writer, const char *key, int64_t value);
 void pp_json_put_null(pp_json_writer *writer, const char *key);
-/* Shortest text that reads back as the same double; "NaN", "Infinity" and "-Infinity" as strings. */
+/* Shortest text that reads back as the same double; "NaN", "Infinity" and "-Infinity" as strings.
+ */
 void pp_json_put_number(pp_json_writer *writer, const char *key, double value);
 /* A parsed value, copied out. */
 void pp_json_put_value(pp_json_writer *writer, const char *key, const pp_json *value);

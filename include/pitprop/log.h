@@ -12,7 +12,8 @@ typedef struct pp_log {
     pp_level level;  /* most detailed level written to the terminal stream */
     FILE *terminal;  /* borrowed; usually stderr */
     FILE *file;      /* borrowed, nullable: dated lines */
-    int progress_on; /* a progress line is standing on the terminal and must be cleared first */
+    int progress_on; /* not 0: a progress line stands on the terminal and must be cleared first; the
+                        tenth of a second when it was written */
 } pp_log;
 
 void pp_log_write(pp_log *log, pp_level level, const char *format, ...)

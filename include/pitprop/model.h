@@ -1,7 +1,7 @@
 /* The model: a job's list of layers as a flat plan of operations and one flat vector of parameters.
  *
- * pp_model is the plan: pure, the same on every rank. pp_pass is the workspace in which a rank runs it
- * forward and backward for its lanes. No communication. */
+ * pp_model is the plan: pure, the same on every rank. pp_pass is the workspace in which a rank runs
+ * it forward and backward for its lanes. No communication. */
 #ifndef PITPROP_MODEL_H
 #define PITPROP_MODEL_H
 
@@ -16,12 +16,13 @@
 /* The unit in which parameters are owned, updated and summed for the norm: floats. */
 enum { PP_BLOCK = 1024 };
 
-/* A run of the parameter vector with a name. Statistics (running mean and variance of batch norm) live in
- * the vector too: their "gradient" is rows times the batch's value, so the exchange averages it like the rest. */
+/* A run of the parameter vector with a name. Statistics (running mean and variance of batch norm)
+ * live in the vector too: their "gradient" is rows times the batch's value, so the exchange
+ * averages it like the rest. */
 typedef struct pp_param {
     const char *name; /* "layers.0.weight" */
     int n_dims;
-    int64_t shape[2]; /* dense weights [out, in] */
+    int64_t shape[2];      /* dense weights [out, in] */
     int64_t offset, count; /* floats in the vector; gaps between parameters stay zero */
     int trainable;         /* 0: frozen or a statistic */
     float statistic;       /* > 0: running = (1 - statistic) running + statistic batch */
@@ -80,8 +81,9 @@ typedef struct pp_pass_spec {
     uint64_t seed;             /* of dropout */
 } pp_pass_spec;
 
-/* Allocates everything and finds out which products of several lanes may be one BLAS call: those whose bits are the
- * same as lane by lane (tried on numbers of the very shape; OpenBLAS picks its path by shape alone). */
+/* Allocates everything and finds out which products of several lanes may be one BLAS call: those
+ * whose bits are the same as lane by lane (tried on numbers of the very shape; OpenBLAS picks its
+ * path by shape alone). */
 pp_status pp_pass_create(const pp_pass_spec *spec, pp_pass **pass, pp_error *err);
 void pp_pass_destroy(pp_pass *pass);
 int64_t pp_pass_bytes(const pp_pass *pass);
@@ -94,8 +96,9 @@ const float *pp_pass_forward(pp_pass *pass, const float *params, const float *x,
 /* Called as the gradient grows: everything at offset and beyond is final. */
 typedef void (*pp_ready_fn)(void *context, int64_t offset);
 
-/* dz [rows, outputs] on the device is overwritten. gradient[i] [size] gets the sum over the lanes of subtree i
- * of this rank (pp_tree_nodes order), each added as the tree says; frozen parameters are not written. */
+/* dz [rows, outputs] on the device is overwritten. gradient[i] [size] gets the sum over the lanes
+ * of subtree i of this rank (pp_tree_nodes order), each added as the tree says; frozen parameters
+ * are not written. */
 void pp_pass_backward(pp_pass *pass, const float *params, const float *x, float *dz,
                       float *const *gradient, pp_ready_fn ready, void *context);
 

@@ -10,14 +10,14 @@
 
 /* Streams that must never share numbers. Append only: the values are part of every model's bits. */
 typedef enum pp_purpose {
-    PP_RNG_DEAL = 1,    /* windows to lanes */
-    PP_RNG_WINDOWS,     /* order of a lane's windows in an epoch */
-    PP_RNG_ROWS,        /* order of rows among open windows */
-    PP_RNG_SPLIT,       /* validation rows */
-    PP_RNG_BALANCE,     /* which rows over- and undersampling take */
-    PP_RNG_INIT,        /* initial parameters */
-    PP_RNG_DROPOUT,     /* dropout masks */
-    PP_RNG_SYNTH,       /* generated data sets */
+    PP_RNG_DEAL = 1, /* windows to lanes */
+    PP_RNG_WINDOWS,  /* order of a lane's windows in an epoch */
+    PP_RNG_ROWS,     /* order of rows among open windows */
+    PP_RNG_SPLIT,    /* validation rows */
+    PP_RNG_BALANCE,  /* which rows over- and undersampling take */
+    PP_RNG_INIT,     /* initial parameters */
+    PP_RNG_DROPOUT,  /* dropout masks */
+    PP_RNG_SYNTH,    /* generated data sets */
     PP_RNG_TEST
 } pp_purpose;
 
@@ -41,7 +41,8 @@ double pp_rng_normal(pp_rng rng, uint64_t index);
 /* Uniform integer in [0, bound), bound > 0 (multiply-shift; bias below bound / 2^64). */
 uint64_t pp_rng_below(pp_rng rng, uint64_t index, uint64_t bound);
 
-/* Fisher-Yates shuffle of `items` [count], drawing indices first_index .. first_index + count - 1. */
+/* Fisher-Yates shuffle of `items` [count], drawing indices first_index .. first_index + count - 1.
+ */
 void pp_rng_shuffle(pp_rng rng, uint64_t first_index, int64_t count, int64_t *items);
 
 #endif

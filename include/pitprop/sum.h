@@ -3,8 +3,9 @@
  * A sum is a fixed-point number of 13 digits of 32 bits, each kept in an int64 so that carries can
  * wait: bit 0 weighs 2^-128, the top digit reaches 2^288. Merging two sums is adding their digits,
  * which is what an integer all-reduce does. Bits of a term below 2^-128 are cut off (the same bits
- * wherever the term is added); terms of magnitude 2^256 (the square of the largest float32) or more, NaN and
- * infinities are counted in `bad` instead. After Kulisch's long accumulator; see also Neal, arXiv:1505.05571. */
+ * wherever the term is added); terms of magnitude 2^256 (the square of the largest float32) or
+ * more, NaN and infinities are counted in `bad` instead. After Kulisch's long accumulator; see also
+ * Neal, arXiv:1505.05571. */
 #ifndef PITPROP_SUM_H
 #define PITPROP_SUM_H
 

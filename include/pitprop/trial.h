@@ -15,7 +15,11 @@
 #include "pitprop/sketch.h"
 #include "pitprop/verdict.h"
 
-typedef enum pp_existing { PP_EXISTING_REFUSE, PP_EXISTING_RESUME, PP_EXISTING_REPLACE } pp_existing;
+typedef enum pp_existing {
+    PP_EXISTING_REFUSE,
+    PP_EXISTING_RESUME,
+    PP_EXISTING_REPLACE
+} pp_existing;
 
 /* How far a trial is, for a progress line. */
 typedef struct pp_progress {
@@ -29,20 +33,21 @@ typedef struct pp_trial_spec {
     pp_job *job;   /* parsed; resolved by the trial, otherwise unchanged; the caller destroys it */
     pp_comm *comm; /* borrowed */
     const pp_backend *backend;
-    pp_log *log;          /* borrowed; its file is log.txt of the run directory while the trial runs */
+    pp_log *log; /* borrowed; its file is log.txt of the run directory while the trial runs */
     pp_existing existing; /* what to do when the run directory holds a run */
-    void (*progress)(pp_log *log, const pp_progress *progress); /* nullable; a few times a second, rank 0 */
+    void (*progress)(pp_log *log,
+                     const pp_progress *progress); /* nullable; a few times a second, rank 0 */
     const volatile sig_atomic_t *stop; /* not 0: save and stop at the next step; nullable */
 } pp_trial_spec;
 
 /* What came out; summaries, sketches and verdict on rank 0 only. */
 typedef struct pp_result {
-    int stopped;              /* stopped on request with everything saved; no results yet */
-    int64_t steps;            /* done */
-    int64_t first_bad_step;   /* first step whose loss was not finite, -1: none */
+    int stopped;            /* stopped on request with everything saved; no results yet */
+    int64_t steps;          /* done */
+    int64_t first_bad_step; /* first step whose loss was not finite, -1: none */
     int64_t train_rows, validation_rows;
     pp_summary train, validation; /* final weights; validation.rows = 0: none held out */
-    pp_sketch *sketch;        /* of all rows, final weights; pp_result_free */
+    pp_sketch *sketch;            /* of all rows, final weights; pp_result_free */
     pp_summary all;
     pp_verdict verdict;
     double seconds, rows_per_s; /* of training */
@@ -56,7 +61,7 @@ void pp_result_free(pp_result *result);
 typedef struct pp_trial_plan {
     int64_t train_rows, validation_rows, inputs, outputs, parameters, steps, steps_per_epoch;
     int lanes;
-    int64_t lane_rows_least, lane_rows_most;           /* of a batch */
+    int64_t lane_rows_least, lane_rows_most;            /* of a batch */
     int64_t bytes_data, bytes_model, bytes_activations; /* of the largest rank; model: parameters,
                                                            gradients, optimiser state */
 } pp_trial_plan;

@@ -127,8 +127,8 @@ static void sync_directory_of(const char *path)
 
 pp_status pp_fs_commit(pp_fs_file *file, pp_error *err)
 {
-    int written = !ferror(file->stream) && fflush(file->stream) == 0 &&
-                  fsync(fileno(file->stream)) == 0;
+    int written =
+        !ferror(file->stream) && fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
     int error = errno;
     if (fclose(file->stream) != 0 && written) {
         written = 0;

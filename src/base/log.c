@@ -19,7 +19,9 @@ static void dated(FILE *stream, const char *format, va_list arguments)
 
 static const char *prefix(pp_level level)
 {
-    return level == PP_LOG_ERROR ? "pitprop: error: " : level == PP_LOG_WARN ? "pitprop: warning: " : "";
+    return level == PP_LOG_ERROR  ? "pitprop: error: "
+           : level == PP_LOG_WARN ? "pitprop: warning: "
+                                  : "";
 }
 
 /* A terminal gets plain lines; a batch log gets dated ones. */

@@ -11,7 +11,8 @@ static const cli_option *find(const cli_command *command, const char *name, size
 {
     for (const cli_option *o = command->options; o->name != NULL; o++)
         if ((strlen(o->name) == length && strncmp(o->name, name, length) == 0) ||
-            (o->brief != NULL && strlen(o->brief) == length && strncmp(o->brief, name, length) == 0))
+            (o->brief != NULL && strlen(o->brief) == length &&
+             strncmp(o->brief, name, length) == 0))
             return o;
     return NULL;
 }
@@ -20,7 +21,8 @@ static pp_status add_set(cli_args *args, char *text, pp_error *err)
 {
     char *equals = strchr(text, '=');
     if (equals == NULL || equals == text)
-        return pp_fail(err, PP_E_ARG, "--set %s: wants PATH=VALUE, such as training.epochs=3", text);
+        return pp_fail(err, PP_E_ARG, "--set %s: wants PATH=VALUE, such as training.epochs=3",
+                       text);
     if (args->n_sets == CLI_SETS) return pp_fail(err, PP_E_ARG, "--set: more than %d", CLI_SETS);
     *equals = '\0';
     args->set_paths[args->n_sets] = text;
@@ -47,11 +49,10 @@ static pp_status parse_option(const cli_command *command, int argc, char **argv,
     size_t length = strcspn(text, "=");
     const cli_option *o = find(command, text, length);
     if (o == NULL)
-        return pp_fail(err, PP_E_ARG, "%.*s: unknown option of '%s'; see pitprop %s --help", (int)length,
-                       text, command->name, command->name);
+        return pp_fail(err, PP_E_ARG, "%.*s: unknown option of '%s'; see pitprop %s --help",
+                       (int)length, text, command->name, command->name);
     if (o->kind == CLI_FLAG) {
-        if (text[length] == '=')
-            return pp_fail(err, PP_E_ARG, "%s: takes no value", o->name);
+        if (text[length] == '=') return pp_fail(err, PP_E_ARG, "%s: takes no value", o->name);
         return store(o, args, NULL, err);
     }
     if (text[length] == '=') return store(o, args, text + length + 1, err);
@@ -59,7 +60,8 @@ static pp_status parse_option(const cli_command *command, int argc, char **argv,
     return store(o, args, argv[++*i], err);
 }
 
-pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args, pp_error *err)
+pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args,
+                    pp_error *err)
 {
     int only_positionals = 0;
     for (int i = 0; i < argc; i++) {
@@ -69,8 +71,8 @@ pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args 
             pp_status status = parse_option(command, argc, argv, &i, args, err);
             if (status != PP_OK) return status;
         } else if (args->n_positional == command->most) {
-            return pp_fail(err, PP_E_ARG, "%s: one argument too many; usage: pitprop %s %s", argv[i],
-                           command->name, command->positionals);
+            return pp_fail(err, PP_E_ARG, "%s: one argument too many; usage: pitprop %s %s",
+                           argv[i], command->name, command->positionals);
         } else {
             args->positional[args->n_positional++] = argv[i];
         }
@@ -83,8 +85,8 @@ pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args 
 
 void cli_print_help(const cli_command *command)
 {
-    printf("usage: pitprop %s %s%s[options]\n\n%s\n\noptions:\n", command->name, command->positionals,
-           *command->positionals ? " " : "", command->help);
+    printf("usage: pitprop %s %s%s[options]\n\n%s\n\noptions:\n", command->name,
+           command->positionals, *command->positionals ? " " : "", command->help);
     for (const cli_option *o = command->options; o->name != NULL; o++) {
         char left[64];
         snprintf(left, sizeof left, "%s%s%s%s%s", o->brief != NULL ? o->brief : "",
@@ -111,8 +113,8 @@ pp_status cli_integer(const char *option, const char *text, long long low, long 
     errno = 0;
     *value = strtoll(text, &end, 10);
     if (*text == '\0' || *end != '\0' || errno != 0 || *value < low || *value > high)
-        return pp_fail(err, PP_E_ARG, "%s %s: wants an integer from %lld to %lld", option, text, low,
-                       high);
+        return pp_fail(err, PP_E_ARG, "%s %s: wants an integer from %lld to %lld", option, text,
+                       low, high);
     return PP_OK;
 }
 

@@ -36,7 +36,8 @@ static int run(cli *c)
     pp_trial_plan plan;
     pp_status status = cli_load_job(c, &job, &err);
     if (status == PP_OK) {
-        pp_trial_spec spec = {.job = job, .comm = c->world, .backend = pp_backend_cpu(), .log = &c->log};
+        pp_trial_spec spec = {
+            .job = job, .comm = c->world, .backend = pp_backend_cpu(), .log = &c->log};
         status = pp_trial_check(&spec, &plan, &err);
     }
     int code = status == PP_OK ? 0 : cli_fail(c, status, &err);
@@ -46,7 +47,8 @@ static int run(cli *c)
 }
 
 static const cli_option options[] = {
-    CLI_OPTION("--set", NULL, "PATH=VALUE", CLI_SET, n_sets, "change a key of the job; may be repeated"),
+    CLI_OPTION("--set", NULL, "PATH=VALUE", CLI_SET, n_sets,
+               "change a key of the job; may be repeated"),
     CLI_HELP_OPTION,
     CLI_END,
 };

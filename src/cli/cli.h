@@ -1,5 +1,5 @@
-/* The command line: one table of commands, one table of options per command; parser and --help come from
- * the tables. Results go to stdout, messages to stderr. */
+/* The command line: one table of commands, one table of options per command; parser and --help come
+ * from the tables. Results go to stdout, messages to stderr. */
 #ifndef PITPROP_CLI_H
 #define PITPROP_CLI_H
 
@@ -43,8 +43,8 @@ typedef struct cli {
 
 typedef struct cli_command {
     const char *name, *positionals, *help;
-    int least, most; /* positional arguments */
-    int parallel;    /* starts MPI; others run on one rank and the rest leave quietly */
+    int least, most;           /* positional arguments */
+    int parallel;              /* starts MPI; others run on one rank and the rest leave quietly */
     const cli_option *options; /* ended by a NULL name */
     int (*run)(cli *c);        /* returns the exit code */
     const char *notes;         /* more help, nullable */
@@ -57,14 +57,16 @@ extern const cli_command cli_train, cli_predict, cli_check, cli_schema, cli_impo
 extern volatile sig_atomic_t cli_stop;
 
 /* Fills args from argv [argc] (after the command's name). */
-pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args, pp_error *err);
+pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args,
+                    pp_error *err);
 void cli_print_help(const cli_command *command);
 /* Prints the error once and returns the exit code. */
 int cli_fail(cli *c, pp_status status, const pp_error *err);
 /* Whole text is an integer within bounds. */
 pp_status cli_integer(const char *option, const char *text, long long low, long long high,
                       long long *value, pp_error *err);
-/* Collective: rank 0 reads the job file args.positional[0], everyone parses it with --set and --output. */
+/* Collective: rank 0 reads the job file args.positional[0], everyone parses it with --set and
+ * --output. */
 pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
 
 #define CLI_OPTION(name, brief, value, kind, field, help)                                          \

@@ -14,7 +14,8 @@ static pp_status wants_output(const cli *c, pp_error *err)
 static pp_status import_idx(cli *c, int64_t *rows, pp_error *err)
 {
     if (c->args.labels == NULL)
-        return pp_fail(err, PP_E_ARG, "import idx: wants --labels FILE, the idx file of the labels");
+        return pp_fail(err, PP_E_ARG,
+                       "import idx: wants --labels FILE, the idx file of the labels");
     return pp_import_idx(c->args.positional[1], c->args.labels, c->args.output, rows, err);
 }
 

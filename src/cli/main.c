@@ -26,15 +26,17 @@ static void on_bug(void)
 
 static void print_usage(FILE *stream)
 {
-    fprintf(stream, "pitprop %s: trains over MPI ranks, watches the predictions of the whole data set, "
-                    "and says when\nthey stop telling inputs apart.\n\nusage: pitprop COMMAND ...\n\n",
+    fprintf(stream,
+            "pitprop %s: trains over MPI ranks, watches the predictions of the whole data set, "
+            "and says when\nthey stop telling inputs apart.\n\nusage: pitprop COMMAND ...\n\n",
             PP_VERSION);
     for (int i = 0; i < N_COMMANDS; i++)
         fprintf(stream, "  %-8s %-22s %s\n", commands[i]->name, commands[i]->positionals,
                 commands[i]->help);
-    fprintf(stream, "\npitprop COMMAND --help says more. Exit codes: 0 done; 2 the job or the command "
-                    "line is wrong;\n3 the data or the environment is wrong; 4 collapse found, where "
-                    "asked to fail on it;\n5 stopped on request with everything saved; 70 a bug.\n");
+    fprintf(stream,
+            "\npitprop COMMAND --help says more. Exit codes: 0 done; 2 the job or the command "
+            "line is wrong;\n3 the data or the environment is wrong; 4 collapse found, where "
+            "asked to fail on it;\n5 stopped on request with everything saved; 70 a bug.\n");
 }
 
 static const cli_command *find(const char *name)

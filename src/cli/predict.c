@@ -10,16 +10,19 @@ static int run(cli *c)
     if (c->args.output == NULL)
         status = pp_fail(&err, PP_E_ARG, "predict: wants -o FILE.h5 to write the predictions to");
     if (status == PP_OK)
-        status = pp_predict(c->world, pp_backend_cpu(), c->args.positional[0], c->args.positional[1],
-                            c->args.x, c->args.output, &rows, &err);
+        status = pp_predict(c->world, pp_backend_cpu(), c->args.positional[0],
+                            c->args.positional[1], c->args.x, c->args.output, &rows, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
-    pp_log_write(&c->log, PP_LOG_INFO, "predictions of %lld rows: %s", (long long)rows, c->args.output);
+    pp_log_write(&c->log, PP_LOG_INFO, "predictions of %lld rows: %s", (long long)rows,
+                 c->args.output);
     return 0;
 }
 
 static const cli_option options[] = {
-    CLI_OPTION("--output", "-o", "FILE", CLI_TEXT, output, "HDF5 file to write: /raw, /p and /class"),
-    CLI_OPTION("--x", NULL, "NAME", CLI_TEXT, x, "data set with the features (default: as in the job)"),
+    CLI_OPTION("--output", "-o", "FILE", CLI_TEXT, output,
+               "HDF5 file to write: /raw, /p and /class"),
+    CLI_OPTION("--x", NULL, "NAME", CLI_TEXT, x,
+               "data set with the features (default: as in the job)"),
     CLI_OPTION("--quiet", "-q", NULL, CLI_FLAG, quiet, "warnings and errors only"),
     CLI_HELP_OPTION,
     CLI_END,

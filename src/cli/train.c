@@ -39,8 +39,7 @@ static void print_page(const pp_job *job, const pp_result *r)
     pp_style style = pp_style_of(stdout);
     char duration[32];
     putchar('\n');
-    if (r->validation.rows > 0)
-        pp_report_metrics(stdout, style, "held-out rows", &r->validation);
+    if (r->validation.rows > 0) pp_report_metrics(stdout, style, "held-out rows", &r->validation);
     pp_report_metrics(stdout, style, "training rows", &r->train);
     putchar('\n');
     pp_report_distribution(stdout, style, r->sketch);
@@ -54,10 +53,11 @@ static int finish(cli *c, const pp_job *job, const pp_result *r)
 {
     int speaks = c->log.speaks;
     if (r->stopped) {
-        pp_log_write(&c->log, PP_LOG_WARN,
-                     "stopped on request at step %lld with everything saved; run the same command with "
-                     "--resume to go on",
-                     (long long)r->steps);
+        pp_log_write(
+            &c->log, PP_LOG_WARN,
+            "stopped on request at step %lld with everything saved; run the same command with "
+            "--resume to go on",
+            (long long)r->steps);
         if (speaks && c->args.json) print_json(job, r);
         return 5;
     }
@@ -113,7 +113,8 @@ static const cli_option options[] = {
     CLI_OPTION("--output", "-o", "DIR", CLI_TEXT, output, "run directory (default runs/NAME)"),
     CLI_OPTION("--resume", NULL, NULL, CLI_FLAG, resume,
                "go on from the newest complete checkpoint; start where there is none"),
-    CLI_OPTION("--overwrite", NULL, NULL, CLI_FLAG, overwrite, "replace a run that is there already"),
+    CLI_OPTION("--overwrite", NULL, NULL, CLI_FLAG, overwrite,
+               "replace a run that is there already"),
     CLI_OPTION("--fail-on-collapse", NULL, NULL, CLI_FLAG, fail_on_collapse,
                "exit with 4 if the predictions have collapsed"),
     CLI_OPTION("--json", NULL, NULL, CLI_FLAG, json, "print the result as JSON"),
@@ -132,7 +133,9 @@ const cli_command cli_train = {
     .parallel = 1,
     .options = options,
     .run = run,
-    .notes = "Runs as one process, under mpirun and under srun --mpi=pmix: the result is the same, bit for "
-             "bit.\nSIGTERM, SIGUSR1 and SIGUSR2 save a checkpoint and end the run with exit code 5.\n"
-             "The keys of a job: pitprop schema.",
+    .notes =
+        "Runs as one process, under mpirun and under srun --mpi=pmix: the result is the same, bit "
+        "for "
+        "bit.\nSIGTERM, SIGUSR1 and SIGUSR2 save a checkpoint and end the run with exit code 5.\n"
+        "The keys of a job: pitprop schema.",
 };

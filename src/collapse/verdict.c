@@ -202,7 +202,7 @@ static void say_where(pp_verdict *v, const pp_summary *s)
     else
         say(v, "%lld predictions vary by only %.2f%% of the deviation of the targets", rows,
             100 * s->spread);
-    if (s->shape.columns == 1 && s->min != s->max) say(v, " (%.4g to %.4g)", s->min, s->max);
+    if (s->shape.columns == 1 && s->min != s->max) say(v, " (all: %.4g to %.4g)", s->min, s->max);
     if (s->shape.kind == PP_SKETCH_MULTICLASS && s->answer_share >= SAME_MASS)
         say(v, " and %.1f%% of the answers are class %d", shown_percent(s->answer_share),
             s->answer);

@@ -236,8 +236,8 @@ void pp_requests_destroy(pp_requests *requests)
     free(requests);
 }
 
-void pp_comm_send(pp_comm *comm, pp_requests *requests, int slot, const float *values, int64_t count,
-                  int to, int tag)
+void pp_comm_send(pp_comm *comm, pp_requests *requests, int slot, const float *values,
+                  int64_t count, int to, int tag)
 {
     PP_CHECK(slot < requests->slots && requests->request[slot] == MPI_REQUEST_NULL);
     PP_CHECK(count <= CHUNK && tag < TAG_RANGES);

@@ -2,23 +2,36 @@
 
 #include "pitprop/check.h"
 
-/* One gradient of one op, lane by lane: writes `count` floats, beginning at float `first` of the parameter. */
+/* One gradient of one op, lane by lane: writes `count` floats, beginning at float `first` of the
+ * parameter. */
 typedef struct leaf {
     pp_pass *pass;
     int op;
     const float *in, *dy; /* [rows, in], [rows, out] of all lanes */
     int64_t first, count;
     void (*write)(const struct leaf *leaf, int lane, float *out);
+    void (*add)(const struct leaf *leaf, int lane,
+                float *out); /* out += what write writes; nullable */
 } leaf;
 
-static void weight_leaf(const leaf *t, int lane, float *out)
+static void weight_product(const leaf *t, int lane, float *out, pp__product *product)
 {
     const pp_pass_spec *s = &t->pass->spec;
     const pp_op *op = &s->model->ops[t->op];
     int64_t at = t->pass->lane_first[lane];
-    s->backend->gemm(s->device, 1, 0, t->count / op->in, op->in, t->pass->lane_rows[lane],
-                     t->dy + at * op->out + t->first / op->in, op->out, t->in + at * op->in, op->in,
-                     out, op->in);
+    product(s->device, 1, 0, t->count / op->in, op->in, t->pass->lane_rows[lane],
+            t->dy + at * op->out + t->first / op->in, op->out, t->in + at * op->in, op->in, out,
+            op->in);
+}
+
+static void weight_leaf(const leaf *t, int lane, float *out)
+{
+    weight_product(t, lane, out, t->pass->spec.backend->gemm);
+}
+
+static void weight_leaf_add(const leaf *t, int lane, float *out)
+{
+    weight_product(t, lane, out, t->pass->spec.backend->gemm_add);
 }
 
 static void bias_leaf(const leaf *t, int lane, float *out)
@@ -44,8 +57,8 @@ static void statistics_leaf(const leaf *t, int lane, float *out)
                          t->pass->op[t->op].statistics + lane * 2 * t->count + t->first, out);
 }
 
-/* Adds the lanes of a node as the tree says: left half, right half, their sum. The left half may use the
- * scratch of this depth because the right half has not begun. */
+/* Adds the lanes of a node as the tree says: left half, right half, their sum. The left half may
+ * use the scratch of this depth because the right half has not begun. */
 static void fold(const leaf *t, pp_tree_node node, int depth, float *out)
 {
     if (node.count == 1) {
@@ -53,6 +66,11 @@ static void fold(const leaf *t, pp_tree_node node, int depth, float *out)
         return;
     }
     int half = node.count / 2;
+    if (half == 1 && t->add != NULL) {
+        t->write(t, node.first - t->pass->spec.lanes.first, out);
+        t->add(t, node.first + 1 - t->pass->spec.lanes.first, out);
+        return;
+    }
     float *right = t->pass->scratch[depth];
     fold(t, (pp_tree_node){node.first, half}, depth, out);
     fold(t, (pp_tree_node){node.first + half, half}, depth + 1, right);
@@ -88,7 +106,7 @@ static void weight_gradient(const backward *b, leaf t)
 {
     const pp_op *op = &b->pass->spec.model->ops[t.op];
     const pp_param *p = &b->pass->spec.model->params[op->weight];
-    int64_t rows = b->pass->tile / op->in;
+    int64_t rows = pp__pass_tile_rows(b->pass, op);
     for (int64_t end = op->out, first; end > 0; end = first) {
         first = (end - 1) / rows * rows;
         t.first = first * op->in;
@@ -98,35 +116,22 @@ static void weight_gradient(const backward *b, leaf t)
     }
 }
 
-static void dense_input_gradient(const backward *b, int i, const float *dy, float *dx)
-{
-    pp_pass *pass = b->pass;
-    const pp_pass_spec *s = &pass->spec;
-    const pp_op *op = &s->model->ops[i];
-    const float *weight = b->params + s->model->params[op->weight].offset;
-    if (pass->full && (pass->op[i].backward_as_one || s->lanes.count == 1)) {
-        s->backend->gemm(s->device, 0, 0, pass->batch_rows, op->in, op->out, dy, op->out, weight,
-                         op->in, dx, op->in);
-        return;
-    }
-    for (int l = 0; l < s->lanes.count; l++)
-        if (pass->lane_rows[l] > 0)
-            s->backend->gemm(s->device, 0, 0, pass->lane_rows[l], op->in, op->out,
-                             dy + pass->lane_first[l] * op->out, op->out, weight, op->in,
-                             dx + pass->lane_first[l] * op->in, op->in);
-}
-
-/* The input's gradient first: it needs the weights, and they change once their gradient is ready. */
+/* The input's gradient first: it needs the weights, and they change once their gradient is ready.
+ */
 static void dense(const backward *b, int i, const float *in, const float *dy, float *dx)
 {
     const pp_op *op = &b->pass->spec.model->ops[i];
     leaf t = {.pass = b->pass, .op = i, .in = in, .dy = dy};
-    if (i > 0) dense_input_gradient(b, i, dy, dx);
+    if (i > 0)
+        pp__pass_products(b->pass, b->pass->spec.backend->gemm, b->pass->op[i].backward_as_one, 0,
+                          op->in, op->out, dy,
+                          b->params + b->pass->spec.model->params[op->weight].offset, dx);
     if (op->bias >= 0) {
         t.write = bias_leaf;
         vector_gradient(b, t, op->bias);
     }
     t.write = weight_leaf;
+    t.add = b->pass->full && b->pass->op[i].weight_adds ? weight_leaf_add : NULL;
     weight_gradient(b, t);
 }
 

@@ -1,24 +1,20 @@
 #include "pass.h"
 
+/* The bias goes in first and the product is added to it: one pass over the outputs less. */
 static void dense(pp_pass *pass, int i, const float *params, const float *in)
 {
     const pp_pass_spec *s = &pass->spec;
     const pp_op *op = &s->model->ops[i];
     const float *weight = params + s->model->params[op->weight].offset;
     float *out = pass->op[i].value;
-    if (pass->full && (pass->op[i].forward_as_one || s->lanes.count == 1)) {
-        s->backend->gemm(s->device, 0, 1, pass->batch_rows, op->out, op->in, in, op->in, weight,
-                         op->in, out, op->out);
-    } else {
-        for (int l = 0; l < s->lanes.count; l++)
-            if (pass->lane_rows[l] > 0)
-                s->backend->gemm(s->device, 0, 1, pass->lane_rows[l], op->out, op->in,
-                                 in + pass->lane_first[l] * op->in, op->in, weight, op->in,
-                                 out + pass->lane_first[l] * op->out, op->out);
+    pp__product *product = s->backend->gemm;
+    if (op->bias >= 0) {
+        s->backend->fill_rows(s->device, pass->batch_rows, op->out,
+                              params + s->model->params[op->bias].offset, out);
+        product = s->backend->gemm_add;
     }
-    if (op->bias >= 0)
-        s->backend->add_bias(s->device, pass->batch_rows, op->out,
-                             params + s->model->params[op->bias].offset, out);
+    pp__pass_products(pass, product, pass->op[i].forward_as_one, 1, op->out, op->in, in, weight,
+                      out);
 }
 
 /* An element's number is (layer, slot of the global batch, feature): the same on any rank. */
@@ -78,7 +74,8 @@ static void forward_op(pp_pass *pass, int i, const float *params, const float *x
         if (s->train)
             dropout(pass, i, in, step);
         else
-            s->backend->activate(s->device, PP_ACT_IDENTITY, pass->batch_rows, op->out, in, m->value);
+            s->backend->activate(s->device, PP_ACT_IDENTITY, pass->batch_rows, op->out, in,
+                                 m->value);
         break;
     case PP_OP_BATCH_NORM:
         batch_norm(pass, i, params, in);

@@ -42,7 +42,8 @@ static void fill_constant(double value, int64_t count, float *values)
         values[i] = (float)value;
 }
 
-/* He et al., arXiv:1502.01852; Glorot and Bengio, AISTATS 2010; LeCun et al., Efficient BackProp, 1998. */
+/* He et al., arXiv:1502.01852; Glorot and Bengio, AISTATS 2010; LeCun et al., Efficient BackProp,
+ * 1998. */
 static void fill(const pp_param *param, pp_rng rng, float *values)
 {
     double in = (double)param->fan_in, out = (double)param->fan_out;

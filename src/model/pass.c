@@ -7,7 +7,8 @@
 
 enum { TILE = 128 * 1024 }; /* floats: large enough for BLAS, small enough for the cache */
 
-/* Elementwise activations whose derivative is a function of their output may overwrite their input. */
+/* Elementwise activations whose derivative is a function of their output may overwrite their input.
+ */
 static int wants_its_input(pp_activation f)
 {
     return f == PP_ACT_GELU || f == PP_ACT_SILU || f == PP_ACT_SOFTPLUS;
@@ -53,13 +54,12 @@ static int allocate_op(pp_pass *pass, int i)
     }
     if (op->type == PP_OP_LAYER_NORM)
         ok = ok && (m->inverse = device_floats(pass, pass->rows)) != NULL;
-    if (op->type == PP_OP_ADD && train)
-        ok = ok && (m->skipped = device_floats(pass, size)) != NULL;
+    if (op->type == PP_OP_ADD && train) ok = ok && (m->skipped = device_floats(pass, size)) != NULL;
     return ok;
 }
 
-/* A tile is whole rows of a weight, and holds any vector parameter at once. With one lane in the job
- * there is nothing to add up, so a tile may be a whole weight. */
+/* A tile is whole rows of a weight, and holds any vector parameter at once. With one lane in the
+ * job there is nothing to add up, so a tile may be a whole weight. */
 static int64_t tile_floats(const pp_model *model, int lanes)
 {
     int64_t tile = TILE;
@@ -109,32 +109,83 @@ static void both_ways(pp_pass *pass, int transpose_b, int64_t n, int64_t k, cons
                       c + first * n, n);
 }
 
+int64_t pp__pass_tile_rows(const pp_pass *pass, const pp_op *op)
+{
+    return pass->tile / op->in;
+}
+
+/* Whether adding a lane's weight gradient in the product is the same as adding it afterwards, for
+ * tiles of `rows` rows: a [lane rows, out], b [lane rows, in], three tiles of memory. */
+static int adds_alike(pp_pass *pass, const pp_op *op, int64_t rows, const float *a, const float *b,
+                      float *tiles, float *host)
+{
+    const pp_backend *backend = pass->spec.backend;
+    pp_device *device = pass->spec.device;
+    int64_t size = rows * op->in;
+    float *sum = tiles, *added = tiles + size, *right = tiles + 2 * size;
+    int same = 1;
+    for (int l = 0; l < pass->spec.lanes.count && same; l++) {
+        int64_t k = pass->full_rows[l];
+        backend->gemm(device, 1, 0, rows, op->in, k, b, op->out, a, op->in, sum, op->in);
+        backend->gemm(device, 1, 0, rows, op->in, k, b, op->out, a, op->in, added, op->in);
+        backend->gemm(device, 1, 0, rows, op->in, k, a, op->out, b, op->in, right, op->in);
+        backend->add(device, size, right, sum);
+        backend->gemm_add(device, 1, 0, rows, op->in, k, a, op->out, b, op->in, added, op->in);
+        backend->download(device, host, sum, 2 * (size_t)size * sizeof *host);
+        same = memcmp(host, host + size, (size_t)size * sizeof *host) == 0;
+    }
+    return same;
+}
+
+/* Device and host memory for trials, filled with arbitrary numbers. */
+typedef struct trial_memory {
+    float *device, *host;
+    int64_t floats;
+} trial_memory;
+
+static void try_products(pp_pass *pass, int i, const trial_memory *m)
+{
+    const pp_op *op = &pass->spec.model->ops[i];
+    pp_op_memory *memory = &pass->op[i];
+    int64_t widest = op->in > op->out ? op->in : op->out, side = pass->rows * widest;
+    float *a = m->device, *c = a + side, *as_one = c + side, *b = as_one + side;
+    for (int backward = 0; backward < 2; backward++) {
+        int64_t n = backward ? op->in : op->out, k = backward ? op->out : op->in;
+        both_ways(pass, !backward, n, k, a, b, c, as_one);
+        pass->spec.backend->download(pass->spec.device, m->host, c,
+                                     2 * (size_t)side * sizeof(float));
+        int same = memcmp(m->host, m->host + side, (size_t)(pass->rows * n) * sizeof(float)) == 0;
+        *(backward ? &memory->backward_as_one : &memory->forward_as_one) = same;
+    }
+    int64_t rows = pp__pass_tile_rows(pass, op), last;
+    if (rows > op->out) rows = op->out;
+    last = op->out % rows;
+    float *second = a + side, *tiles = a + 2 * side;
+    memory->weight_adds = adds_alike(pass, op, rows, a, second, tiles, m->host) &&
+                          (last == 0 || adds_alike(pass, op, last, a, second, tiles, m->host));
+}
+
 /* Bits of a product depend on shapes alone, so one trial on arbitrary numbers decides for all. */
 static pp_status try_as_one(pp_pass *pass, int i, pp_error *err)
 {
     const pp_op *op = &pass->spec.model->ops[i];
-    int64_t widest = op->in > op->out ? op->in : op->out;
-    size_t side = (size_t)(pass->rows * widest), square = (size_t)(op->in * op->out);
-    float *host = malloc((3 * side + square) * sizeof *host);
-    float *memory = pass->spec.backend->allocate(pass->spec.device, (3 * side + square) * sizeof *host);
+    const pp_backend *backend = pass->spec.backend;
+    int64_t widest = op->in > op->out ? op->in : op->out, side = pass->rows * widest;
+    int64_t rest = op->in * op->out + side;
+    trial_memory m = {.floats = 2 * side + (rest > 3 * pass->tile ? rest : 3 * pass->tile)};
+    size_t bytes = (size_t)m.floats * sizeof(float);
+    m.host = malloc(bytes);
+    m.device = backend->allocate(pass->spec.device, bytes);
     pp_status status = PP_OK;
-    if (host == NULL || memory == NULL) {
+    if (m.host == NULL || m.device == NULL) {
         status = pp_fail(err, PP_E_MEMORY, "no memory to plan layer %d", op->layer);
     } else {
-        float *a = memory, *c = a + side, *as_one = c + side, *b = as_one + side;
-        fill_numbers((int64_t)(3 * side + square), host, 1);
-        pass->spec.backend->upload(pass->spec.device, memory, host,
-                                   (3 * side + square) * sizeof *host);
-        for (int backward = 0; backward < 2; backward++) {
-            int64_t n = backward ? op->in : op->out, k = backward ? op->out : op->in;
-            both_ways(pass, !backward, n, k, a, b, c, as_one);
-            pass->spec.backend->download(pass->spec.device, host, c, 2 * side * sizeof *host);
-            int same = memcmp(host, host + side, (size_t)(pass->rows * n) * sizeof *host) == 0;
-            *(backward ? &pass->op[i].backward_as_one : &pass->op[i].forward_as_one) = same;
-        }
+        fill_numbers(m.floats, m.host, 1);
+        backend->upload(pass->spec.device, m.device, m.host, bytes);
+        try_products(pass, i, &m);
     }
-    free(host);
-    pass->spec.backend->release(pass->spec.device, memory);
+    free(m.host);
+    backend->release(pass->spec.device, m.device);
     return status;
 }
 
@@ -145,13 +196,14 @@ static pp_status plan_products(pp_pass *pass, pp_error *err)
     for (int i = 0; i < model->n_ops; i++) {
         if (model->ops[i].type != PP_OP_DENSE) continue;
         int twin = 0;
-        while (twin < i && !(model->ops[twin].type == PP_OP_DENSE &&
-                             model->ops[twin].in == model->ops[i].in &&
-                             model->ops[twin].out == model->ops[i].out))
+        while (twin < i &&
+               !(model->ops[twin].type == PP_OP_DENSE && model->ops[twin].in == model->ops[i].in &&
+                 model->ops[twin].out == model->ops[i].out))
             twin++;
         if (twin < i) {
             pass->op[i].forward_as_one = pass->op[twin].forward_as_one;
             pass->op[i].backward_as_one = pass->op[twin].backward_as_one;
+            pass->op[i].weight_adds = pass->op[twin].weight_adds;
             continue;
         }
         pp_status status = try_as_one(pass, i, err);
@@ -238,6 +290,20 @@ void pp__pass_take(pp_pass *pass, const int64_t *lane_rows)
         pass->batch_rows += lane_rows[l];
         if (lane_rows[l] != pass->full_rows[l]) pass->full = 0;
     }
+}
+
+void pp__pass_products(pp_pass *pass, pp__product *product, int as_one, int transpose_b, int64_t n,
+                       int64_t k, const float *a, const float *b, float *c)
+{
+    pp_device *device = pass->spec.device;
+    int64_t ldb = transpose_b ? k : n;
+    if (pass->full && (as_one || pass->spec.lanes.count == 1)) {
+        product(device, 0, transpose_b, pass->batch_rows, n, k, a, k, b, ldb, c, n);
+        return;
+    }
+    for (int l = 0; l < pass->spec.lanes.count; l++)
+        product(device, 0, transpose_b, pass->lane_rows[l], n, k, a + pass->lane_first[l] * k, k, b,
+                ldb, c + pass->lane_first[l] * n, n);
 }
 
 const float *pp__pass_value(const pp_pass *pass, const float *x, int op)

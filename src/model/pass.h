@@ -12,6 +12,7 @@ typedef struct pp_op_memory {
     float *statistics; /* batch norm [lanes, 2 out] */
     float *skipped;    /* add: gradient on its way past the block [rows, out] */
     int forward_as_one, backward_as_one; /* dense: one product for all lanes has the same bits */
+    int weight_adds; /* dense: gemm_add has the bits of a gemm and an add, for weight gradients */
 } pp_op_memory;
 
 struct pp_pass {
@@ -32,8 +33,18 @@ struct pp_pass {
     const int64_t *lane_rows; /* [lanes], borrowed for the length of a call */
     int64_t *lane_first;      /* [lanes] first row */
     int64_t batch_rows;
-    int full;                 /* lane_rows equals full_rows */
+    int full; /* lane_rows equals full_rows */
 };
+
+typedef void pp__product(pp_device *device, int transpose_a, int transpose_b, int64_t m, int64_t n,
+                         int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
+                         float *c, int64_t ldc);
+/* c [rows, n] from a [rows, k] and b, for all lanes: in one call where that is the same, else lane
+ * by lane. */
+void pp__pass_products(pp_pass *pass, pp__product *product, int as_one, int transpose_b, int64_t n,
+                       int64_t k, const float *a, const float *b, float *c);
+/* Rows of a weight gradient in one tile. */
+int64_t pp__pass_tile_rows(const pp_pass *pass, const pp_op *op);
 
 /* Sets the batch at hand. */
 void pp__pass_take(pp_pass *pass, const int64_t *lane_rows);

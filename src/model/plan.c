@@ -28,8 +28,15 @@ static pp_op *add_op(planner *p, pp_op_type type, int64_t out)
 {
     PP_CHECK(p->model->n_ops < p->op_room);
     pp_op *op = &p->model->ops[p->model->n_ops++];
-    *op = (pp_op){.type = type, .in = p->width, .out = out, .weight = -1, .bias = -1,
-                  .mean = -1, .var = -1, .skip = -1, .layer = p->layer};
+    *op = (pp_op){.type = type,
+                  .in = p->width,
+                  .out = out,
+                  .weight = -1,
+                  .bias = -1,
+                  .mean = -1,
+                  .var = -1,
+                  .skip = -1,
+                  .layer = p->layer};
     p->width = out;
     return op;
 }
@@ -59,16 +66,23 @@ static void add_dense(planner *p, const pp_layer_spec *spec, const char *prefix)
     int64_t in = p->width;
     pp_op *op = add_op(p, PP_OP_DENSE, spec->units);
     op->weight = add_param(p, prefix, "weight",
-                           (pp_param){.n_dims = 2, .shape = {spec->units, in},
-                                      .trainable = spec->trainable, .l1 = (float)spec->l1,
-                                      .l2 = (float)spec->l2, .init = spec->init,
-                                      .init_scale = spec->init_scale, .fan_in = in,
+                           (pp_param){.n_dims = 2,
+                                      .shape = {spec->units, in},
+                                      .trainable = spec->trainable,
+                                      .l1 = (float)spec->l1,
+                                      .l2 = (float)spec->l2,
+                                      .init = spec->init,
+                                      .init_scale = spec->init_scale,
+                                      .fan_in = in,
                                       .fan_out = spec->units});
     if (spec->bias)
         op->bias = add_param(p, prefix, "bias",
-                             (pp_param){.n_dims = 1, .shape = {spec->units},
-                                        .trainable = spec->trainable, .init = spec->bias_init,
-                                        .init_scale = spec->bias_scale, .fan_in = in,
+                             (pp_param){.n_dims = 1,
+                                        .shape = {spec->units},
+                                        .trainable = spec->trainable,
+                                        .init = spec->bias_init,
+                                        .init_scale = spec->bias_scale,
+                                        .fan_in = in,
                                         .fan_out = spec->units});
     add_activation(p, spec->activation);
 }
@@ -86,7 +100,7 @@ static void add_norm(planner *p, const pp_layer_spec *spec, const char *prefix)
     op->bias = add_param(p, prefix, "bias", param);
     if (!batch) return;
     param.trainable = 0;
-    param.statistic = spec->trainable ? (float)spec->momentum : 0.0f;
+    param.statistic = (float)spec->momentum; /* frozen or not, as in PyTorch */
     op->mean = add_param(p, prefix, "running_mean", param);
     param.init = PP_INIT_CONSTANT;
     op->var = add_param(p, prefix, "running_var", param);

@@ -56,7 +56,6 @@ static void put_label(const axis *a, int line, char *text, size_t size)
 {
     double value = a->first + a->step * line;
     int decimals = (int)ceil(-log10(a->step) - 1e-9);
-    if (fabs(value) < a->step / 2) value = 0; /* no -0.0 */
     const char *beyond = line == 0 && a->beyond_low               ? "<"
                          : line == a->lines - 1 && a->beyond_high ? ">"
                                                                   : "";

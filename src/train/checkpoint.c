@@ -31,7 +31,8 @@ static int newest_first(const void *a, const void *b)
 }
 
 /* All checkpoints (entries, newest first; the caller frees) and the highest generation claimed. */
-static pp_status list(const char *dir, entry **entries, int *count, int64_t *generation, pp_error *err)
+static pp_status list(const char *dir, entry **entries, int *count, int64_t *generation,
+                      pp_error *err)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/checkpoints", dir);
@@ -70,7 +71,8 @@ static pp_status list(const char *dir, entry **entries, int *count, int64_t *gen
     return PP_OK;
 }
 
-/* What a killed run had not finished writing. A superseded run that is still at it then fails to rename. */
+/* What a killed run had not finished writing. A superseded run that is still at it then fails to
+ * rename. */
 static void remove_unfinished(const char *dir)
 {
     char path[PATH_MAX];
@@ -108,8 +110,7 @@ pp_status pp_generation_claim(const char *dir, int64_t *generation, pp_error *er
         if (errno != EEXIST)
             return pp_fail(err, PP_E_IO, "%s: cannot write: %s", path, strerror(errno));
     }
-    return status != PP_OK ? status
-                           : pp_fail(err, PP_E_IO, "%s: cannot claim a generation", dir);
+    return status != PP_OK ? status : pp_fail(err, PP_E_IO, "%s: cannot claim a generation", dir);
 }
 
 pp_status pp_generation_check(const char *dir, int64_t generation, pp_error *err)
@@ -142,6 +143,22 @@ static void prune(const char *dir, int64_t generation, int64_t keep)
     free(entries);
 }
 
+pp_status pp_checkpoint_clear(const char *dir, pp_error *err)
+{
+    entry *entries;
+    int count;
+    int64_t highest;
+    pp_status status = list(dir, &entries, &count, &highest, err);
+    if (status != PP_OK) return status;
+    for (int i = 0; i < count && status == PP_OK; i++) {
+        char path[PATH_MAX];
+        if (path_of(dir, &entries[i], path) && unlink(path) != 0 && errno != ENOENT)
+            status = pp_fail(err, PP_E_IO, "%s: cannot remove: %s", path, strerror(errno));
+    }
+    free(entries);
+    return status;
+}
+
 pp_status pp_checkpoint_write(const char *dir, int64_t generation, int64_t step, int64_t keep,
                               const pp_tensor *tensors, int n_tensors, const pp_tensor_note *notes,
                               int n_notes, pp_error *err)
@@ -150,7 +167,8 @@ pp_status pp_checkpoint_write(const char *dir, int64_t generation, int64_t step,
     if (!path_of(dir, &(entry){step, generation}, path))
         return pp_fail(err, PP_E_IO, "%s: path is too long", dir);
     pp_status status = pp_generation_check(dir, generation, err);
-    if (status == PP_OK) status = pp_tensorfile_write(path, tensors, n_tensors, notes, n_notes, err);
+    if (status == PP_OK)
+        status = pp_tensorfile_write(path, tensors, n_tensors, notes, n_notes, err);
     if (status == PP_OK) prune(dir, generation, keep);
     return status;
 }

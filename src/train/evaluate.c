@@ -49,10 +49,12 @@ void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
     int64_t blocks = pp_dataset_blocks(t->data, part);
     for (int64_t i = 0; i < blocks; i++) {
         int64_t rows = pp_dataset_block(t->data, part, i, &b->rows);
-        backend->upload(t->device, b->x, b->rows.x, (size_t)(rows * t->info->inputs) * sizeof(float));
+        backend->upload(t->device, b->x, b->rows.x,
+                        (size_t)(rows * t->info->inputs) * sizeof(float));
         const float *z = pp_pass_forward(t->eval_pass, t->params, b->x, &rows, 0);
         backend->download(t->device, b->z, z, (size_t)(rows * t->model->outputs) * sizeof(float));
-        pp_loss_rows(&t->loss, rows, b->z, b->rows.y, b->rows.weight, b->row_loss, NULL, b->scratch);
+        pp_loss_rows(&t->loss, rows, b->z, b->rows.y, b->rows.weight, b->row_loss, NULL,
+                     b->scratch);
         pp__trial_sketch(t, sketch, rows, b);
     }
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);

@@ -17,12 +17,12 @@ typedef struct part {
 typedef enum stage { IDLE, REDUCING, REDUCED, GATHERING, DONE } stage;
 
 typedef struct bucket {
-    int64_t first;      /* float offset in the parameter vector */
-    int64_t *slice;     /* [ranks + 1] float offsets: rank r owns [slice[r], slice[r + 1]) */
-    int64_t *relative;  /* [ranks + 1] the same from the bucket's beginning */
-    int64_t state_at;   /* where its slice begins in the compact state arrays */
-    float **incoming;   /* [parts] this rank's slice of each part; mine: inside gradient */
-    int slot;           /* first request */
+    int64_t first;     /* float offset in the parameter vector */
+    int64_t *slice;    /* [ranks + 1] float offsets: rank r owns [slice[r], slice[r + 1]) */
+    int64_t *relative; /* [ranks + 1] the same from the bucket's beginning */
+    int64_t state_at;  /* where its slice begins in the compact state arrays */
+    float **incoming;  /* [parts] this rank's slice of each part; mine: inside gradient */
+    int slot;          /* first request */
     stage stage;
 } bucket;
 
@@ -44,9 +44,9 @@ struct pp_exchange {
     pp_requests *requests;
 
     pp_exchange_step step;
-    int next;        /* bucket to start next, descending; -1: all started */
-    int oldest;      /* highest bucket that is not DONE */
-    pp_sum squares;  /* of this rank's slices of the gradient; clipping: of all ranks' */
+    int next;       /* bucket to start next, descending; -1: all started */
+    int oldest;     /* highest bucket that is not DONE */
+    pp_sum squares; /* of this rank's slices of the gradient; clipping: of all ranks' */
     float clip_factor;
     double waited;
 };
@@ -213,8 +213,8 @@ static void start(pp_exchange *e, bucket *b)
     int in = b->slot, out = b->slot + parts_in(e);
     for (int p = 0; p < e->n_parts && slice_size(b, e->rank) > 0; p++)
         if (e->parts[p].mine < 0)
-            pp_comm_receive(e->spec.comm, e->requests, in++, b->incoming[p],
-                            slice_size(b, e->rank), e->parts[p].rank, tag_of(e, b, 0));
+            pp_comm_receive(e->spec.comm, e->requests, in++, b->incoming[p], slice_size(b, e->rank),
+                            e->parts[p].rank, tag_of(e, b, 0));
     for (int i = 0; i < e->n_mine; i++)
         for (int r = 0; r < e->ranks; r++)
             if (r != e->rank && slice_size(b, r) > 0)
@@ -237,7 +237,8 @@ static void for_segments(pp_exchange *e, int64_t first, float *g, int64_t state_
         int64_t high = p->offset + p->count;
         if (high > first + PP_BLOCK) high = first + PP_BLOCK;
         if (low < high)
-            act(e, p, g + (low - first), e->spec.params + low, high - low, state_at + (low - first));
+            act(e, p, g + (low - first), e->spec.params + low, high - low,
+                state_at + (low - first));
     }
 }
 
@@ -246,7 +247,8 @@ static void finish_segment(pp_exchange *e, const pp_param *p, float *g, float *w
 {
     (void)state_at;
     if (!p->trainable) return;
-    e->spec.backend->finish_gradient(e->spec.device, count, (float)e->step.rows, p->l1, p->l2, w, g);
+    e->spec.backend->finish_gradient(e->spec.device, count, (float)e->step.rows, p->l1, p->l2, w,
+                                     g);
     if (e->step.want_norm || e->step.clip_norm > 0)
         pp_sum_add(&e->squares, e->spec.backend->sum_squares(e->spec.device, count, g));
 }

@@ -24,7 +24,7 @@ typedef struct predictor {
     pp_pass *pass;
     pp_loss loss;
     pp_h5_set *x;
-    float *params, *x_device; /* device */
+    float *params, *x_device;   /* device */
     const float *shift, *scale; /* [inputs], NULL: not standardised */
     float *rows, *out;          /* host: [block, inputs]; [2, block, outputs]: raw, p */
     float *all;                 /* rank 0: [ranks, 2, block, outputs] */
@@ -36,12 +36,13 @@ static pp_status read_model(predictor *p, const char *run, pp_error *err)
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/model.safetensors", run);
     if (!pp_fs_exists(path))
-        return pp_fail(err, PP_E_ARG, "%s: no model there; is %s the directory of a finished run?", path,
-                       run);
+        return pp_fail(err, PP_E_ARG, "%s: no model there; is %s the directory of a finished run?",
+                       path, run);
     pp_status status = pp_tensorfile_read(path, &p->file, err);
     if (status != PP_OK) return status;
     const char *job = pp_tensorfile_note(p->file, "job");
-    if (job == NULL) return pp_fail(err, PP_E_DATA, "%s: was not written by Pitprop: no job in it", path);
+    if (job == NULL)
+        return pp_fail(err, PP_E_DATA, "%s: was not written by Pitprop: no job in it", path);
     return pp_job_parse(job, path, NULL, &p->job, err);
 }
 
@@ -55,7 +56,8 @@ static const float *vector_of(const predictor *p, const char *name, int64_t coun
 static pp_status open_data(predictor *p, const char *data, const char *x, pp_error *err)
 {
     pp_status status = pp_h5_open(&data, 1, x != NULL ? x : p->job->data.x, &p->x, err);
-    if (status == PP_OK) status = pp_model_plan(p->job, pp_h5_columns(p->x), p->arena, &p->model, err);
+    if (status == PP_OK)
+        status = pp_model_plan(p->job, pp_h5_columns(p->x), p->arena, &p->model, err);
     if (status != PP_OK) return status;
     const pp_tensor *first = pp_tensorfile_find(p->file, p->model->params[0].name);
     int64_t inputs = first == NULL ? -1 : first->shape[first->n_dims - 1];
@@ -82,8 +84,9 @@ static pp_status load_params(predictor *p, pp_error *err)
         for (int d = 0; t != NULL && d < t->n_dims; d++)
             count *= t->shape[d];
         if (t == NULL || t->dtype != PP_F32 || count != param->count)
-            status = pp_fail(err, PP_E_DATA, "model.safetensors: tensor %s is missing or of another shape",
-                             param->name);
+            status =
+                pp_fail(err, PP_E_DATA,
+                        "model.safetensors: tensor %s is missing or of another shape", param->name);
         else
             memcpy(values + param->offset, t->data, (size_t)count * sizeof *values);
     }
@@ -97,8 +100,12 @@ static pp_status make_pass(predictor *p, pp_error *err)
 {
     static const int64_t cut[2] = {0, PP_BLOCK_ROWS}; /* borrowed by the pass */
     p->block = PP_BLOCK_ROWS;
-    pp_pass_spec spec = {.model = p->model, .backend = p->backend, .device = p->device,
-                         .n_lanes = 1, .lanes = {0, 1}, .cut = cut};
+    pp_pass_spec spec = {.model = p->model,
+                         .backend = p->backend,
+                         .device = p->device,
+                         .n_lanes = 1,
+                         .lanes = {0, 1},
+                         .cut = cut};
     pp_status status = pp_pass_create(&spec, &p->pass, err);
     if (status == PP_OK)
         status = pp_loss_plan(&p->job->loss, p->model->outputs, p->model->outputs, &p->loss, err);
@@ -106,23 +113,25 @@ static pp_status make_pass(predictor *p, pp_error *err)
     int64_t outputs = 2 * p->block * p->model->outputs;
     p->rows = PP_ARENA_NEW(p->arena, float, p->block * p->model->inputs);
     p->out = PP_ARENA_NEW(p->arena, float, outputs);
-    p->x_device = p->backend->allocate(p->device, (size_t)(p->block * p->model->inputs) * sizeof(float));
+    p->x_device =
+        p->backend->allocate(p->device, (size_t)(p->block * p->model->inputs) * sizeof(float));
     if (pp_comm_rank(p->comm) == 0)
-        p->all = PP_ARENA_NEW(p->arena, float, outputs * pp_comm_size(p->comm));
+        p->all = PP_ARENA_NEW(p->arena, float, outputs *pp_comm_size(p->comm));
     if (p->rows == NULL || p->out == NULL || p->x_device == NULL ||
         (pp_comm_rank(p->comm) == 0 && p->all == NULL))
         return pp_fail(err, PP_E_MEMORY, "no memory for blocks of %lld rows", (long long)p->block);
     return PP_OK;
 }
 
-static pp_status prepare(predictor *p, const char *run, const char *data, const char *x, pp_error *err)
+static pp_status prepare(predictor *p, const char *run, const char *data, const char *x,
+                         pp_error *err)
 {
     p->arena = pp_arena_create();
     if (p->arena == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
     pp_status status = read_model(p, run, err);
     if (status == PP_OK)
-        status = p->backend->open(pp_comm_node_rank(p->comm), p->job->runtime.blas_kernel, &p->device,
-                                  err);
+        status = p->backend->open(pp_comm_node_rank(p->comm), p->job->runtime.blas_kernel,
+                                  &p->device, err);
     if (status == PP_OK) status = open_data(p, data, x, err);
     if (status == PP_OK) status = load_params(p, err);
     if (status == PP_OK) status = make_pass(p, err);
@@ -185,7 +194,8 @@ static pp_status open_output(predictor *p, const char *output, pp_h5_writer **wr
         status = pp_h5_writer_add(*writer, "/class", PP_H5_I64, 1, dims, 0, err);
     if (status == PP_OK) status = pp_h5_writer_note(*writer, "job", p->job->name, err);
     if (status == PP_OK)
-        status = pp_h5_writer_note(*writer, "model_crc32", pp_tensorfile_note(p->file, "crc32"), err);
+        status =
+            pp_h5_writer_note(*writer, "model_crc32", pp_tensorfile_note(p->file, "crc32"), err);
     return status;
 }
 

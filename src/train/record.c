@@ -12,10 +12,10 @@
 #include "pitprop/fs.h"
 #include "pitprop/version.h"
 
-/* What a run writes; replacing a run removes these and nothing else. */
-static const char *const leavings[] = {"checkpoints",  "metrics.jsonl",       "model.safetensors",
-                                       "verdict.json", "initial.safetensors", "run.json",
-                                       "log.txt",      "job.json"};
+/* What a run writes; replacing a run removes these and its checkpoints, and nothing else. */
+static const char *const leavings[] = {
+    "metrics.jsonl", "model.safetensors", "verdict.json", "initial.safetensors",
+    "run.json",      "log.txt",           "job.json"};
 enum { N_LEAVINGS = sizeof leavings / sizeof leavings[0] };
 
 static pp_status path_in(const trial *t, const char *file, char path[PATH_MAX], pp_error *err)
@@ -33,7 +33,7 @@ static int holds_run(const trial *t)
 static pp_status remove_run(const trial *t, pp_error *err)
 {
     char path[PATH_MAX];
-    pp_status status = PP_OK;
+    pp_status status = pp_checkpoint_clear(t->dir, err);
     for (int i = 0; i < N_LEAVINGS && status == PP_OK; i++) {
         status = path_in(t, leavings[i], path, err);
         if (status == PP_OK) status = pp_fs_remove_tree(path, err);
@@ -41,37 +41,62 @@ static pp_status remove_run(const trial *t, pp_error *err)
     return status;
 }
 
-/* Past the line that says where the run is: moving a run does not make it another. */
-static const char *skip_output(const char *line)
+/* Past the lines with these keys: each begins with the key in quotes after its indent. */
+static const char *skip_lines(const char *line, const char *const *keys)
 {
-    return strncmp(line, "  \"output\":", 11) == 0 ? line + strcspn(line, "\n") : line;
+    for (int i = 0; keys[i] != NULL;) {
+        const char *text = line + strspn(line, " ");
+        if (strncmp(text, keys[i], strlen(keys[i])) != 0) {
+            i++;
+            continue;
+        }
+        line = text + strcspn(text, "\n");
+        line += *line == '\n';
+        i = 0;
+    }
+    return line;
 }
 
+/* Moves both on to the first lines that differ, behind their indents; 0: none do. */
+static int find_difference(const char **was, const char **is, const char *const *but)
+{
+    for (;;) {
+        *was = skip_lines(*was, but);
+        *is = skip_lines(*is, but);
+        if (**was == '\0' && **is == '\0') return 0;
+        size_t length = strcspn(*was, "\n");
+        if (length != strcspn(*is, "\n") || strncmp(*was, *is, length) != 0) break;
+        *was += length + ((*was)[length] == '\n');
+        *is += length + ((*is)[length] == '\n');
+    }
+    *was += strspn(*was, " ");
+    *is += strspn(*is, " ");
+    return 1;
+}
+
+/* Moving a run does not make it another. The window often follows from what was changed, so it is
+ * named only where nothing else differs. */
 static pp_status same_job(const trial *t, pp_error *err)
 {
+    static const char *const first_but[] = {"\"output\":", "\"window\":", NULL};
+    static const char *const second_but[] = {"\"output\":", NULL};
     char path[PATH_MAX], *old = NULL;
     pp_status status = path_in(t, "job.json", path, err);
     if (status == PP_OK) status = pp_fs_read(path, &old, NULL, err);
     if (status != PP_OK) return status;
     const char *was = old, *is = t->resolved;
-    int same = 1;
-    while (same && (*was != '\0' || *is != '\0')) {
-        was = skip_output(was);
-        is = skip_output(is);
-        size_t length = strcspn(was, "\n");
-        same = length == strcspn(is, "\n") && strncmp(was, is, length) == 0;
-        if (!same) break;
-        was += length + (was[length] == '\n');
-        is += length + (is[length] == '\n');
+    int differs = find_difference(&was, &is, first_but);
+    if (!differs) {
+        was = old;
+        is = t->resolved;
+        differs = find_difference(&was, &is, second_but);
     }
-    if (!same) {
-        was += strspn(was, " ");
-        is += strspn(is, " ");
-        status = pp_fail(err, PP_E_JOB,
-                         "%s: the run there was made by another job: it has '%.*s' where this one has "
-                         "'%.*s'; go on with the same job, or give this one another --output",
-                         path, (int)strcspn(was, "\n"), was, (int)strcspn(is, "\n"), is);
-    }
+    if (differs)
+        status =
+            pp_fail(err, PP_E_JOB,
+                    "%s: the run there was made by another job: it has '%.*s' where this one has "
+                    "'%.*s'; go on with the same job, or give this one another --output",
+                    path, (int)strcspn(was, "\n"), was, (int)strcspn(is, "\n"), is);
     free(old);
     return status;
 }
@@ -169,15 +194,17 @@ static pp_status take_directory(trial *t, pp_error *err)
 {
     char path[PATH_MAX];
     pp_status status = PP_OK;
-    if (holds_run(t)) {
-        if (t->spec->existing == PP_EXISTING_REFUSE)
-            return pp_fail(err, PP_E_ARG,
-                           "%s: holds a run already; add --resume to go on with it, --overwrite to "
-                           "replace it, or --output DIR to keep both",
-                           t->dir);
-        status = t->spec->existing == PP_EXISTING_RESUME ? same_job(t, err) : remove_run(t, err);
-    }
+    int held = holds_run(t);
+    if (held && t->spec->existing == PP_EXISTING_REFUSE)
+        return pp_fail(err, PP_E_ARG,
+                       "%s: holds a run already; add --resume to go on with it, --overwrite to "
+                       "replace it, or --output DIR to keep both",
+                       t->dir);
+    if (held && t->spec->existing == PP_EXISTING_RESUME) status = same_job(t, err);
     if (status == PP_OK) status = pp_generation_claim(t->dir, &t->generation, err);
+    /* Only now does a run that is still writing there leave it alone. */
+    if (status == PP_OK && held && t->spec->existing == PP_EXISTING_REPLACE)
+        status = remove_run(t, err);
     if (status == PP_OK) status = path_in(t, "job.json", path, err);
     if (status == PP_OK) status = pp_fs_write(path, t->resolved, strlen(t->resolved), err);
     if (status == PP_OK) status = write_run(t, err);
@@ -207,8 +234,8 @@ void pp__trial_close_directory(trial *t)
     t->log_file = NULL;
 }
 
-/* The new file takes the name while we keep it open: a superseded run goes on writing to the old one, which nobody
- * sees any more. */
+/* The new file takes the name while we keep it open: a superseded run goes on writing to the old
+ * one, which nobody sees any more. */
 pp_status pp__trial_open_metrics(trial *t, int64_t kept, pp_error *err)
 {
     char path[PATH_MAX], aside[PATH_MAX + 32], *old = NULL;
@@ -252,7 +279,8 @@ void pp__trial_timing(trial *t, pp_json_writer *row)
         pp_json_put_number(row, "rows_per_s", t->rate);
         pp_json_put_number(row, "input_s", t->watch_time.input);
         pp_json_put_number(row, "exchange_s", t->watch_time.exchange);
-        pp_json_put_number(row, "compute_s", seconds - t->watch_time.input - t->watch_time.exchange);
+        pp_json_put_number(row, "compute_s",
+                           seconds - t->watch_time.input - t->watch_time.exchange);
         pp_json_end_object(row);
     }
     t->watch_time = (stopwatch){.begun = now};
@@ -269,8 +297,8 @@ static int model_tensors(trial *t, float *params, pp_tensor *tensors)
     }
     for (int i = 0; i < t->model->n_params; i++) {
         const pp_param *p = &t->model->params[i];
-        tensors[n++] = (pp_tensor){p->name, PP_F32, p->n_dims, {p->shape[0], p->shape[1]},
-                                   params + p->offset};
+        tensors[n++] =
+            (pp_tensor){p->name, PP_F32, p->n_dims, {p->shape[0], p->shape[1]}, params + p->offset};
     }
     return n;
 }
@@ -282,8 +310,8 @@ static pp_status write_tensors(trial *t, const char *file, float *params, pp_ten
     char path[PATH_MAX], low[40], high[40];
     snprintf(low, sizeof low, "%.17g", t->info->low_label);
     snprintf(high, sizeof high, "%.17g", t->info->high_label);
-    pp_tensor_note notes[] = {{"format", "pitprop"}, {"job", t->identity},
-                              {"low_label", low},    {"high_label", high}};
+    pp_tensor_note notes[] = {
+        {"format", "pitprop"}, {"job", t->identity}, {"low_label", low}, {"high_label", high}};
     int n = model_tensors(t, params, tensors);
     pp_status status = path_in(t, file, path, err);
     if (status == PP_OK) status = pp_generation_check(t->dir, t->generation, err);

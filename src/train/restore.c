@@ -67,7 +67,8 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
     tensors[n++] = (pp_tensor){"params", PP_F32, 1, {t->model->size}, f->params};
     for (int i = 0; i < pp_update_states(&t->job->optimizer); i++)
         tensors[n++] = (pp_tensor){state_name[i], PP_F32, 1, {t->model->size}, f->state[i]};
-    tensors[n++] = (pp_tensor){"running", PP_U8, 1, {(int64_t)pp_sketch_bytes(&t->shape)}, f->running};
+    tensors[n++] =
+        (pp_tensor){"running", PP_U8, 1, {(int64_t)pp_sketch_bytes(&t->shape)}, f->running};
     tensors[n++] = (pp_tensor){"progress", PP_U8, 1, {sizeof p}, &p};
     return pp_checkpoint_write(t->dir, t->generation, t->step, t->job->checkpoint.keep, tensors, n,
                                &job, 1, err);
@@ -98,7 +99,8 @@ static const pp_tensor *wanted(const pp_tensorfile *file, const char *name, pp_d
                                int64_t count)
 {
     const pp_tensor *tensor = pp_tensorfile_find(file, name);
-    if (tensor == NULL || tensor->dtype != dtype || tensor->n_dims != 1 || tensor->shape[0] != count)
+    if (tensor == NULL || tensor->dtype != dtype || tensor->n_dims != 1 ||
+        tensor->shape[0] != count)
         return NULL;
     return tensor;
 }
@@ -115,10 +117,11 @@ static pp_status read_progress(trial *t, const pp_tensorfile *file, progress *p,
     for (int i = 0; i < states; i++)
         ok = ok && wanted(file, state_name[i], PP_F32, t->model->size) != NULL;
     if (!ok)
-        return pp_fail(err, PP_E_JOB,
-                       "%s/checkpoints: the newest checkpoint is of another job or another version of "
-                       "Pitprop; start again with --overwrite",
-                       t->dir);
+        return pp_fail(
+            err, PP_E_JOB,
+            "%s/checkpoints: the newest checkpoint is of another job or another version of "
+            "Pitprop; start again with --overwrite",
+            t->dir);
     memcpy(p, small->data, sizeof *p);
     memcpy(t->running, running->data, pp_sketch_bytes(&t->shape));
     return PP_OK;

@@ -42,8 +42,8 @@ static int take_buffers(trial *t, row_buffers *b, int64_t rows, int64_t loss_row
     b->rows.y = PP_ARENA_NEW(t->arena, float, rows * t->info->y_columns);
     b->rows.weight = PP_ARENA_NEW(t->arena, float, rows);
     b->rows.index = PP_ARENA_NEW(t->arena, int64_t, rows);
-    b->z = PP_ARENA_NEW(t->arena, float, rows * outputs);
-    b->p = PP_ARENA_NEW(t->arena, float, rows * outputs);
+    b->z = PP_ARENA_NEW(t->arena, float, rows *outputs);
+    b->p = PP_ARENA_NEW(t->arena, float, rows *outputs);
     b->row_loss = PP_ARENA_NEW(t->arena, double, rows);
     b->scratch = pp_arena_alloc(t->arena, pp_loss_scratch(&t->loss, loss_rows), 1);
     int ok = b->x && b->rows.x && b->rows.y && b->rows.weight && b->rows.index && b->z && b->p &&
@@ -84,8 +84,13 @@ static void shape_sketch(trial *t)
 static pp_status plan_passes(trial *t, pp_error *err)
 {
     static const int64_t block_cut[2] = {0, PP_BLOCK_ROWS};
-    pp_pass_spec spec = {.model = t->model, .backend = t->spec->backend, .device = t->device,
-                         .train = 1, .n_lanes = t->lanes, .lanes = t->range, .cut = t->cut,
+    pp_pass_spec spec = {.model = t->model,
+                         .backend = t->spec->backend,
+                         .device = t->device,
+                         .train = 1,
+                         .n_lanes = t->lanes,
+                         .lanes = t->range,
+                         .cut = t->cut,
                          .seed = (uint64_t)t->job->seed};
     pp_status status = pp_pass_create(&spec, &t->pass, err);
     if (status != PP_OK) return status;
@@ -99,8 +104,8 @@ static pp_status plan_passes(trial *t, pp_error *err)
 static pp_status plan(trial *t, pp_error *err)
 {
     const pp_backend *backend = t->spec->backend;
-    pp_status status = backend->open(pp_comm_node_rank(t->comm), t->job->runtime.blas_kernel,
-                                     &t->device, err);
+    pp_status status =
+        backend->open(pp_comm_node_rank(t->comm), t->job->runtime.blas_kernel, &t->device, err);
     if (status == PP_OK) status = pp_model_plan(t->job, t->info->inputs, t->arena, &t->model, err);
     if (status == PP_OK)
         status = pp_loss_plan(&t->job->loss, t->model->outputs, t->info->y_columns, &t->loss, err);
@@ -108,11 +113,16 @@ static pp_status plan(trial *t, pp_error *err)
     if (status != PP_OK) return status;
     t->params = backend->allocate(t->device, (size_t)t->model->size * sizeof(float));
     if (t->params == NULL)
-        return pp_fail(err, PP_E_MEMORY, "no memory for %lld parameters", (long long)t->model->size);
-    pp_exchange_spec spec = {.comm = t->comm, .model = t->model, .backend = backend,
-                             .device = t->device, .lanes = t->lanes,
+        return pp_fail(err, PP_E_MEMORY, "no memory for %lld parameters",
+                       (long long)t->model->size);
+    pp_exchange_spec spec = {.comm = t->comm,
+                             .model = t->model,
+                             .backend = backend,
+                             .device = t->device,
+                             .lanes = t->lanes,
                              .states = pp_update_states(&t->job->optimizer),
-                             .bucket_bytes = t->job->runtime.bucket, .params = t->params};
+                             .bucket_bytes = t->job->runtime.bucket,
+                             .params = t->params};
     status = pp_exchange_create(&spec, &t->exchange, err);
     if (status != PP_OK) return status;
     shape_sketch(t);

@@ -10,8 +10,8 @@ static double rows_to_batch(trial *t, int64_t *mine)
 {
     double begun = now();
     pp_dataset_start_epoch(t->data, t->step / t->steps_per_epoch);
-    int64_t rows = pp_dataset_batch(t->data, t->step % t->steps_per_epoch, &t->batch.rows,
-                                    t->lane_rows);
+    int64_t rows =
+        pp_dataset_batch(t->data, t->step % t->steps_per_epoch, &t->batch.rows, t->lane_rows);
     *mine = 0;
     for (int l = 0; l < t->range.count; l++)
         *mine += t->lane_rows[l];

@@ -10,7 +10,8 @@
 #include "pitprop/check.h"
 
 /* Collective: sketches of a part merged on rank 0, its summary known to all. */
-static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary, pp_error *err)
+static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary,
+                          pp_error *err)
 {
     *sketch = pp_sketch_create(&t->shape);
     pp_status status = *sketch != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to evaluate");
@@ -41,8 +42,9 @@ static void log_epoch(trial *t, double epoch, const pp_summary *s)
 {
     const char *part = watched_part(t) == PP_PART_VALIDATION ? "held-out" : "training rows:";
     int regression = s->shape.kind == PP_SKETCH_REGRESSION;
-    pp_log_write(t->log, PP_LOG_INFO, "epoch %.4g: train loss %.4g, %s loss %.4g, %s %.4f, %.4g rows/s",
-                 epoch, t->last_loss, part, s->loss, regression ? "R2" : "accuracy",
+    pp_log_write(t->log, PP_LOG_INFO,
+                 "epoch %.4g: train loss %.4g, %s loss %.4g, %s %.4f, %.4g rows/s", epoch,
+                 t->last_loss, part, s->loss, regression ? "R2" : "accuracy",
                  regression ? s->r2 : s->accuracy, t->rate);
 }
 
@@ -133,7 +135,8 @@ static pp_status train(trial *t, int *stopped, pp_error *err)
     pp_status status = PP_OK;
     t->begun = t->watch_time.begun = t->last_save = pp_comm_seconds();
     t->last_loss = NAN;
-    while (status == PP_OK && !*stopped && t->step < t->steps && !pp_watch_stops(&t->watch, t->job)) {
+    while (status == PP_OK && !*stopped && t->step < t->steps &&
+           !pp_watch_stops(&t->watch, t->job)) {
         int bits = pp__trial_step(t);
         note_non_finite(t, bits);
         if (is_due(t->step, watch_steps) || t->step == t->steps) status = watch(t, err);
@@ -167,7 +170,8 @@ static pp_status record_result(trial *t, pp_result *result, pp_error *err)
     return status;
 }
 
-/* The final weights on every row: training and held-out rows apart, and together for the verdict. */
+/* The final weights on every row: training and held-out rows apart, and together for the verdict.
+ */
 static pp_status conclude(trial *t, pp_result *result, pp_error *err)
 {
     pp_sketch *held_out = NULL;
@@ -175,8 +179,7 @@ static pp_status conclude(trial *t, pp_result *result, pp_error *err)
     if (status == PP_OK && t->info->validation_rows > 0)
         status = evaluate(t, PP_PART_VALIDATION, &held_out, &result->validation, err);
     if (status == PP_OK && t->rank == 0) {
-        if (held_out != NULL)
-            pp_sketch_merge(result->sketch, held_out, pp_sketch_bytes(&t->shape));
+        if (held_out != NULL) pp_sketch_merge(result->sketch, held_out, pp_sketch_bytes(&t->shape));
         result->all = pp_sketch_summarise(result->sketch);
         result->verdict = pp_verdict_of(&result->all);
         status = record_result(t, result, err);
@@ -203,7 +206,8 @@ static pp_status begin(trial *t, pp_error *err)
         }
         free(values);
     } else {
-        pp_log_write(t->log, PP_LOG_INFO, "resuming at step %" PRId64 " of %" PRId64, t->step, t->steps);
+        pp_log_write(t->log, PP_LOG_INFO, "resuming at step %" PRId64 " of %" PRId64, t->step,
+                     t->steps);
     }
     if (status == PP_OK && t->rank == 0) {
         status = pp__trial_open_metrics(t, metrics, err);

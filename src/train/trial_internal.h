@@ -14,12 +14,12 @@
 
 /* Host and device buffers for rows on their way through the model. */
 typedef struct row_buffers {
-    pp_rows rows;     /* host; rows.x is the device's array where the backend works in host memory */
-    float *x;         /* device [rows, inputs] */
-    float *z, *p;     /* host [rows, outputs] */
+    pp_rows rows; /* host; rows.x is the device's array where the backend works in host memory */
+    float *x;     /* device [rows, inputs] */
+    float *z, *p; /* host [rows, outputs] */
     float *dz, *dz_device; /* [rows, outputs], training only */
-    double *row_loss; /* [rows] */
-    void *scratch;    /* of the loss */
+    double *row_loss;      /* [rows] */
+    void *scratch;         /* of the loss */
 } row_buffers;
 
 typedef struct stopwatch { /* seconds since the last row of the metrics */
@@ -102,7 +102,8 @@ pp_status pp__trial_write_model(trial *t, const char *file, pp_error *err);
 pp_status pp__trial_write_verdict(trial *t, const pp_result *result, pp_error *err);
 
 /* ---- restore.c ---- */
-pp_status pp__trial_save(trial *t, pp_error *err);                    /* collective */
-pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err); /* collective; 0 steps: none */
+pp_status pp__trial_save(trial *t, pp_error *err); /* collective */
+pp_status pp__trial_restore(trial *t, int64_t *metrics,
+                            pp_error *err); /* collective; 0 steps: none */
 
 #endif

@@ -14,7 +14,7 @@ INVALID = os.path.join(SOURCE, "tests", "jobs", "invalid")
 LIMIT = 60
 # A sample for mpirun: text, structure, one key, many keys, lanes.
 ON_THREE_RANKS = ("trailing_text", "invalid_utf8", "job_is_a_list", "unknown_key_top", "lr_is_a_string",
-                  "lanes_not_power_of_two", "epochs_and_steps", "nested_residual_changes_width")
+                  "lanes_not_power_of_two", "no_epochs_no_steps", "nested_residual_changes_width")
 
 
 class Case(support.Case):

@@ -24,7 +24,7 @@ def job(path):
                              dense(128, "relu"), dense("auto")]},
         "optimizer": {"type": "adam", "lr": 0.002},
         "schedule": {"type": "plateau", "patience": 0, "factor": 0.8},
-        "training": {"epochs": 12, "batch": 256, "lanes": 8},
+        "training": {"epochs": 9, "batch": 256, "lanes": 8},
         "monitor": {"log_steps": 1, "evaluate_epochs": 0.5},
         "checkpoint": {"every_steps": 7, "every_epochs": 0, "keep": 3},
     }
@@ -279,7 +279,7 @@ class Refused(Resume):
     def test_another_job(self):
         home, before = self.finished()
         for key, value, named in (("optimizer.lr", "0.01", '"lr": 0.002'), ("seed", "10", '"seed": 9'),
-                                  ("training.lanes", "4", '"lanes": 8')):
+                                  ("training.lanes", "4", '"lanes": 8'), ("data.window", "5", '"window": ')):
             result = support.run(["train", "job.json", "-o", "run", "--resume", "--set", f"{key}={value}"],
                                  cwd=home)
             self.expect_error(result, 2, "run/job.json", named, "another job", "--output")
@@ -304,6 +304,23 @@ class Refused(Resume):
                                 cwd=home))
         self.assertNotEqual(before["model.safetensors"], support.results(f"{home}/run")["model.safetensors"])
         self.assertEqual(support.read_json(f"{home}/run/mine.txt"), "a file of the user")
+
+    def test_a_run_that_was_moved(self):
+        """Where a run lies is no part of what it is."""
+        self.uninterrupted()
+        home = self.home("moved")
+        process = self.begin(home, 2, 40)
+        process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(support.TIME_LIMIT), 5, self.stderr_of(process))
+        os.rename(f"{home}/run", f"{home}/elsewhere")
+        self.expect(support.run(["train", "job.json", "-o", "elsewhere", "--resume"], 3, cwd=home))
+        moved = support.results(f"{home}/elsewhere")
+        for name in ("verdict.json", "metrics.jsonl"):
+            self.assertEqual(self.uninterrupted()[name], moved[name], name)
+        tensors = [support.read_safetensors(f"{place}/model.safetensors")[0] for place in
+                   (f"{home}/elsewhere", self.train(self.job, 1, "at-home"))]
+        for name, values in tensors[0].items():
+            self.assertEqual(values.tobytes(), tensors[1][name].tobytes(), name)
 
     def test_resume_where_nothing_is(self):
         home = self.home("fresh", {"training.epochs": 1})

@@ -202,7 +202,7 @@ def layer_cases():
 
 def gradient_cases():
     yield Case("clipped", "real3", {"training": {"clip_norm": 0.3}})
-    yield Case("clipped-seldom", "real3", {"training": {"clip_norm": 1.1}})
+    yield Case("clipped-at-times", "real3", {"training": {"clip_norm": 1.8}})
     both = net(dense(12, "tanh", l1=0.02, l2=0.05), dense(3, l2=0.1))
     yield Case("l1", "real3", net(dense(12, "tanh", l1=0.05), dense(3)))
     yield Case("l2", "real3", net(dense(12, "tanh", l2=0.1), dense(3)))
@@ -234,8 +234,8 @@ def schedule_cases():
     yield Case("cosine-warmup-adamw", "real3",
                {**schedule("cosine", warmup_steps=4), **optimizer("adamw", 0.02, weight_decay=0.1)})
     yield Case("plateau", "real3",
-               merge(schedule("plateau", steps=30, factor=0.5, patience=1, min_lr=0.01),
-                     {"training": {"min_delta": 0.1}, "monitor": {"evaluate_epochs": 0.5}}))
+               merge(schedule("plateau", steps=30, factor=0.5, patience=1, min_lr=0.02),
+                     {"training": {"min_delta": 0.3}, "monitor": {"evaluate_epochs": 0.5}}))
 
 
 def all_cases():

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Trains small networks with Pitprop and with PyTorch and compares them step by step.
 
 Both start from Pitprop's initial weights and see the same batches. Five deviations are printed:
@@ -10,7 +10,8 @@ Both start from Pitprop's initial weights and see the same batches. Five deviati
   final    of the loss on all rows with the final weights, batch norm by its running statistics
 
 A case fails when one of them exceeds its limit. Exit code 1: a case failed; 2: wrong usage.
-Needs PyTorch >= 1.13, h5py and NumPy. Dropout is not compared, as the random streams differ.
+Dropout is not compared, as the random streams differ.
+Needs PyTorch >= 1.13, h5py and NumPy (Debian: python3-torch, python3-h5py).
 """
 import argparse
 import fnmatch
@@ -103,7 +104,8 @@ def compare(command, case, folder):
 def report(case, deviations):
     failed = [f"{m} > {limit:.0e}" for m, limit in LIMITS.items() if not deviations[m] <= limit]
     numbers = "  ".join(f"{deviations[m]:8.1e}" for m in LIMITS)
-    print(f"{case.name:26} {numbers}  {'FAILED: ' + ', '.join(failed) if failed else 'ok'}", flush=True)
+    verdict = "FAILED: " + ", ".join(failed) if failed else "ok"
+    print(f"{case.name:26} {numbers}  {verdict}", flush=True)
     return not failed
 
 
@@ -111,7 +113,7 @@ def try_case(command, case):
     try:
         with tempfile.TemporaryDirectory() as folder:
             return report(case, compare(command, case, pathlib.Path(folder)))
-    except (Failure, subprocess.TimeoutExpired) as problem:
+    except (Failure, OSError, subprocess.TimeoutExpired) as problem:
         print(f"{case.name:26} FAILED: {problem}", flush=True)
         return False
 

@@ -220,6 +220,11 @@ static void regression_histogram(void)
     CU_ASSERT(lines_of(t->bytes) <= 20);
     text_free(t);
     free(sketch);
+    sketch = regression_sketch(-0.01, 1, 1);
+    t = distribution(sketch, PLAIN);
+    CU_ASSERT(strstr(t->bytes, "-0.0 ") == NULL && strstr(t->bytes, "\n  0.0 ") != NULL);
+    text_free(t);
+    free(sketch);
     static const double ranges[] = {1e-6, 0.3, 1, 7, 1234, 1e9};
     for (size_t i = 0; i < 6; i++) {
         sketch = regression_sketch(0, ranges[i], 1);

@@ -187,6 +187,21 @@ static void cleared_is_as_created(void)
     free_table(&d);
 }
 
+static void zeros_of_either_sign_are_one(void)
+{
+    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    size_t bytes = pp_sketch_bytes(&shape);
+    pp_sketch *a = pp_sketch_create(&shape), *b = pp_sketch_create(&shape);
+    static const float zeros[] = {0.0f, -0.0f};
+    for (int64_t i = 0; i < 2; i++) {
+        pp_sketch_add(a, i, zeros + i, NULL, NULL, 0);
+        pp_sketch_add(b, i, zeros + 1 - i, NULL, NULL, 0);
+    }
+    CU_ASSERT(memcmp(a, b, bytes) == 0);
+    free(a);
+    free(b);
+}
+
 /* ---- metrics against a direct computation ---- */
 
 static int close_to(double a, double b, double tolerance)
@@ -473,6 +488,19 @@ static void histogram_fits_the_data(void)
     free_table(&d);
 }
 
+static void ties_have_one_answer(void)
+{
+    pp_sketch_shape three = {PP_SKETCH_MULTICLASS, 3, 3, 0, 0},
+                    two = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch *a = pp_sketch_create(&three), *b = pp_sketch_create(&two);
+    int64_t y = 1;
+    pp_sketch_add(a, 0, (float[]){0.2f, 0.4f, 0.4f}, &y, NULL, 0);
+    pp_sketch_add(b, 0, (float[]){0.5f}, &y, NULL, 0);
+    CU_ASSERT(pp_sketch_answers(a, 1) == 1 && pp_sketch_answers(b, 1) == 1);
+    free(a);
+    free(b);
+}
+
 static void confusion_counts_pairs(void)
 {
     table d = classification(4, 800, 1, 1);
@@ -596,6 +624,7 @@ const pp_test pp_tests_sketch[] = {
     {"binary: any split and order gives the same bytes", splits_of_binary},
     {"multi-class: any split and order gives the same bytes", splits_of_multiclass},
     {"regression: any split and order gives the same bytes", splits_of_regression},
+    {"zeros of either sign leave the same bytes", zeros_of_either_sign_are_one},
     {"a cleared sketch is a fresh one", cleared_is_as_created},
     {"binary metrics equal a direct computation", metrics_of_binary},
     {"multi-class metrics equal a direct computation", metrics_of_multiclass},
@@ -606,6 +635,7 @@ const pp_test pp_tests_sketch[] = {
     {"masses count what is near 0.5 and the base rate", masses_count_what_is_near},
     {"a constant prediction is recognised exactly", a_constant_is_known_exactly},
     {"histograms count what a direct count counts", histogram_fits_the_data},
+    {"ties have one answer", ties_have_one_answer},
     {"the confusion matrix counts pairs", confusion_counts_pairs},
     {"non-finite rows leave other statistics alone", non_finite_rows_touch_nothing_else},
     {"labels outside are counted and left out", labels_outside_are_counted_and_left_out},

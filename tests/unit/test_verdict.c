@@ -85,8 +85,8 @@ static void all_at_the_base_rate(void)
     pp_verdict v = binary_verdict((binary_case){5000, 0.1, 0.1, 0.001, 0, 0, -1});
     CU_ASSERT(v.id == PP_VERDICT_AT_BASE_RATE);
     CU_ASSERT(says(v, "of 0.1") && says(v, "the base rate is 0.0"));
-    /* 0.495 is nearer to a base rate of 0.49 than to a half */
-    binary_case near = {40000, 0.487, 0.488, 0.0005, 0, 0, -1};
+    /* within 0.01 of both, but nearer to the base rate */
+    binary_case near = {40000, 0.49, 0.4915, 0.0005, 0, 0, -1};
     CU_ASSERT(binary_verdict(near).id == PP_VERDICT_AT_BASE_RATE);
     near.centre = 0.499;
     CU_ASSERT(binary_verdict(near).id == PP_VERDICT_AT_HALF);
@@ -118,6 +118,10 @@ static void one_answer(void)
     v = binary_verdict((binary_case){4000, 0.4, 0.2, 0.05, 0, 0.1, -1});
     CU_ASSERT(v.id == PP_VERDICT_HEALTHY); /* one class, but it ranks well */
     CU_ASSERT(says(v, "class 0 is the answer to every row"));
+    v = binary_verdict((binary_case){4000, 0.4, 0.3, 0.03, 0, 0.03, -1});
+    CU_ASSERT(v.id == PP_VERDICT_HEALTHY); /* few bits, but AUC 0.76 */
+    v = binary_verdict((binary_case){40000, 0.4, 0.3, 0.03, 0, 0.006, -1});
+    CU_ASSERT(v.id == PP_VERDICT_ONE_CLASS && says(v, "is poor")); /* AUC 0.56, and few bits */
 }
 
 static void spread_without_information(void)

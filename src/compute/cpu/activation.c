@@ -129,7 +129,8 @@ static void softmax_row_backward(int64_t n, const float *y, const float *dy, flo
         dx[j] = y[j] * (dy[j] - dot);
 }
 
-/* One row per element-wise activation: backward takes its input or its output, whichever it needs. */
+/* One row per element-wise activation: backward takes its input or its output, whichever it needs.
+ */
 static const struct {
     void (*forward)(int64_t n, const float *x, float *y);
     void (*backward)(int64_t n, const float *x_or_y, const float *dy, float *dx);

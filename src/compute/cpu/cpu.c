@@ -14,12 +14,14 @@ static pp_status cpu_open(int node_rank, const char *kernel, pp_device **device,
 {
     (void)node_rank;
     const char *loaded = openblas_get_corename();
-    /* OpenBLAS reads OPENBLAS_CORETYPE when it is loaded, so the kernel can only be checked here. */
+    /* OpenBLAS reads OPENBLAS_CORETYPE when it is loaded, so the kernel can only be checked here.
+     */
     if (strcmp(kernel, "auto") != 0 && strcasecmp(kernel, loaded) != 0)
-        return pp_fail(err, PP_E_DEVICE,
-                       "runtime.blas_kernel: OpenBLAS runs its '%s' kernel, not '%s'; start the job "
-                       "with OPENBLAS_CORETYPE=%s in the environment of every rank",
-                       loaded, kernel, kernel);
+        return pp_fail(
+            err, PP_E_DEVICE,
+            "runtime.blas_kernel: OpenBLAS runs its '%s' kernel, not '%s'; start the job "
+            "with OPENBLAS_CORETYPE=%s in the environment of every rank",
+            loaded, kernel, kernel);
     pp_device *d = calloc(1, sizeof *d);
     if (d == NULL) return pp_fail(err, PP_E_MEMORY, "no memory for a device");
     openblas_set_num_threads(1); /* one thread a call: its shape alone decides the bits */
@@ -59,22 +61,40 @@ static void cpu_copy(pp_device *device, void *to, const void *from, size_t bytes
     if (to != from && bytes > 0) memcpy(to, from, bytes);
 }
 
+static void cpu_gemm_add(pp_device *device, int transpose_a, int transpose_b, int64_t m, int64_t n,
+                         int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb,
+                         float *c, int64_t ldc)
+{
+    (void)device;
+    if (m == 0 || n == 0 || k == 0) return;
+    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
+                transpose_b ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1.0f,
+                a, (blasint)lda, b, (blasint)ldb, 1.0f, c, (blasint)ldc);
+}
+
+/* memset and beta = 1 instead of beta = 0: OpenBLAS clears c with a slow loop of its own. */
 static void cpu_gemm(pp_device *device, int transpose_a, int transpose_b, int64_t m, int64_t n,
                      int64_t k, const float *a, int64_t lda, const float *b, int64_t ldb, float *c,
                      int64_t ldc)
 {
-    (void)device;
-    if (k == 0) {
+    if (ldc == n) {
+        memset(c, 0, (size_t)(m * n) * sizeof *c);
+    } else {
         for (int64_t i = 0; i < m; i++)
             memset(c + i * ldc, 0, (size_t)n * sizeof *c);
-        return;
     }
-    cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
-                transpose_b ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1.0f, a,
-                (blasint)lda, b, (blasint)ldb, 0.0f, c, (blasint)ldc);
+    cpu_gemm_add(device, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc);
 }
 
-PP_SIMD static void add_bias(pp_device *device, int64_t rows, int64_t n, const float *bias, float *y)
+static void fill_rows(pp_device *device, int64_t rows, int64_t n, const float *row, float *y)
+{
+    (void)device;
+    for (int64_t i = 0; i < rows; i++)
+        memcpy(y + i * n, row, (size_t)n * sizeof *y);
+}
+
+PP_SIMD static void add_bias(pp_device *device, int64_t rows, int64_t n, const float *bias,
+                             float *y)
 {
     (void)device;
     for (int64_t i = 0; i < rows; i++, y += n)
@@ -82,7 +102,8 @@ PP_SIMD static void add_bias(pp_device *device, int64_t rows, int64_t n, const f
             y[j] += bias[j];
 }
 
-PP_SIMD static void sum_rows(pp_device *device, int64_t rows, int64_t n, const float *y, float *sums)
+PP_SIMD static void sum_rows(pp_device *device, int64_t rows, int64_t n, const float *y,
+                             float *sums)
 {
     (void)device;
     for (int64_t j0 = 0; j0 < n; j0 += PP_COLUMNS) {
@@ -122,7 +143,8 @@ static void dropout_mask(pp_device *device, pp_rng rng, uint64_t first, float ra
     }
 }
 
-PP_SIMD static void multiply(pp_device *device, int64_t n, const float *mask, const float *x, float *y)
+PP_SIMD static void multiply(pp_device *device, int64_t n, const float *mask, const float *x,
+                             float *y)
 {
     (void)device;
     for (int64_t i = 0; i < n; i++)
@@ -140,6 +162,8 @@ static const pp_backend cpu_backend = {
     .upload = cpu_copy,
     .download = cpu_copy,
     .gemm = cpu_gemm,
+    .gemm_add = cpu_gemm_add,
+    .fill_rows = fill_rows,
     .add_bias = add_bias,
     .sum_rows = sum_rows,
     .add = add,

@@ -33,8 +33,8 @@ void pp__cpu_layer_norm(pp_device *device, int64_t rows, int64_t n, float epsilo
 void pp__cpu_layer_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
                                  const float *inverse, const float *gamma, const float *dy,
                                  float *dx);
-void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, const float *a, const float *b,
-                          float *sums);
+void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, const float *a,
+                          const float *b, float *sums);
 
 void pp__cpu_finish_gradient(pp_device *device, int64_t n, float rows, float l1, float l2,
                              const float *w, float *g);

@@ -4,8 +4,8 @@
 #include "cpu.h"
 
 /* Moments of PP_COLUMNS columns at a time, in double: mean first, then squares about it. */
-PP_SIMD static void column_moments(int64_t rows, int64_t n, int64_t width, const float *x, double *mean,
-                                   double *squares)
+PP_SIMD static void column_moments(int64_t rows, int64_t n, int64_t width, const float *x,
+                                   double *mean, double *squares)
 {
     for (int64_t j = 0; j < width; j++)
         mean[j] = squares[j] = 0;
@@ -48,7 +48,8 @@ void pp__cpu_batch_norm(pp_device *device, int64_t rows, int64_t n, float epsilo
 
 /* dx = gamma inverse (dy - mean(dy) - hat mean(dy hat)) */
 void pp__cpu_batch_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
-                                 const float *inverse, const float *gamma, const float *dy, float *dx)
+                                 const float *inverse, const float *gamma, const float *dy,
+                                 float *dx)
 {
     (void)device;
     for (int64_t j0 = 0; j0 < n; j0 += PP_COLUMNS) {
@@ -108,7 +109,8 @@ void pp__cpu_layer_norm(pp_device *device, int64_t rows, int64_t n, float epsilo
 }
 
 void pp__cpu_layer_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
-                                 const float *inverse, const float *gamma, const float *dy, float *dx)
+                                 const float *inverse, const float *gamma, const float *dy,
+                                 float *dx)
 {
     (void)device;
     for (int64_t i = 0; i < rows; i++, hat += n, dy += n, dx += n) {

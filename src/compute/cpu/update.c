@@ -57,8 +57,8 @@ PP_SIMD static void sgd(const pp_update *u, float scale, int64_t n, const float 
     }
 }
 
-PP_SIMD static void adam(const pp_update *u, float scale, int64_t n, const float *g, float *m, float *v,
-                         float *w)
+PP_SIMD static void adam(const pp_update *u, float scale, int64_t n, const float *g, float *m,
+                         float *v, float *w)
 {
     float b1 = u->beta1, r1 = u->rest1, b2 = u->beta2, r2 = u->rest2;
     float lr = u->lr, root = u->root, epsilon = u->epsilon, decay = u->decay, shrink = u->shrink;
@@ -74,7 +74,8 @@ PP_SIMD static void adam(const pp_update *u, float scale, int64_t n, const float
 PP_SIMD static void rmsprop(const pp_update *u, float scale, int64_t n, const float *g, float *v,
                             float *velocity, float *w)
 {
-    float alpha = u->beta2, rest = u->rest2, epsilon = u->epsilon, decay = u->decay, lr = u->lr, mu = u->momentum;
+    float alpha = u->beta2, rest = u->rest2, epsilon = u->epsilon, decay = u->decay, lr = u->lr,
+          mu = u->momentum;
     for (int64_t i = 0; i < n; i++) {
         float d = scale * g[i] + decay * w[i];
         v[i] = alpha * v[i] + rest * d * d;
@@ -99,7 +100,8 @@ PP_SIMD static void adagrad(const pp_update *u, float scale, int64_t n, const fl
     }
 }
 
-typedef void (*update_fn)(const pp_update *, float, int64_t, const float *, float *, float *, float *);
+typedef void (*update_fn)(const pp_update *, float, int64_t, const float *, float *, float *,
+                          float *);
 
 static const update_fn table[] = {
     [PP_OPT_SGD] = sgd,         [PP_OPT_ADAM] = adam,       [PP_OPT_ADAMW] = adam,
