@@ -16,6 +16,7 @@ pitprop=build/pitprop
 
 fashion=/usr/share/datasets/fashion-mnist
 mkdir -p data
+$pitprop schema >jobs/job.schema.json # the jobs name it, so that editors know their keys
 if [ ! -e data/fashion-mnist-test.h5 ] || [ ! -e data/fashion-mnist-train.h5 ]; then
     if [ -e $fashion/train-images-idx3-ubyte.gz ]; then
         for part in train test; do

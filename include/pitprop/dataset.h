@@ -42,12 +42,13 @@ typedef struct pp_dataset_info {
 /* Collective. Opens x and y, reads all of y on every rank, settles task, classes, the split and the
  * balance. Labels that the job's loss cannot take are errors with file and row (a class index
  * outside 0..K-1 where y is used as an index); {1, 2} or {-1, 1} for a binary job are not. All
- * ranks return alike. */
+ * ranks return alike. The strings of job are borrowed until pp_dataset_load has returned. */
 pp_status pp_dataset_open(pp_comm *comm, const pp_job *job, pp_dataset **set, pp_error *err);
 void pp_dataset_close(pp_dataset *set);
 const pp_dataset_info *pp_dataset_describe(const pp_dataset *set);
 
-/* Class index of a y row [y_columns]; -1 where it is none. Classification only. */
+/* Class index of a y row [y_columns]; -1 where it is none, as in a binary task with three or more
+ * columns, where a row may be of several classes at once. Classification only. */
 int64_t pp_dataset_class(const pp_dataset *set, const float *y);
 
 /* Collective. Deals windows to lanes by a seeded permutation and reads this rank's share of x into

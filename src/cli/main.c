@@ -46,10 +46,16 @@ static const cli_command *find(const char *name)
     return NULL;
 }
 
-/* The launchers (mpirun, srun --mpi=pmix) tell a process its rank before MPI starts. */
+/* The launchers (mpirun, srun --mpi=pmix) tell a process its rank before MPI starts. (A process on its
+ * own finds the variable set by MPI afterwards.) */
+static const char *launched_rank(void)
+{
+    return getenv("PMIX_RANK");
+}
+
 static int is_other_rank(void)
 {
-    const char *rank = getenv("PMIX_RANK");
+    const char *rank = launched_rank();
     return rank != NULL && strcmp(rank, "0") != 0;
 }
 
@@ -72,6 +78,7 @@ static int run_parallel(cli *c, int *argc, char ***argv)
 static int run(const cli_command *command, int argc, char **argv)
 {
     cli c = {.command = command,
+             .launched = launched_rank() != NULL,
              .log = {.speaks = !is_other_rank(), .level = PP_LOG_INFO, .terminal = stderr}};
     pp_error err = {0};
     pp_status status = cli_parse(command, argc - 2, argv + 2, &c.args, &err);

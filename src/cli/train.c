@@ -34,9 +34,10 @@ static void print_json(const pp_job *job, const pp_result *r)
     pp_json_writer_destroy(w);
 }
 
-static void print_page(const pp_job *job, const pp_result *r)
+static void print_page(const cli *c, const pp_job *job, const pp_result *r)
 {
     pp_style style = pp_style_of(stdout);
+    if (c->launched) style.terminal = style.colour = 0;
     char duration[32];
     putchar('\n');
     if (r->validation.rows > 0) pp_report_metrics(stdout, style, "held-out rows", &r->validation);
@@ -64,7 +65,7 @@ static int finish(cli *c, const pp_job *job, const pp_result *r)
     if (speaks && c->args.json)
         print_json(job, r);
     else if (speaks)
-        print_page(job, r);
+        print_page(c, job, r);
     int collapse = speaks && pp_verdict_is_collapse(r->verdict.id);
     pp_comm_broadcast(c->world, 0, &collapse, sizeof collapse);
     return collapse && c->args.fail_on_collapse ? 4 : 0;

@@ -21,8 +21,8 @@ static sizes measure(const pp_dataset *set)
     return s;
 }
 
-/* Visits of a class of `count` rows: all rows get the first number, those with the smallest keys one
- * more, and how many do is the second. */
+/* Visits of a class of `count` rows: all rows get the first number, those with the smallest keys
+ * one more, and how many do is the second. */
 typedef struct visits {
     int64_t each, extra;
 } visits;
@@ -76,7 +76,8 @@ static pp_status take_given(const pp_dataset *set, const pp_job_data *data, doub
                             pp_error *err)
 {
     if (data->n_class_weights != set->info.classes)
-        return pp_fail(err, PP_E_JOB, "data.class_weights: %d weights for %lld classes; give one a class",
+        return pp_fail(err, PP_E_JOB,
+                       "data.class_weights: %d weights for %lld classes; give one a class",
                        data->n_class_weights, (long long)set->info.classes);
     for (int k = 0; k < data->n_class_weights; k++)
         weights[k] = data->class_weights[k];
@@ -111,9 +112,10 @@ static pp_status apply(pp_dataset *set, const pp_job_data *data, pp_error *err)
                        "data.task");
     }
     if (set->info.y_columns > 1 && !set->info.one_hot && data->balance != PP_BALANCE_NONE)
-        return pp_fail(err, PP_E_JOB,
-                       "data.balance: rows of /%s can belong to several classes at once; use 'none'",
-                       set->y_name);
+        return pp_fail(
+            err, PP_E_JOB,
+            "data.balance: rows of /%s can belong to several classes at once; use 'none'",
+            set->y_name);
     pp_status status = count_classes(set, &weights, err);
     if (status != PP_OK) return status;
     switch (data->balance) {

@@ -1,12 +1,12 @@
 /* What the files of the data set share.
  *
- * open:  source.c reads y, survey_y.c says what it shows, split.c holds rows out, balance.c says how
- *        often each training row is visited. All of it is the same on every rank.
- * load:  deal.c gives visits to lanes, read_x.c brings the rows, standardise.c scales them.
- * train: order.c fixes the order of an epoch and hands out batches and blocks.
+ * open:  source.c reads y, survey_y.c says what it shows, split.c holds rows out, balance.c says
+ * how often each training row is visited. All of it is the same on every rank. load:  deal.c gives
+ * visits to lanes, read_x.c brings the rows, standardise.c scales them. train: order.c fixes the
+ * order of an epoch and hands out batches and blocks.
  *
- * A *visit* is one use of a training row in an epoch; a row that oversampling repeats has several. A
- * *slot* is the place of a row in the memory of this rank. */
+ * A *visit* is one use of a training row in an epoch; a row that oversampling repeats has several.
+ * A *slot* is the place of a row in the memory of this rank. */
 #ifndef PITPROP_DATA_DATASET_INTERNAL_H
 #define PITPROP_DATA_DATASET_INTERNAL_H
 
@@ -35,14 +35,15 @@ typedef struct pp__store {
     int64_t rows;
 } pp__store;
 
-/* A piece: consecutive visits that one lane takes from one window (and, in file order, in one step).
- * Pieces are the same on any number of ranks. */
+/* A piece: consecutive visits that one lane takes from one window (and, in file order, in one
+ * step). Pieces are the same on any number of ranks. */
 typedef struct pp__piece {
     int64_t window;
     int lane;
     int64_t first_visit, visits; /* visits of this rank */
     int64_t first_slot, slots;   /* rows that were not in memory before this piece */
-    int64_t first_owned, owned;  /* those whose first visit is here: they are evaluated with this lane */
+    int64_t first_owned,
+        owned; /* those whose first visit is here: they are evaluated with this lane */
 } pp__piece;
 
 typedef struct pp__block {
@@ -56,35 +57,35 @@ struct pp_dataset {
     /* of the job */
     uint64_t seed;
     int shuffle, standardise;
-    int64_t window, open_windows; /* window: PP_AUTO too */
+    int64_t window, open_windows;               /* window: PP_AUTO too */
     const char *x_name, *y_name, *weights_name; /* borrowed from the job, without a leading '/' */
 
     /* from open until loaded */
     pp__source source[PP__SOURCES];
     int n_sources;
-    uint16_t *times;   /* [file_rows] visits of each row per epoch; held-out rows have none */
-    int64_t *held_out; /* [validation_rows] global rows, ascending */
+    uint16_t *times;       /* [file_rows] visits of each row per epoch; held-out rows have none */
+    int64_t *held_out;     /* [validation_rows] global rows, ascending */
     int64_t distinct_rows; /* rows with visits */
 
     /* from load on */
     int lanes, ranks, rank;
     pp_lane_range range;
-    int64_t *cut;        /* [lanes + 1] */
-    int64_t batch;       /* the job's; cut[lanes] once loaded */
+    int64_t *cut;  /* [lanes + 1] */
+    int64_t batch; /* the job's; cut[lanes] once loaded */
     int64_t n_windows;
     int64_t *window_first; /* [n_windows + 1] rows of the training source; until loaded */
     pp__piece *pieces;     /* [n_pieces] in dealt order */
     int64_t n_pieces;
-    int64_t *lane_piece;   /* [range.count + 1] first piece of each lane; shuffled only */
-    int64_t *lane_visit;   /* [range.count + 1] first visit of each lane; shuffled only */
-    int64_t visits;        /* of this rank */
-    uint32_t *visit_slot;  /* [visits] in dealt order */
+    int64_t *lane_piece;  /* [range.count + 1] first piece of each lane; shuffled only */
+    int64_t *lane_visit;  /* [range.count + 1] first visit of each lane; shuffled only */
+    int64_t visits;       /* of this rank */
+    uint32_t *visit_slot; /* [visits] in dealt order */
     pp__store train, held;
-    int64_t first_held;    /* held.rows are held_out [first_held, first_held + held.rows) */
-    uint32_t *owned_slot;  /* [owned rows] lane after lane, in dealt order */
-    pp__block *blocks;     /* [n_blocks] of owned_slot */
+    int64_t first_held;   /* held.rows are held_out [first_held, first_held + held.rows) */
+    uint32_t *owned_slot; /* [owned rows] lane after lane, in dealt order */
+    pp__block *blocks;    /* [n_blocks] of owned_slot */
     int64_t n_blocks;
-    float *shift, *scale;  /* [inputs], NULL: not standardised */
+    float *shift, *scale; /* [inputs], NULL: not standardised */
 
     int64_t epoch;       /* that `order` stands for; -1: none */
     uint32_t *order;     /* [visits] slots in the order of the epoch */
@@ -133,8 +134,8 @@ pp_status pp__balance(pp_dataset *set, const pp_job_data *data, pp_error *err);
 int64_t pp__window_rows(const pp_dataset *set, int64_t lanes);
 pp_status pp__deal(pp_dataset *set, pp_error *err);
 
-/* read_x.c: x, y, weight and index of this rank's rows; *bad_row is the lowest global row with a value
- * that is not finite, INT64_MAX for none, and then err says which. */
+/* read_x.c: x, y, weight and index of this rank's rows; *bad_row is the lowest global row with a
+ * value that is not finite, INT64_MAX for none, and then err says which. */
 pp_status pp__read_rows(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_error *err);
 
 /* standardise.c: collective. */

@@ -1,14 +1,14 @@
 /* Which visits this rank's lanes make, and which rows it needs for them.
  *
- * All visits of an epoch stand in one dealt sequence: window after window (in a seeded order, or in file
- * order), rows ascending within a window, the visits of a repeated row in succession. Windows are
- * numbered file by file, so none crosses from one file into the next; the last one of a file may be
- * short.
+ * All visits of an epoch stand in one dealt sequence: window after window (in a seeded order, or in
+ * file order), rows ascending within a window, the visits of a repeated row in succession. Windows
+ * are numbered file by file, so none crosses from one file into the next; the last one of a file
+ * may be short.
  *
- * Shuffled, lane l owns visits [floor(n c_l / B), floor(n c_(l+1) / B)) of the n: as large a share as
- * its share b_l = c_(l+1) - c_l of a batch of B. That is at most ceil(n b_l / B) visits, and since
- * n b_l / B <= ceil(n / B) b_l, which is an integer, they fit into the lane's places in ceil(n / B)
- * steps. Likewise it is at least floor(n / B) b_l: all batches but the last are full.
+ * Shuffled, lane l owns visits [floor(n c_l / B), floor(n c_(l+1) / B)) of the n: as large a share
+ * as its share b_l = c_(l+1) - c_l of a batch of B. That is at most ceil(n b_l / B) visits, and
+ * since n b_l / B <= ceil(n / B) b_l, which is an integer, they fit into the lane's places in
+ * ceil(n / B) steps. Likewise it is at least floor(n / B) b_l: all batches but the last are full.
  *
  * In file order, lane l owns visits s B + c_l up to s B + c_(l+1) of every step s. */
 #include "dataset_internal.h"
@@ -192,8 +192,8 @@ static pp_status make_room(pp_dataset *set, pp_error *err)
                        "%lld row visits on one rank are too many; use more ranks",
                        (long long)visits);
     /* A piece begins where a window does, or a lane's share of a step. */
-    int64_t shares = set->shuffle ? set->range.count
-                                  : pp_dataset_steps_per_epoch(set) * set->range.count;
+    int64_t shares =
+        set->shuffle ? set->range.count : pp_dataset_steps_per_epoch(set) * set->range.count;
     int64_t pieces = least(visits, shares + set->n_windows);
     set->visit_slot = PP_ARENA_NEW(set->arena, uint32_t, visits);
     set->pieces = PP_ARENA_NEW(set->arena, pp__piece, pieces);

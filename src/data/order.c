@@ -98,8 +98,8 @@ pp_status pp__plan_order(pp_dataset *set, pp_error *err)
 /* ---- epochs ---- */
 
 /* Puts the visits of `count` pieces into order at `to`, mixed; returns how many. */
-static int64_t mix(pp_dataset *set, pp_rng rng, uint64_t index, const int64_t *pieces, int64_t count,
-                   uint32_t *to)
+static int64_t mix(pp_dataset *set, pp_rng rng, uint64_t index, const int64_t *pieces,
+                   int64_t count, uint32_t *to)
 {
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++) {

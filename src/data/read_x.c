@@ -1,7 +1,7 @@
 /* Bringing this rank's rows into memory.
  *
- * The rows that are needed, of training and held-out alike, are walked in file order; those that lie close
- * together come in one read through a bounce buffer. */
+ * The rows that are needed, of training and held-out alike, are walked in file order; those that
+ * lie close together come in one read through a bounce buffer. */
 #include "dataset_internal.h"
 
 #include <stdio.h>
@@ -9,7 +9,8 @@
 #include <string.h>
 
 static const int64_t bounce_bytes = (int64_t)16 << 20;
-static const int64_t gap_bytes = (int64_t)64 << 10; /* reading so much costs less than another read */
+static const int64_t gap_bytes = (int64_t)64
+                                 << 10; /* reading so much costs less than another read */
 
 enum { MOST_WANTED = 1 << 16 };
 
@@ -31,7 +32,7 @@ typedef struct reader {
     /* one read */
     wanted *list; /* [n] */
     int64_t n;
-    float *bounce;    /* [most, inputs] */
+    float *bounce;     /* [most, inputs] */
     int64_t most, gap; /* rows */
 } reader;
 
@@ -80,7 +81,8 @@ static void gather(reader *r)
 
 /* ---- values that are not finite ---- */
 
-/* All exponent bits set: infinite or NaN. Integers, so that the compiler may take several at once. */
+/* All exponent bits set: infinite or NaN. Integers, so that the compiler may take several at once.
+ */
 static int has_fault(const float *x, int64_t count)
 {
     uint32_t fault = 0;
@@ -166,7 +168,8 @@ static int prepare(reader *r, pp_dataset *set, pp_arena *arena)
     if (r->most > set->info.file_rows + set->info.validation_rows)
         r->most = set->info.file_rows + set->info.validation_rows;
     r->gap = gap_bytes / row_bytes + 1;
-    if (r->gap < set->info.chunk_rows) r->gap = set->info.chunk_rows; /* the chunk comes whole anyway */
+    if (r->gap < set->info.chunk_rows)
+        r->gap = set->info.chunk_rows; /* the chunk comes whole anyway */
     r->by_window = sort_pieces(set, arena);
     r->list = PP_ARENA_NEW(arena, wanted, MOST_WANTED);
     r->bounce = PP_ARENA_NEW(arena, float, r->most * set->info.inputs);

@@ -36,10 +36,9 @@ static pp_status check_rows(const pp_dataset *set, const pp__source *s, const in
     pp_status status = rows_by_file(s, other, name, rows, err);
     for (int i = 0; status == PP_OK && i < s->n_files; i++)
         if (rows[i] != x_rows[i])
-            status = pp_fail(err, PP_E_DATA,
-                             "%s: /%s has %lld rows, /%s has %lld; each row needs one of both",
-                             s->files[i], set->x_name, (long long)x_rows[i], name,
-                             (long long)rows[i]);
+            status = pp_fail(
+                err, PP_E_DATA, "%s: /%s has %lld rows, /%s has %lld; each row needs one of both",
+                s->files[i], set->x_name, (long long)x_rows[i], name, (long long)rows[i]);
     return status;
 }
 
@@ -97,7 +96,8 @@ static pp_status read_y(pp_dataset *set, pp__source *s, pp_error *err)
         char place[512], column[48] = "";
         pp_h5_locate(s->y, i / columns, place, sizeof place);
         if (columns > 1) snprintf(column, sizeof column, ", column %lld", (long long)(i % columns));
-        return pp_fail(err, PP_E_DATA, "%s%s is %s; remove or repair the row", place, column, fault);
+        return pp_fail(err, PP_E_DATA, "%s%s is %s; remove or repair the row", place, column,
+                       fault);
     }
     return PP_OK;
 }

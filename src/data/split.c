@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* ---- the k smallest: Hoare's selection; keys are random, so that the middle is a fair pivot ---- */
+/* ---- the k smallest: Hoare's selection; keys are random, so that the middle is a fair pivot ----
+ */
 
 static int is_before(const pp__ranked *a, const pp__ranked *b)
 {

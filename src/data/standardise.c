@@ -1,8 +1,8 @@
 /* x to mean 0 and deviation 1 per feature, measured on the training rows, each counted once.
  *
- * Sums are taken of x - x0, where x0 is the first row of the files, so that a large mean with a small
- * deviation keeps its digits. A piece is summed in double in its own order and added to an exact sum:
- * pieces do not depend on the number of ranks, and exact sums not on who adds them. */
+ * Sums are taken of x - x0, where x0 is the first row of the files, so that a large mean with a
+ * small deviation keeps its digits. A piece is summed in double in its own order and added to an
+ * exact sum: pieces do not depend on the number of ranks, and exact sums not on who adds them. */
 #include "dataset_internal.h"
 
 #include <math.h>
@@ -14,9 +14,9 @@
 enum { STRIPE = 4096 }; /* features summed together; bounds the memory that exact sums take */
 
 typedef struct moments {
-    float *origin;             /* [inputs] x0 */
-    double *first, *second;    /* [STRIPE] of a piece */
-    pp_sum *sums;              /* [2, STRIPE] first, then second moments */
+    float *origin;          /* [inputs] x0 */
+    double *first, *second; /* [STRIPE] of a piece */
+    pp_sum *sums;           /* [2, STRIPE] first, then second moments */
 } moments;
 
 static pp_status make_moments(pp_dataset *set, pp_arena *scratch, moments *m, pp_error *err)
@@ -81,7 +81,8 @@ static void measure(pp_dataset *set, pp_comm *comm, moments *m)
             add_piece(set, &set->pieces[i], at, count, m);
         for (int64_t k = 0; k < 2 * STRIPE; k++)
             pp_sum_normalise(&m->sums[k]);
-        _Static_assert(sizeof(pp_sum) == (PP_SUM_DIGITS + 1) * sizeof(int64_t), "summed as integers");
+        _Static_assert(sizeof(pp_sum) == (PP_SUM_DIGITS + 1) * sizeof(int64_t),
+                       "summed as integers");
         const int64_t words = (int64_t)(sizeof(pp_sum) / sizeof(int64_t));
         pp_comm_sum_i64(comm, (int64_t *)m->sums, count * words);
         pp_comm_sum_i64(comm, (int64_t *)(m->sums + STRIPE), count * words);

@@ -64,7 +64,8 @@ static int holds_only_0_and_1(const survey *v)
     return v->n_values <= 2;
 }
 
-/* Several columns are classes where they are one-hot, or as many as the job says there are classes. */
+/* Several columns are classes where they are one-hot, or as many as the job says there are classes.
+ */
 static pp_task infer_task(const survey *v, int64_t classes)
 {
     if (v->columns > 1)
@@ -90,7 +91,8 @@ static int is_index(const pp_dataset *set, const pp_job *job)
     return targets == PP_TARGETS_AUTO && (type == PP_LOSS_CE || type == PP_LOSS_CE_LOGITS);
 }
 
-static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_t row, pp_error *err)
+static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_t row,
+                              pp_error *err)
 {
     double label = s->y_values[row];
     char place[512];
@@ -161,15 +163,17 @@ static pp_status settle_multiclass(pp_dataset *set, const survey *v, int64_t cla
     if (info->one_hot) {
         info->classes = v->columns;
         if (classes == PP_AUTO || classes == v->columns) return PP_OK;
-        return pp_fail(err, PP_E_JOB, "data.classes: must be %lld, the columns of /%s in %s, got %lld",
+        return pp_fail(err, PP_E_JOB,
+                       "data.classes: must be %lld, the columns of /%s in %s, got %lld",
                        (long long)v->columns, set->y_name, set->source[PP__TRAINING].files[0],
                        (long long)classes);
     }
     if (classes == PP_AUTO && v->max >= MOST_CLASSES)
-        return pp_fail(err, PP_E_DATA,
-                       "%s: /%s: label %.15g would need as many classes; number them from 0, or set "
-                       "data.task to regression",
-                       set->source[PP__TRAINING].files[0], set->y_name, v->max);
+        return pp_fail(
+            err, PP_E_DATA,
+            "%s: /%s: label %.15g would need as many classes; number them from 0, or set "
+            "data.task to regression",
+            set->source[PP__TRAINING].files[0], set->y_name, v->max);
     info->classes = classes != PP_AUTO ? classes : v->max < 1 ? 2 : (int64_t)v->max + 1;
     return PP_OK;
 }

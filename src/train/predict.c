@@ -96,6 +96,13 @@ static pp_status load_params(predictor *p, pp_error *err)
     return status;
 }
 
+/* Of the targets that the model was trained on, as far as its loss minds. */
+static int64_t y_columns(const predictor *p)
+{
+    pp_targets targets = p->job->loss.targets;
+    return targets == PP_TARGETS_INDEX || targets == PP_TARGETS_ONE_HOT ? 1 : p->model->outputs;
+}
+
 static pp_status make_pass(predictor *p, pp_error *err)
 {
     static const int64_t cut[2] = {0, PP_BLOCK_ROWS}; /* borrowed by the pass */
@@ -108,7 +115,7 @@ static pp_status make_pass(predictor *p, pp_error *err)
                          .cut = cut};
     pp_status status = pp_pass_create(&spec, &p->pass, err);
     if (status == PP_OK)
-        status = pp_loss_plan(&p->job->loss, p->model->outputs, p->model->outputs, &p->loss, err);
+        status = pp_loss_plan(&p->job->loss, p->model->outputs, y_columns(p), &p->loss, err);
     if (status != PP_OK) return status;
     int64_t outputs = 2 * p->block * p->model->outputs;
     p->rows = PP_ARENA_NEW(p->arena, float, p->block * p->model->inputs);

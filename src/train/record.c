@@ -193,18 +193,10 @@ static pp_status open_log(trial *t, pp_error *err)
 static pp_status take_directory(trial *t, pp_error *err)
 {
     char path[PATH_MAX];
-    pp_status status = PP_OK;
-    int held = holds_run(t);
-    if (held && t->spec->existing == PP_EXISTING_REFUSE)
-        return pp_fail(err, PP_E_ARG,
-                       "%s: holds a run already; add --resume to go on with it, --overwrite to "
-                       "replace it, or --output DIR to keep both",
-                       t->dir);
-    if (held && t->spec->existing == PP_EXISTING_RESUME) status = same_job(t, err);
-    if (status == PP_OK) status = pp_generation_claim(t->dir, &t->generation, err);
+    int replace = holds_run(t) && t->spec->existing == PP_EXISTING_REPLACE;
+    pp_status status = pp_generation_claim(t->dir, &t->generation, err);
     /* Only now does a run that is still writing there leave it alone. */
-    if (status == PP_OK && held && t->spec->existing == PP_EXISTING_REPLACE)
-        status = remove_run(t, err);
+    if (status == PP_OK && replace) status = remove_run(t, err);
     if (status == PP_OK) status = path_in(t, "job.json", path, err);
     if (status == PP_OK) status = pp_fs_write(path, t->resolved, strlen(t->resolved), err);
     if (status == PP_OK) status = write_run(t, err);
@@ -212,14 +204,27 @@ static pp_status take_directory(trial *t, pp_error *err)
     return status;
 }
 
+pp_status pp__trial_may_write(trial *t, pp_error *err)
+{
+    t->dir = t->job->output;
+    pp_status status = t->rank == 0 ? echo_job(t, err) : PP_OK;
+    if (t->rank == 0 && status == PP_OK && holds_run(t)) {
+        if (t->spec->existing == PP_EXISTING_REFUSE)
+            status = pp_fail(err, PP_E_ARG,
+                             "%s: holds a run already; add --resume to go on with it, --overwrite "
+                             "to replace it, or --output DIR to keep both",
+                             t->dir);
+        if (t->spec->existing == PP_EXISTING_RESUME) status = same_job(t, err);
+    }
+    return pp_comm_agree(t->comm, status, err);
+}
+
 pp_status pp__trial_open_directory(trial *t, pp_error *err)
 {
     pp_status status = PP_OK;
-    t->dir = t->job->output;
     if (t->rank == 0) {
         int is_new = !pp_fs_exists(t->dir);
-        status = echo_job(t, err);
-        if (status == PP_OK) status = take_directory(t, err);
+        status = take_directory(t, err);
         if (status != PP_OK && is_new) pp_fs_remove_tree(t->dir, NULL);
     }
     return pp_comm_agree(t->comm, status, err);
@@ -248,9 +253,11 @@ pp_status pp__trial_open_metrics(trial *t, int64_t kept, pp_error *err)
                          "%s: is shorter than it was at the checkpoint (%zu of %" PRId64
                          " bytes); start again with --overwrite",
                          path, length, kept);
+    if (status == PP_OK) status = pp_generation_check(t->dir, t->generation, err);
     if (status == PP_OK) t->metrics = fopen(aside, "w");
     if (status == PP_OK &&
-        (t->metrics == NULL || fwrite(old, 1, (size_t)kept, t->metrics) != (size_t)kept ||
+        (t->metrics == NULL ||
+         (kept > 0 && fwrite(old, 1, (size_t)kept, t->metrics) != (size_t)kept) ||
          fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0 || rename(aside, path) != 0)) {
         status = pp_fail(err, PP_E_IO, "%s: cannot write: %s", path, strerror(errno));
         unlink(aside);
@@ -272,11 +279,11 @@ void pp__trial_metrics(trial *t, const pp_json_writer *row)
 void pp__trial_timing(trial *t, pp_json_writer *row)
 {
     double now = pp_comm_seconds(), seconds = now - t->watch_time.begun;
-    t->rate = seconds > 0 ? (double)t->watch_time.rows / seconds : 0;
+    double rate = seconds > 0 ? (double)t->watch_time.rows / seconds : 0;
     if (row != NULL) {
         pp_json_begin_object(row, "timing");
         pp_json_put_number(row, "seconds", seconds);
-        pp_json_put_number(row, "rows_per_s", t->rate);
+        pp_json_put_number(row, "rows_per_s", rate);
         pp_json_put_number(row, "input_s", t->watch_time.input);
         pp_json_put_number(row, "exchange_s", t->watch_time.exchange);
         pp_json_put_number(row, "compute_s",

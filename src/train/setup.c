@@ -10,6 +10,23 @@ static void say_lint(void *log, const char *path, const char *text)
     pp_log_write(log, PP_LOG_WARN, "%s: %s", path, text);
 }
 
+/* What the job's own lint cannot see: how the labels and columns of y go with the loss. */
+static void lint_targets(const trial *t)
+{
+    const pp_job_loss *loss = &t->job->loss;
+    int binary_loss = loss->type == PP_LOSS_BCE || loss->type == PP_LOSS_BCE_LOGITS;
+    if (t->info->task == PP_TASK_BINARY && binary_loss && t->info->y_columns == 1 &&
+        (t->info->low_label != 0 || t->info->high_label != 1))
+        pp_log_write(t->log, PP_LOG_WARN,
+                     "data.y: the labels go from %g to %g, and binary cross-entropy wants 0 and 1",
+                     t->info->low_label, t->info->high_label);
+    if (loss->targets == PP_TARGETS_DENSE && t->info->y_columns == 1 && t->model->outputs > 1)
+        pp_log_write(t->log, PP_LOG_WARN,
+                     "loss.targets: y has one column and the model %lld outputs: every output is "
+                     "trained towards the same target",
+                     (long long)t->model->outputs);
+}
+
 static pp_status resolve(trial *t, pp_error *err)
 {
     pp_job_facts facts = {.rows = t->info->train_rows,
@@ -146,7 +163,7 @@ static void count_steps(trial *t)
     t->first_bad_step = -1;
 }
 
-pp_status pp__trial_prepare(trial *t, pp_error *err)
+pp_status pp__trial_open(trial *t, pp_error *err)
 {
     t->arena = pp_arena_create();
     pp_status status = t->arena != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
@@ -155,10 +172,16 @@ pp_status pp__trial_prepare(trial *t, pp_error *err)
     if (status != PP_OK) return status;
     t->info = pp_dataset_describe(t->data);
     status = pp_comm_agree(t->comm, resolve(t, err), err);
+    if (status == PP_OK) pp_job_lint(t->job, say_lint, t->log);
+    return status;
+}
+
+pp_status pp__trial_load(trial *t, pp_error *err)
+{
+    pp_status status = pp_comm_agree(t->comm, plan(t, err), err);
     if (status != PP_OK) return status;
-    pp_job_lint(t->job, say_lint, t->log);
-    status = pp_comm_agree(t->comm, plan(t, err), err);
-    if (status == PP_OK) status = pp_dataset_load(t->data, t->comm, t->lanes, t->cut, err);
+    lint_targets(t);
+    status = pp_dataset_load(t->data, t->comm, t->lanes, t->cut, err);
     if (status == PP_OK) count_steps(t);
     return status;
 }

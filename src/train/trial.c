@@ -38,14 +38,24 @@ static void put_summary(pp_json_writer *row, const char *key, const pp_summary *
     pp_json_end_object(row);
 }
 
+/* Rows a second since training began, and the seconds that the rest will take at that rate. */
+static double rate_and_rest(const trial *t, double *seconds_left)
+{
+    double rate = t->trained_rows / (pp_comm_seconds() - t->begun);
+    double rows_left = (double)(t->steps - t->step) * (double)t->job->training.batch;
+    *seconds_left = rate > 0 ? rows_left / rate : NAN;
+    return rate;
+}
+
 static void log_epoch(trial *t, double epoch, const pp_summary *s)
 {
-    const char *part = watched_part(t) == PP_PART_VALIDATION ? "held-out" : "training rows:";
+    const char *part = watched_part(t) == PP_PART_VALIDATION ? "held-out" : "evaluation";
     int regression = s->shape.kind == PP_SKETCH_REGRESSION;
+    double left, rate = rate_and_rest(t, &left);
     pp_log_write(t->log, PP_LOG_INFO,
-                 "epoch %.4g: train loss %.4g, %s loss %.4g, %s %.4f, %.4g rows/s", epoch,
+                 "epoch %.4g: train loss %.4g, %s loss %.4g, %s %.4f; %.4g rows/s, %.0f s left", epoch,
                  t->last_loss, part, s->loss, regression ? "R2" : "accuracy",
-                 regression ? s->r2 : s->accuracy, t->rate);
+                 regression ? s->r2 : s->accuracy, rate, left);
 }
 
 /* An epoch row: training predictions as they passed, and the evaluation. Collective. */
@@ -115,15 +125,12 @@ static void show_progress(trial *t)
     double now = pp_comm_seconds();
     if (t->rank != 0 || t->spec->progress == NULL || now - t->last_progress < 0.2) return;
     t->last_progress = now;
-    double rate = t->trained_rows / (now - t->begun);
-    double rows_left = (double)(t->steps - t->step) * (double)t->job->training.batch;
     pp_progress p = {.step = t->step,
                      .steps = t->steps,
                      .epoch = t->step / t->steps_per_epoch + 1,
                      .epochs = (t->steps + t->steps_per_epoch - 1) / t->steps_per_epoch,
-                     .loss = t->last_loss,
-                     .rows_per_s = rate,
-                     .seconds_left = rate > 0 ? rows_left / rate : NAN};
+                     .loss = t->last_loss};
+    p.rows_per_s = rate_and_rest(t, &p.seconds_left);
     t->spec->progress(t->log, &p);
 }
 
@@ -241,7 +248,9 @@ pp_status pp_trial_run(const pp_trial_spec *spec, pp_result *result, pp_error *e
 {
     trial t = trial_of(spec);
     memset(result, 0, sizeof *result);
-    pp_status status = pp__trial_prepare(&t, err);
+    pp_status status = pp__trial_open(&t, err);
+    if (status == PP_OK) status = pp__trial_may_write(&t, err);
+    if (status == PP_OK) status = pp__trial_load(&t, err);
     if (status == PP_OK) status = pp__trial_open_directory(&t, err);
     if (status == PP_OK) status = begin(&t, err);
     if (status == PP_OK) {
@@ -270,7 +279,8 @@ void pp_result_free(pp_result *result)
 pp_status pp_trial_check(const pp_trial_spec *spec, pp_trial_plan *plan, pp_error *err)
 {
     trial t = trial_of(spec);
-    pp_status status = pp__trial_prepare(&t, err);
+    pp_status status = pp__trial_open(&t, err);
+    if (status == PP_OK) status = pp__trial_load(&t, err);
     if (status == PP_OK) {
         int64_t bytes[3] = {pp_dataset_bytes(t.data),
                             pp_exchange_bytes(t.exchange) + t.model->size * (int64_t)sizeof(float),

@@ -68,12 +68,14 @@ typedef struct trial {
 
     stopwatch watch_time;
     double begun, last_save, trained_rows, last_progress;
-    double last_loss, rate; /* for the progress line */
+    double last_loss; /* for the progress line */
 } trial;
 
 /* ---- setup.c ---- */
-/* Data, plan and buffers; job is resolved. Collective; nothing is written. */
-pp_status pp__trial_prepare(trial *t, pp_error *err);
+/* Opens the data and resolves the job. Collective. */
+pp_status pp__trial_open(trial *t, pp_error *err);
+/* Plan, buffers and rows. Collective; nothing is written. */
+pp_status pp__trial_load(trial *t, pp_error *err);
 void pp__trial_release(trial *t);
 
 /* ---- evaluate.c ---- */
@@ -88,6 +90,8 @@ enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4 };
 int pp__trial_step(trial *t);
 
 /* ---- record.c: the run directory ---- */
+/* Whether the run directory may be used as asked: before the data are read. Collective. */
+pp_status pp__trial_may_write(trial *t, pp_error *err);
 /* Rank 0 makes or takes over the directory and claims a generation. Collective. */
 pp_status pp__trial_open_directory(trial *t, pp_error *err);
 void pp__trial_close_directory(trial *t);

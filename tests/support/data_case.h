@@ -1,5 +1,5 @@
-/* Small data files, and jobs that read them. Column 0 of x is the row's number in the whole set, so that
- * a test sees which row it was given. */
+/* Small data files, and jobs that read them. Column 0 of x is the row's number in the whole set, so
+ * that a test sees which row it was given. */
 #ifndef PITPROP_TESTS_DATA_CASE_H
 #define PITPROP_TESTS_DATA_CASE_H
 
@@ -13,13 +13,13 @@
 typedef struct data_file {
     int64_t first, rows; /* rows [first, first + rows) of the set */
     int64_t inputs;
-    int64_t y_columns;   /* 0: 1 */
-    int64_t chunk;       /* rows of a chunk of x, 0: contiguous */
+    int64_t y_columns; /* 0: 1 */
+    int64_t chunk;     /* rows of a chunk of x, 0: contiguous */
     pp_h5_type y_type;
     double (*y)(int64_t row, int64_t column);
-    double (*weight)(int64_t row);           /* NULL: no data set "w" */
+    double (*weight)(int64_t row);            /* NULL: no data set "w" */
     double (*x)(int64_t row, int64_t column); /* NULL: data_x */
-    int64_t y_rows;                          /* 0: as rows */
+    int64_t y_rows;                           /* 0: as rows */
 } data_file;
 
 static inline double data_x(int64_t row, int64_t column)
@@ -59,7 +59,8 @@ static inline void data_put(pp_h5_writer *w, const char *name, pp_h5_type type, 
                             int64_t columns, int64_t chunk, const double *values)
 {
     int64_t dims[2] = {rows, columns};
-    CU_ASSERT_EQUAL(pp_h5_writer_add(w, name, type, columns == 1 ? 1 : 2, dims, chunk, NULL), PP_OK);
+    CU_ASSERT_EQUAL(pp_h5_writer_add(w, name, type, columns == 1 ? 1 : 2, dims, chunk, NULL),
+                    PP_OK);
     if (rows > 0)
         CU_ASSERT_EQUAL(pp_h5_writer_put(w, name, 0, rows, PP_H5_F64, values, NULL), PP_OK);
 }

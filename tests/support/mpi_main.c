@@ -1,5 +1,5 @@
-/* mpi_tests [NAME...], under mpirun: every rank runs all tests. Failures of any rank are printed by rank 0
- * with the rank they come from, and fail the program on all ranks. */
+/* mpi_tests [NAME...], under mpirun: every rank runs all tests. Failures of any rank are printed by
+ * rank 0 with the rank they come from, and fail the program on all ranks. */
 #include "support/mpi_test.h"
 #include "support/run_tables.h"
 
@@ -30,7 +30,8 @@ static void describe(char text[TEXT])
     size_t used = 0;
     int shown = 0;
     text[0] = '\0';
-    for (CU_pFailureRecord f = CU_get_failure_list(); f != NULL && shown < MOST_SHOWN; f = f->pNext) {
+    for (CU_pFailureRecord f = CU_get_failure_list(); f != NULL && shown < MOST_SHOWN;
+         f = f->pNext) {
         int n = snprintf(text + used, TEXT - used, "  rank %d: %s / %s: %s:%u: %s\n",
                          pp_comm_rank(pp_test_comm), f->pSuite != NULL ? f->pSuite->pName : "?",
                          f->pTest != NULL ? f->pTest->pName : "?", f->strFileName, f->uiLineNumber,

@@ -1,5 +1,5 @@
-/* Tests that communicate. Every rank runs every test, so assertions may fail on some ranks only; a test
- * must reach its collective calls whatever has failed before. */
+/* Tests that communicate. Every rank runs every test, so assertions may fail on some ranks only; a
+ * test must reach its collective calls whatever has failed before. */
 #ifndef PITPROP_TESTS_MPI_TEST_H
 #define PITPROP_TESTS_MPI_TEST_H
 

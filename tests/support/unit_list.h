@@ -1,5 +1,5 @@
-/* The unit tests, one row a module: PP_UNIT(NAME) stands for the table pp_tests_NAME of
- * tests/unit/test_NAME.c. Included wherever the list is needed; there is no other one. */
+/* The unit tests, a row a module: PP_UNIT(NAME) stands for the table pp_tests_NAME of
+ * tests/unit/test_NAME.c. */
 PP_UNIT(base)
 PP_UNIT(json)
 PP_UNIT(job)
@@ -11,6 +11,9 @@ PP_UNIT(verdict)
 PP_UNIT(report)
 PP_UNIT(lanes)
 PP_UNIT(dataset)
+PP_UNIT(dataset_order)
+PP_UNIT(dataset_y)
+PP_UNIT(dataset_errors)
 PP_UNIT(loss)
 PP_UNIT(schedule)
 PP_UNIT(compute)

@@ -37,7 +37,8 @@ static void test_arena_blocks(void)
         CU_ASSERT_EQUAL(pieces[i][0], i + 1);
         CU_ASSERT_EQUAL(pieces[i][sizes[i] - 1], i + 1);
     }
-    CU_ASSERT_TRUE(pp_arena_bytes(arena) >= 1 + 63 + 64 + 65 + 1000 + 70000 + 3 + (1 << 20) + 120000);
+    CU_ASSERT_TRUE(pp_arena_bytes(arena) >=
+                   1 + 63 + 64 + 65 + 1000 + 70000 + 3 + (1 << 20) + 120000);
     pp_arena_destroy(arena);
     pp_arena_destroy(NULL);
 }
