@@ -106,24 +106,27 @@ static void add_norm(planner *p, const pp_layer_spec *spec, const char *prefix)
     op->var = add_param(p, prefix, "running_var", param);
 }
 
-static pp_status add_layers(planner *p, const pp_layer_spec *layers, int n, const char *prefix);
+static pp_status add_layers(planner *p, const pp_layer_spec *layers, int n, const char *prefix,
+                            const char *path);
 
-static pp_status add_residual(planner *p, const pp_layer_spec *spec, const char *prefix)
+static pp_status add_residual(planner *p, const pp_layer_spec *spec, const char *prefix,
+                              const char *path)
 {
     int64_t in = p->width;
     int skip = p->model->n_ops - 1;
-    pp_status status = add_layers(p, spec->layers, spec->n_layers, prefix);
+    pp_status status = add_layers(p, spec->layers, spec->n_layers, prefix, path);
     if (status != PP_OK) return status;
     if (p->width != in)
         return pp_fail(p->err, PP_E_JOB,
-                       "model.%s: the residual block turns %lld features into %lld; both must be "
+                       "%s: the residual block turns %lld features into %lld; both must be "
                        "equal to be added",
-                       prefix, (long long)in, (long long)p->width);
+                       path, (long long)in, (long long)p->width);
     add_op(p, PP_OP_ADD, in)->skip = skip;
     return PP_OK;
 }
 
-static pp_status add_layer(planner *p, const pp_layer_spec *spec, const char *prefix)
+static pp_status add_layer(planner *p, const pp_layer_spec *spec, const char *prefix,
+                           const char *path)
 {
     switch (spec->type) {
     case PP_LAYER_DENSE:
@@ -140,19 +143,23 @@ static pp_status add_layer(planner *p, const pp_layer_spec *spec, const char *pr
         add_norm(p, spec, prefix);
         return PP_OK;
     case PP_LAYER_RESIDUAL:
-        return add_residual(p, spec, prefix);
+        return add_residual(p, spec, prefix, path);
     }
     return PP_OK;
 }
 
-static pp_status add_layers(planner *p, const pp_layer_spec *layers, int n, const char *prefix)
+/* prefix: of the parameters' names ("layers.3"), path: of the job's key ("model.layers[3]"). */
+static pp_status add_layers(planner *p, const pp_layer_spec *layers, int n, const char *prefix,
+                            const char *path)
 {
     pp_status status = PP_OK;
     for (int i = 0; i < n && status == PP_OK; i++) {
         char *name = pp_arena_printf(p->arena, "%s%slayers.%d", prefix, *prefix ? "." : "", i);
-        if (name == NULL) return pp_fail(p->err, PP_E_MEMORY, "no memory for the model's plan");
+        char *key = pp_arena_printf(p->arena, "%s.layers[%d]", path, i);
+        if (name == NULL || key == NULL)
+            return pp_fail(p->err, PP_E_MEMORY, "no memory for the model's plan");
         p->layer++;
-        status = add_layer(p, &layers[i], name);
+        status = add_layer(p, &layers[i], name, key);
     }
     return status;
 }
@@ -192,7 +199,7 @@ pp_status pp_model_plan(const pp_job *job, int64_t inputs, pp_arena *arena, pp_m
     }
     if (p.model == NULL || p.model->ops == NULL || p.model->params == NULL)
         return pp_fail(err, PP_E_MEMORY, "no memory for the model's plan");
-    pp_status status = add_layers(&p, job->model.layers, job->model.n_layers, "");
+    pp_status status = add_layers(&p, job->model.layers, job->model.n_layers, "", "model");
     if (status != PP_OK) return status;
     if (p.failed) return pp_fail(err, PP_E_MEMORY, "no memory for the model's plan");
     if (p.model->n_params == 0)

@@ -1,75 +1,82 @@
 """Arrows point down only: compares the #include lines of src with the layers of the design.
 
-A folder may include headers of folders above it in LAYERS and of itself; a foreign library has one home."""
+A folder of src may include the public headers of folders above it in LAYERS, its own, and nothing of folders
+below it. A foreign library has one home, and no public header shows it."""
 import os
 import re
 import sys
 
 SOURCE = os.environ["SOURCE"]
-LAYERS = ["base", "json", "comm", "compute", "store", "convert", "job", "data", "model", "collapse", "train",
-          "study", "report", "cli"]
-# Modules at one level that may not see each other although the list has an order.
-PURE = {"json": {"base"}, "job": {"base", "json"}, "model": {"base", "job", "compute", "data"},
-        "collapse": {"base", "json"}, "comm": {"base"}, "store": {"base", "json"},
-        "compute": {"base", "job"}}
+
+# Lowest first: folder of src and the public headers that it implements.
+LAYERS = {
+    "base": "error check arena rng sum log fs version",
+    "json": "json",
+    "comm": "comm",
+    "job": "job",
+    "compute": "compute",
+    "store": "h5 tensorfile",
+    "convert": "import",
+    "data": "lanes dataset",
+    "model": "model loss schedule",
+    "collapse": "sketch verdict",
+    "train": "exchange checkpoint trial predict",
+    "report": "report",
+    "cli": "",
+}
+# Pure folders see less than their place allows: no communication, no files.
+NOT_FOR = {"job": {"comm"}, "compute": {"comm"}, "store": {"comm", "job", "compute"}, "convert": {"comm"},
+           "model": {"comm", "store", "convert"}, "collapse": {"comm", "store", "data", "model", "compute"},
+           "report": {"comm", "store", "data", "model", "compute"}}
 HOMES = {"mpi.h": "comm", "hdf5.h": "store", "cjson/cJSON.h": "json", "cJSON.h": "json",
-         "cblas.h": "compute/cpu", "Random123/philox.h": "base"}
+         "cblas.h": "compute/cpu", "Random123/philox.h": "base", "cuda_runtime.h": "compute/cuda"}
 
 
-def header_homes():
-    """Which folder of src implements a public header: the one with a file that includes it first."""
-    homes = {}
-    for folder, path in sources():
-        name = os.path.splitext(os.path.basename(path))[0]
-        homes.setdefault(name, folder)
-    homes.update({"job": "job", "import": "convert", "dataset": "data", "lanes": "data", "version": "base",
-                  "h5": "store", "tensorfile": "store", "json": "json", "compute": "compute",
-                  "model": "model", "report": "report", "trial": "train", "loss": "model"})
-    return homes
+def includes(path):
+    for line in open(path, encoding="utf-8"):
+        found = re.match(r'\s*#\s*include\s*[<"]([^>"]+)[>"]', line)
+        if found:
+            yield found.group(1)
 
 
-def sources():
-    root = os.path.join(SOURCE, "src")
-    for folder, _, files in os.walk(root):
-        for name in sorted(files):
-            if name.endswith((".c", ".h")):
-                yield os.path.relpath(folder, root).split(os.sep)[0], os.path.join(folder, name)
+def check_source(folder, path, home_of, faults):
+    """One file of src; returns how many includes it has."""
+    order, count = list(LAYERS), 0
+    relative = os.path.relpath(path, os.path.join(SOURCE, "src"))
+    for header in includes(path):
+        count += 1
+        if header in HOMES and not relative.startswith(HOMES[header] + os.sep):
+            faults.append(f"src/{relative}: {header} belongs to src/{HOMES[header]} alone")
+        if not header.startswith("pitprop/"):
+            continue
+        target = home_of.get(header[len("pitprop/"):-len(".h")])
+        if target is None:
+            faults.append(f"src/{relative}: {header} belongs to no layer")
+        elif order.index(target) > order.index(folder) or target in NOT_FOR.get(folder, ()):
+            faults.append(f"src/{relative}: src/{folder} may not include {header} of src/{target}")
+    return count
 
 
 def main():
-    homes, faults, seen = header_homes(), [], 0
-    for folder, path in sources():
-        if folder not in LAYERS:
-            faults.append(f"{path}: folder '{folder}' is no layer of the design")
-            continue
-        for line in open(path, encoding="utf-8"):
-            found = re.match(r'#include [<"]([^>"]+)[>"]', line)
-            if not found:
+    faults, count = [], 0
+    home_of = {name: folder for folder, names in LAYERS.items() for name in names.split()}
+    for where, _, files in os.walk(os.path.join(SOURCE, "src")):
+        for name in sorted(files):
+            folder = os.path.relpath(where, os.path.join(SOURCE, "src")).split(os.sep)[0]
+            if not name.endswith((".c", ".h")):
                 continue
-            seen += 1
-            header = found.group(1)
-            home = HOMES.get(header)
-            if home and not os.path.relpath(path, os.path.join(SOURCE, "src")).startswith(home + os.sep):
-                faults.append(f"{path}: includes {header}, which belongs to src/{home} alone")
-            if not header.startswith("pitprop/"):
+            if folder not in LAYERS:
+                faults.append(f"src/{folder}: is no layer of the design")
                 continue
-            module = header[len("pitprop/"):-len(".h")]
-            target = homes.get(module)
-            if target is None:
-                faults.append(f"{path}: includes {header}, which no folder of src implements")
-                continue
-            allowed = PURE.get(folder, set(LAYERS[:LAYERS.index(folder)]))
-            if folder == "train":
-                allowed = allowed | {"report"}  # the progress line
-            if target != folder and target not in allowed:
-                faults.append(f"{path}: src/{folder} may not include {header} of src/{target}")
-    for header in os.listdir(os.path.join(SOURCE, "include", "pitprop")):
-        text = open(os.path.join(SOURCE, "include", "pitprop", header), encoding="utf-8").read()
-        for foreign in list(HOMES) + ["cuda.h", "cublas_v2.h"]:
-            if f"<{foreign}>" in text:
-                faults.append(f"include/pitprop/{header}: shows {foreign}")
-    print("\n".join(faults) or f"{seen} includes keep to the layers")
-    return 1 if faults or seen < 100 else 0
+            count += check_source(folder, os.path.join(where, name), home_of, faults)
+    public = os.path.join(SOURCE, "include", "pitprop")
+    for header in sorted(os.listdir(public)):
+        if header[:-len(".h")] not in home_of:
+            faults.append(f"include/pitprop/{header}: belongs to no layer")
+        faults += [f"include/pitprop/{header}: shows {foreign}"
+                   for foreign in includes(os.path.join(public, header)) if foreign in HOMES]
+    print("\n".join(faults) or f"{count} includes keep to the layers")
+    return 1 if faults or count < 100 else 0
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ ENVIRONMENT = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
     "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_orte_execute_quiet": "1",
+    # Sanitizer builds: whole stacks, because what Open MPI's plug-ins keep is told by the caller's name.
+    "ASAN_OPTIONS": "fast_unwind_on_malloc=0",
+    "LSAN_OPTIONS": f"print_suppressions=0:suppressions={SOURCE}/tests/support/lsan.supp",
 }
 
 

@@ -49,7 +49,8 @@ static inline float *rig_add(rig *r, int64_t n, int input)
     CU_ASSERT_TRUE_FATAL(r->n_arrays < RIG_ARRAYS);
     rig_array *a = &r->arrays[r->n_arrays++];
     size_t bytes = (size_t)(n + 2 * RIG_GUARD) * sizeof(float);
-    *a = (rig_array){r->backend->allocate(r->device, bytes), malloc(bytes), malloc(bytes), n, input};
+    *a =
+        (rig_array){r->backend->allocate(r->device, bytes), malloc(bytes), malloc(bytes), n, input};
     CU_ASSERT_TRUE_FATAL(a->device != NULL && a->before != NULL && a->host != NULL);
     for (int64_t i = 0; i < n + 2 * RIG_GUARD; i++)
         a->before[i] = rig_guard();
@@ -115,9 +116,10 @@ static inline const float *rig_now(rig *r, const float *device)
     return a->host + RIG_GUARD;
 }
 
-static inline void rig_clear(rig *r)
+/* Array `first` and those made after it. */
+static inline void rig_clear_from(rig *r, int first)
 {
-    for (int i = 0; i < r->n_arrays; i++) {
+    for (int i = first; i < r->n_arrays; i++) {
         rig_array *a = &r->arrays[i];
         size_t guard = RIG_GUARD * sizeof(float), bytes = (size_t)a->n * sizeof(float);
         const float *now = rig_now(r, a->device + RIG_GUARD), *was = a->before + RIG_GUARD;
@@ -128,7 +130,12 @@ static inline void rig_clear(rig *r)
         free(a->before);
         free(a->host);
     }
-    r->n_arrays = 0;
+    r->n_arrays = first;
+}
+
+static inline void rig_clear(rig *r)
+{
+    rig_clear_from(r, 0);
 }
 
 static inline int rig_is_near(double got, double want, double tolerance)

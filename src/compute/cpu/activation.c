@@ -22,7 +22,7 @@ PP_SIMD static void relu(int64_t n, const float *x, float *y)
 PP_SIMD static void relu_backward(int64_t n, const float *y, const float *dy, float *dx)
 {
     for (int64_t i = 0; i < n; i++)
-        dx[i] = y[i] > 0 ? dy[i] : 0.0f;
+        dx[i] = y[i] <= 0 ? 0.0f : dy[i]; /* where y is NaN, dy passes */
 }
 
 PP_SIMD static void leaky_relu(int64_t n, const float *x, float *y)
