@@ -108,9 +108,9 @@ pp_status pp_comm_agree(pp_comm *comm, pp_status status, pp_error *err)
     int mine = status == PP_OK ? INT_MAX : comm->rank, culprit;
     MPI_Allreduce(&mine, &culprit, 1, MPI_INT, MPI_MIN, comm->mpi);
     if (culprit == INT_MAX) return PP_OK;
-    pp_error shared = {.code = status};
-    if (err != NULL) shared = *err;
-    shared.code = status;
+    pp_error shared = {.code = PP_OK}; /* err of a rank that did not fail may hold anything */
+    if (status != PP_OK)
+        pp_fail(&shared, status, "%s", err != NULL ? err->text : pp_status_text(status));
     MPI_Bcast(&shared, (int)sizeof shared, MPI_BYTE, culprit, comm->mpi);
     shared.rank = culprit;
     if (err != NULL) *err = shared;

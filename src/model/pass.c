@@ -96,22 +96,29 @@ static void fill_numbers(int64_t count, float *values, uint64_t which)
     }
 }
 
-/* The product of all lanes in one call and in a call per lane, on the very shapes. */
-static void both_ways(pp_pass *pass, int transpose_b, int64_t n, int64_t k, const float *a,
-                      const float *b, float *c, float *as_one)
+/* The product of all lanes in one call and in a call per lane, on the very shapes; added to a bias
+ * where it will be. */
+static void both_ways(pp_pass *pass, int transpose_b, int has_bias, int64_t n, int64_t k,
+                      const float *a, const float *b, float *c, float *as_one)
 {
     const pp_backend *backend = pass->spec.backend;
     pp_device *device = pass->spec.device;
+    pp__product *product = has_bias ? backend->gemm_add : backend->gemm;
     int64_t ldb = transpose_b ? k : n, first = 0;
-    backend->gemm(device, 0, transpose_b, pass->rows, n, k, a, k, b, ldb, as_one, n);
+    if (has_bias) {
+        backend->fill_rows(device, pass->rows, n, b, c);
+        backend->fill_rows(device, pass->rows, n, b, as_one);
+    }
+    product(device, 0, transpose_b, pass->rows, n, k, a, k, b, ldb, as_one, n);
     for (int l = 0; l < pass->spec.lanes.count; first += pass->full_rows[l++])
-        backend->gemm(device, 0, transpose_b, pass->full_rows[l], n, k, a + first * k, k, b, ldb,
-                      c + first * n, n);
+        product(device, 0, transpose_b, pass->full_rows[l], n, k, a + first * k, k, b, ldb,
+                c + first * n, n);
 }
 
 int64_t pp__pass_tile_rows(const pp_pass *pass, const pp_op *op)
 {
-    return pass->tile / op->in;
+    int64_t rows = pass->tile / op->in;
+    return rows < op->out ? rows : op->out;
 }
 
 /* Whether adding a lane's weight gradient in the product is the same as adding it afterwards, for
@@ -143,6 +150,7 @@ typedef struct trial_memory {
     int64_t floats;
 } trial_memory;
 
+/* Takes back what this trial refutes. */
 static void try_products(pp_pass *pass, int i, const trial_memory *m)
 {
     const pp_op *op = &pass->spec.model->ops[i];
@@ -151,63 +159,75 @@ static void try_products(pp_pass *pass, int i, const trial_memory *m)
     float *a = m->device, *c = a + side, *as_one = c + side, *b = as_one + side;
     for (int backward = 0; backward < 2; backward++) {
         int64_t n = backward ? op->in : op->out, k = backward ? op->out : op->in;
-        both_ways(pass, !backward, n, k, a, b, c, as_one);
+        both_ways(pass, !backward, !backward && op->bias >= 0, n, k, a, b, c, as_one);
         pass->spec.backend->download(pass->spec.device, m->host, c,
                                      2 * (size_t)side * sizeof(float));
         int same = memcmp(m->host, m->host + side, (size_t)(pass->rows * n) * sizeof(float)) == 0;
-        *(backward ? &memory->backward_as_one : &memory->forward_as_one) = same;
+        *(backward ? &memory->backward_as_one : &memory->forward_as_one) &= same;
     }
-    int64_t rows = pp__pass_tile_rows(pass, op), last;
-    if (rows > op->out) rows = op->out;
-    last = op->out % rows;
+    int64_t rows = pp__pass_tile_rows(pass, op), last = op->out % rows;
     float *second = a + side, *tiles = a + 2 * side;
-    memory->weight_adds = adds_alike(pass, op, rows, a, second, tiles, m->host) &&
-                          (last == 0 || adds_alike(pass, op, last, a, second, tiles, m->host));
+    memory->weight_adds &= adds_alike(pass, op, rows, a, second, tiles, m->host) &&
+                           (last == 0 || adds_alike(pass, op, last, a, second, tiles, m->host));
 }
 
-/* Bits of a product depend on shapes alone, so one trial on arbitrary numbers decides for all. */
+/* Two ways that round differently agree on a number more often than not, so small products are
+ * tried on several. */
+static int trials_of(const pp_pass *pass, const pp_op *op)
+{
+    enum { NUMBERS = 4096, MOST = 64 };
+    int64_t rows = pp__pass_tile_rows(pass, op), last = op->out % rows;
+    int64_t least = (last > 0 ? last : rows) * op->in;
+    int64_t outputs = pass->rows * (op->in < op->out ? op->in : op->out);
+    if (outputs < least) least = outputs;
+    if (least == 0 || least > NUMBERS) return 1;
+    return NUMBERS / least < MOST ? (int)(NUMBERS / least) : MOST;
+}
+
+/* Bits of a product depend on shapes alone, so trials on arbitrary numbers decide for all. */
 static pp_status try_as_one(pp_pass *pass, int i, pp_error *err)
 {
     const pp_op *op = &pass->spec.model->ops[i];
+    pp_op_memory *memory = &pass->op[i];
     const pp_backend *backend = pass->spec.backend;
     int64_t widest = op->in > op->out ? op->in : op->out, side = pass->rows * widest;
-    int64_t rest = op->in * op->out + side;
-    trial_memory m = {.floats = 2 * side + (rest > 3 * pass->tile ? rest : 3 * pass->tile)};
+    int64_t rest = op->in * op->out + side, tiles = 3 * pp__pass_tile_rows(pass, op) * op->in;
+    trial_memory m = {.floats = 2 * side + (rest > tiles ? rest : tiles)};
     size_t bytes = (size_t)m.floats * sizeof(float);
     m.host = malloc(bytes);
     m.device = backend->allocate(pass->spec.device, bytes);
-    pp_status status = PP_OK;
-    if (m.host == NULL || m.device == NULL) {
-        status = pp_fail(err, PP_E_MEMORY, "no memory to plan layer %d", op->layer);
-    } else {
-        fill_numbers(m.floats, m.host, 1);
+    int ok = m.host != NULL && m.device != NULL;
+    memory->forward_as_one = memory->backward_as_one = memory->weight_adds = 1;
+    for (int t = 0; ok && t < trials_of(pass, op); t++) {
+        fill_numbers(m.floats, m.host, 1 + (uint64_t)t * (uint64_t)m.floats);
         backend->upload(pass->spec.device, m.device, m.host, bytes);
         try_products(pass, i, &m);
     }
     free(m.host);
     backend->release(pass->spec.device, m.device);
-    return status;
+    return ok ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to plan layer %d", op->layer);
+}
+
+static int are_twins(const pp_op *a, const pp_op *b)
+{
+    return a->type == b->type && a->in == b->in && a->out == b->out &&
+           (a->bias >= 0) == (b->bias >= 0);
 }
 
 /* Layers of equal shape need one trial. */
 static pp_status plan_products(pp_pass *pass, pp_error *err)
 {
-    const pp_model *model = pass->spec.model;
-    for (int i = 0; i < model->n_ops; i++) {
-        if (model->ops[i].type != PP_OP_DENSE) continue;
+    const pp_op *ops = pass->spec.model->ops;
+    for (int i = 0; i < pass->spec.model->n_ops; i++) {
+        if (ops[i].type != PP_OP_DENSE) continue;
         int twin = 0;
-        while (twin < i &&
-               !(model->ops[twin].type == PP_OP_DENSE && model->ops[twin].in == model->ops[i].in &&
-                 model->ops[twin].out == model->ops[i].out))
+        while (!are_twins(&ops[twin], &ops[i]))
             twin++;
-        if (twin < i) {
-            pass->op[i].forward_as_one = pass->op[twin].forward_as_one;
-            pass->op[i].backward_as_one = pass->op[twin].backward_as_one;
-            pass->op[i].weight_adds = pass->op[twin].weight_adds;
-            continue;
-        }
-        pp_status status = try_as_one(pass, i, err);
+        pp_status status = twin < i ? PP_OK : try_as_one(pass, i, err);
         if (status != PP_OK) return status;
+        pass->op[i].forward_as_one = pass->op[twin].forward_as_one;
+        pass->op[i].backward_as_one = pass->op[twin].backward_as_one;
+        pass->op[i].weight_adds = pass->op[twin].weight_adds;
     }
     return PP_OK;
 }

@@ -1,0 +1,98 @@
+"""Measures and prints the table; run.sh calls it with what it needs."""
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+
+import measure
+import nets
+import table
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="run.sh", description="Speed and memory beside PyTorch's "
+                                     "DistributedDataParallel over gloo.")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each side, by turns (default 3)")
+    parser.add_argument("--seconds", type=float, default=4, help="measured part of a run (default 4)")
+    parser.add_argument("--starts", type=int, default=7, help="runs that measure the start-up (default 7)")
+    parser.add_argument("--net", action="append", choices=[nets.name(n) for n in nets.NETS],
+                        help="only this net; may be repeated")
+    for name in ("--pitprop", "--torch", "--work", "--load"):
+        parser.add_argument(name, required=True, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def processor():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
+
+
+def busy_cores(seconds=2.0):
+    """Cores that others keep busy, measured while this process sleeps."""
+    def idle():
+        with open("/proc/stat", encoding="utf-8") as file:
+            return sum(map(int, file.readline().split()[4:6])) / os.sysconf("SC_CLK_TCK")
+    begun, before = time.monotonic(), idle()
+    time.sleep(seconds)
+    return max(0.0, os.cpu_count() - (idle() - before) / (time.monotonic() - begun))
+
+
+def print_machine(bench, load):
+    version, busy = bench.version(), busy_cores()
+    print(f"pitprop   {version['pitprop']}, {version['MPI']}, HDF5 {version['HDF5']}")
+    print(f"BLAS      {version['BLAS']}")
+    print(f"machine   {os.cpu_count()} cores, {processor()}, {platform.system()} {platform.release()}")
+    print(f"load      {load:.2f} before the start; {busy:.2f} cores busy with other things now")
+    if load > 0.5 or busy > 0.1:
+        print("WARNING   other work is going on: these numbers are not to be relied on")
+    sys.stdout.flush()
+
+
+def measure_net(bench, net, rounds):
+    """All runs of a net, by turns, so that a change of the machine's speed meets all alike."""
+    r = {"lanes_8": [], "torch": [], "lanes_2": [], "gemm": [], "plan": bench.plan(net)}
+    for k in (8, 2):
+        bench.window(net, k)
+    for i in range(rounds):
+        r["lanes_8"].append(bench.pitprop_speed(net, 8))
+        r["torch"].append(bench.torch_speed(net))
+        r["lanes_2"].append(bench.pitprop_speed(net, 2))
+        seconds, r["kernel"] = bench.gemm_step(net)
+        r["gemm"].append(seconds)
+        print(f"{nets.name(net)}, round {i + 1}: {r['lanes_8'][-1]['rows_per_s']:,.0f} samples/s, PyTorch "
+              f"{r['torch'][-1]['rows_per_s']:,.0f}", file=sys.stderr)
+    r["peak"] = bench.peak(net)
+    return r
+
+
+def measure_start(bench, runs):
+    bench.first_step(nets.SMALL)  # the program and its libraries come into the page cache
+    pairs = [bench.first_step(nets.SMALL) for _ in range(runs)]
+    return {"first_step": [first for first, _ in pairs], "whole": [whole for _, whole in pairs],
+            "bare": [bench.bare_seconds() for _ in range(runs)], "bare_peak": bench.bare_peak()}
+
+
+def main():
+    o = options()
+    if os.cpu_count() < nets.RANKS:
+        sys.exit(f"bench: needs {nets.RANKS} cores")
+    bench = measure.Bench(o.pitprop, o.torch, o.work, o.seconds)
+    print_machine(bench, float(o.load))
+    start = measure_start(bench, o.starts)
+    wanted = [n for n in nets.NETS if o.net is None or nets.name(n) in o.net]
+    results = {net: measure_net(bench, net, o.rounds) for net in wanted}
+    print(f"pytorch   {results[wanted[0]]['torch'][0]['version']}, DistributedDataParallel over gloo on loopback")
+    table.speed(results, o.rounds, o.seconds)
+    table.share(results)
+    table.lanes(results)
+    table.start(start)
+    table.memory(results, start["bare_peak"])
+    with open(bench.path("results.json"), "w", encoding="utf-8") as file:
+        json.dump({"start": start, "nets": {nets.name(n): r for n, r in results.items()}}, file, indent=1)
+    print(f"\nall numbers: {bench.path('results.json')}")
+
+
+main()
