@@ -17,7 +17,7 @@ pp_status pp_generation_claim(const char *dir, int64_t *generation, pp_error *er
 /* PP_E_IO with a message when another run has claimed a later one. */
 pp_status pp_generation_check(const char *dir, int64_t generation, pp_error *err);
 
-/* Writes one and removes all but the newest `keep`. Refuses when superseded. */
+/* Writes one and removes all but the newest `keep` up to this step. Refuses when superseded. */
 pp_status pp_checkpoint_write(const char *dir, int64_t generation, int64_t step, int64_t keep,
                               const pp_tensor *tensors, int n_tensors, const pp_tensor_note *notes,
                               int n_notes, pp_error *err);

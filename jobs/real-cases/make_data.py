@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Writes the data sets of the jobs beside this file: the programs' own data where they are given by a formula,
-stand-ins of the same shape and kind where they are not (see README.md). The same numbers every time.
+"""Writes the data sets of the jobs beside this file: the programs' own data where a formula gives them,
+stand-ins of the same shape and kind where not (see README.md). Seeded.
 
 usage: make_data.py DIRECTORY        (needs python3-h5py and python3-numpy)"""
+
 import os
 import sys
 
@@ -15,10 +16,12 @@ def generator(name):
 
 
 def clusters(rng, rows, features, classes, informative):
-    """After the idea of make_classification: a cloud a class around a corner of a cube, mixed linearly; the
-    remaining features are noise. Raw scale, shuffled, classes of equal size."""
+    """After the idea of make_classification: a cloud a class around a corner of a cube, mixed
+    linearly; the remaining features are noise. Raw scale, shuffled, classes of equal size."""
     y = rng.permutation(np.arange(rows) % classes)
-    corners = np.array([[1.0 if k >> bit & 1 else -1.0 for bit in range(informative)] for k in range(classes)])
+    corners = np.array(
+        [[1.0 if k >> bit & 1 else -1.0 for bit in range(informative)] for k in range(classes)]
+    )
     x = rng.normal(size=(rows, features))
     mixed = x[:, :informative] @ rng.uniform(-1, 1, (informative, informative))
     x[:, :informative] = mixed + corners[y]
@@ -30,7 +33,7 @@ def one_hot(y, classes):
 
 
 def shapes(rng, y, height, width, channels):
-    """Pictures in [0, 1]: a class is a fixed smooth pattern; a row is its pattern, shifted and noisy."""
+    """Pictures in [0, 1]: a class is a fixed coarse pattern; a row is it, shifted and noisy."""
     coarse = rng.uniform(size=(int(y.max()) + 1, height // 4, width // 4, channels))
     patterns = coarse.repeat(4, 1).repeat(4, 2)
     x = np.empty((len(y), height, width, channels), np.float32)
@@ -41,8 +44,11 @@ def shapes(rng, y, height, width, channels):
 
 # ---- one function a program: file name -> data sets ----
 
+
 def xnor():
-    return {"so-58572274": dict(x=np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), y=np.array([1, 0, 0, 1]))}
+    return {
+        "so-58572274": dict(x=np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), y=np.array([1, 0, 0, 1]))
+    }
 
 
 def two_squares():
@@ -56,12 +62,14 @@ def two_squares():
 def seventeen_rows():
     rng = generator("48251943")
     x = rng.uniform(-1, 1, (17, 2))
-    return {"so-48251943": dict(x=x, y=np.tanh(x[:, 0] - 0.5 * x[:, 1] + 0.1 * rng.normal(size=17)))}
+    return {
+        "so-48251943": dict(x=x, y=np.tanh(x[:, 0] - 0.5 * x[:, 1] + 0.1 * rng.normal(size=17)))
+    }
 
 
 def squares():
     x, test = np.linspace(0, 10, 1000), np.linspace(8, 12, 100)
-    return {"so-59078187": dict(x=x, y=x ** 2), "so-59078187-test": dict(x=test, y=test ** 2)}
+    return {"so-59078187": dict(x=x, y=x**2), "so-59078187-test": dict(x=test, y=test**2)}
 
 
 def seven_features():
@@ -82,20 +90,28 @@ def second_column():
 
 def eleven_rows():
     rng = generator("41596619")
-    return {"so-41596619": dict(x=rng.uniform(0, 10, (11, 3)), y=np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2]))}
+    return {
+        "so-41596619": dict(
+            x=rng.uniform(0, 10, (11, 3)), y=np.array([0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2])
+        )
+    }
 
 
 def three_flowers():
-    """Means and deviations about those of the iris set (Fisher 1936), standardised as the program did."""
+    """Means and deviations about those of iris (Fisher 1936), standardised as in the program."""
     rng = generator("51930566")
     means = np.array([[5.0, 3.4, 1.5, 0.25], [5.9, 2.8, 4.3, 1.3], [6.6, 3.0, 5.6, 2.0]])
-    deviations = np.array([[0.35, 0.38, 0.17, 0.1], [0.52, 0.31, 0.47, 0.2], [0.64, 0.32, 0.55, 0.27]])
+    deviations = np.array(
+        [[0.35, 0.38, 0.17, 0.1], [0.52, 0.31, 0.47, 0.2], [0.64, 0.32, 0.55, 0.27]]
+    )
     y = np.arange(150) // 50
     x = means[y] + deviations[y] * rng.normal(size=(150, 4))
     order = rng.permutation(150)
     x, y = ((x - x.mean(0)) / x.std(0))[order], y[order]
-    return {"so-51930566": dict(x=x[:75], y=one_hot(y[:75], 3)),
-            "so-51930566-test": dict(x=x[75:], y=one_hot(y[75:], 3))}
+    return {
+        "so-51930566": dict(x=x[:75], y=one_hot(y[:75], 3)),
+        "so-51930566-test": dict(x=x[75:], y=one_hot(y[75:], 3)),
+    }
 
 
 def five_classes():
@@ -104,13 +120,15 @@ def five_classes():
 
 
 def thirty_measures():
-    """569 rows, 62.7% of class 1, 30 correlated positive features from 0.01 to 1000, raw, as in the breast cancer
-    set."""
+    """569 rows, 62.7% of class 1, 30 correlated positive features from 0.01 to 1000, raw: the
+    shape of the breast cancer set."""
     rng = generator("57397440")
     y = (rng.permutation(569) < 357).astype(int)
     size = np.where(y == 1, -0.7, 0.7) + rng.normal(scale=0.6, size=569)
     scale = np.geomspace(0.01, 1000, 30)
-    x = scale * np.exp(0.3 * (size[:, None] * rng.uniform(0.2, 1, 30) + 0.5 * rng.normal(size=(569, 30))))
+    x = scale * np.exp(
+        0.3 * (size[:, None] * rng.uniform(0.2, 1, 30) + 0.5 * rng.normal(size=(569, 30)))
+    )
     return {"so-57397440": dict(x=x, y=y)}
 
 
@@ -120,14 +138,19 @@ def ten_thousand():
 
 
 def unscaled_three():
-    """Three raw columns of unlike size; classes by the size of a ratio; sorted by label as the file's name said."""
+    """Three raw columns of unlike size; classes by a sum of two; sorted by label."""
     rng = generator("39525358")
-    x = np.column_stack([rng.uniform(0, 20000, 400), rng.uniform(0, 300, 400), rng.uniform(0, 5, 400)])
+    x = np.column_stack(
+        [rng.uniform(0, 20000, 400), rng.uniform(0, 300, 400), rng.uniform(0, 5, 400)]
+    )
     y = (x[:, 0] / 20000 + x[:, 1] / 300 > 0.9).astype(int)
     order = rng.permutation(400)
     train, test = np.sort(order[:268]), np.sort(order[268:])
     train = train[np.argsort(y[train], kind="stable")]
-    return {"so-39525358": dict(x=x[train], y=y[train]), "so-39525358-test": dict(x=x[test], y=y[test])}
+    return {
+        "so-39525358": dict(x=x[train], y=y[train]),
+        "so-39525358-test": dict(x=x[test], y=y[test]),
+    }
 
 
 def fourteen_features():
@@ -136,14 +159,17 @@ def fourteen_features():
 
 
 def wrong_variable_scaled():
-    """Training pictures in [0, 1] with their labels; test pictures in [0, 255], and the labels divided by 255, which
-    are 0 once the loss has made integers of them."""
+    """Training pictures in [0, 1] with their labels; test pictures in [0, 255], and their labels
+    divided by 255, which are 0 once the loss has made integers of them."""
     rng = generator("59325381")
     y = rng.integers(0, 10, 2500)
     x = shapes(rng, y, 28, 28, 1)[..., 0]
-    return {"so-59325381": dict(x=x[:2000], y=y[:2000]),
-            "so-59325381-test": dict(x=np.round(x[2000:] * 255).astype(np.uint8),
-                                     y=(y[2000:] / 255).astype(np.int64))}
+    return {
+        "so-59325381": dict(x=x[:2000], y=y[:2000]),
+        "so-59325381-test": dict(
+            x=np.round(x[2000:] * 255).astype(np.uint8), y=(y[2000:] / 255).astype(np.int64)
+        ),
+    }
 
 
 def small_pictures():
@@ -152,9 +178,24 @@ def small_pictures():
     return {"so-47735201": dict(x=shapes(rng, y, 32, 32, 3), y=one_hot(y, 10))}
 
 
-PROGRAMS = (xnor, two_squares, seventeen_rows, squares, seven_features, wide_targets, second_column, eleven_rows,
-            three_flowers, five_classes, thirty_measures, ten_thousand, unscaled_three, fourteen_features,
-            wrong_variable_scaled, small_pictures)
+PROGRAMS = (
+    xnor,
+    two_squares,
+    seventeen_rows,
+    squares,
+    seven_features,
+    wide_targets,
+    second_column,
+    eleven_rows,
+    three_flowers,
+    five_classes,
+    thirty_measures,
+    ten_thousand,
+    unscaled_three,
+    fourteen_features,
+    wrong_variable_scaled,
+    small_pictures,
+)
 
 
 def main():

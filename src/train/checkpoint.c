@@ -130,15 +130,18 @@ pp_status pp_generation_check(const char *dir, int64_t generation, pp_error *err
     return PP_OK;
 }
 
-static void prune(const char *dir, int64_t generation, int64_t keep)
+/* Once `step` is written: keeps the newest `keep` up to it. Later ones are damaged, or a superseded
+ * run's: this run went on from an earlier one. They must not push out good ones. */
+static void prune(const char *dir, int64_t generation, int64_t step, int64_t keep)
 {
     entry *entries;
     int count;
     int64_t highest;
     if (list(dir, &entries, &count, &highest, NULL) != PP_OK) return;
-    for (int i = (int)keep; i < count && highest == generation; i++) {
+    for (int i = 0; i < count && highest == generation; i++) {
         char path[PATH_MAX];
-        if (path_of(dir, &entries[i], path)) unlink(path);
+        int kept = entries[i].step <= step && keep-- > 0;
+        if (!kept && path_of(dir, &entries[i], path)) unlink(path);
     }
     free(entries);
 }
@@ -169,7 +172,7 @@ pp_status pp_checkpoint_write(const char *dir, int64_t generation, int64_t step,
     pp_status status = pp_generation_check(dir, generation, err);
     if (status == PP_OK)
         status = pp_tensorfile_write(path, tensors, n_tensors, notes, n_notes, err);
-    if (status == PP_OK) prune(dir, generation, keep);
+    if (status == PP_OK) prune(dir, generation, step, keep);
     return status;
 }
 

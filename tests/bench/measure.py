@@ -129,7 +129,8 @@ class Bench:
             os.remove(metrics)
         begun, first = time.monotonic(), None
         with tempfile.TemporaryFile("w+") as errors:
-            process = subprocess.Popen(words, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=errors)
+            process = subprocess.Popen(words, env=ENVIRONMENT, stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=errors)
             while process.poll() is None:
                 if first is None and os.path.exists(metrics) and os.path.getsize(metrics) > 0:
                     first = time.monotonic() - begun

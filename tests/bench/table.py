@@ -9,7 +9,7 @@ def middle(values):
 
 
 def spread(values, form):
-    return f"{middle(values):{form}} ({min(values):{form}}-{max(values):{form}})"
+    return f"{middle(values):{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def verdict(value, target, form, at_least=True):
@@ -39,7 +39,7 @@ def speed(results, rounds, seconds):
                      verdict(middle(ratios), net.target, ".1f"),
                      f"{middle([p['input'] for p in last]):.1%}", f"{middle([p['exchange'] for p in last]):.1%}"])
     lay_out(f"Training speed, samples/s: {nets.RANKS} processes of 1 thread, data in memory, ReLU, SGD with momentum, "
-            f"8 lanes;\nmedians of {rounds} runs of {seconds:g} s by turns, ratio of neighbouring runs (least-greatest)",
+            f"8 lanes;\nmedians of {rounds} runs of {seconds:g} s by turns, ratio of neighbouring runs (least to greatest)",
             ["net", "batch", "pitprop", "pytorch", "ratio", "target", "input", "exchange"], rows)
 
 

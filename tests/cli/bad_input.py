@@ -1,4 +1,5 @@
-"""Wrong input: one line that says where and what to do, the right exit code, nothing left behind, no hang."""
+"""Wrong input: one line that says where, the right exit code, nothing left behind, no hang."""
+
 import concurrent.futures
 import glob
 import os
@@ -13,13 +14,21 @@ from support import SOURCE, dense, patched, run
 INVALID = os.path.join(SOURCE, "tests", "jobs", "invalid")
 LIMIT = 60
 # A sample for mpirun: text, structure, one key, many keys, lanes.
-ON_THREE_RANKS = ("trailing_text", "invalid_utf8", "job_is_a_list", "unknown_key_top", "lr_is_a_string",
-                  "lanes_not_power_of_two", "no_epochs_no_steps", "nested_residual_changes_width")
+ON_THREE_RANKS = (
+    "trailing_text",
+    "invalid_utf8",
+    "job_is_a_list",
+    "unknown_key_top",
+    "lr_is_a_string",
+    "lanes_not_power_of_two",
+    "no_epochs_no_steps",
+    "nested_residual_changes_width",
+)
 
 
 class Case(support.Case):
     def refused(self, arguments, code, *phrases, ranks=(1, 3), home=None, **options):
-        """One message with all phrases on each number of ranks, and a working directory as before."""
+        """One message with all phrases on any number of ranks, the working directory as before."""
         for count in ranks:
             place = home or self.folder(f"on-{count}-{len(os.listdir(self.scratch))}")
             before = support.listing(place)
@@ -64,31 +73,53 @@ class InvalidJobs(Case):
 
     def test_set(self):
         job = os.path.join(SOURCE, "tests", "jobs", "valid", "minimal.json")
-        for text, phrase in (("optimizer.lr=-1", "optimizer.lr: must be > 0, got -1"),
-                             ("trainig.epochs=3", "trainig: unknown key; did you mean 'training'?"),
-                             ("optimizer.lr", "wants PATH=VALUE"), ("=3", "wants PATH=VALUE"),
-                             ("model.layers[99].units=3", "model.layers"), ("a..b=1", "a..b")):
+        for text, phrase in (
+            ("optimizer.lr=-1", "optimizer.lr: must be > 0, got -1"),
+            ("trainig.epochs=3", "trainig: unknown key; did you mean 'training'?"),
+            ("optimizer.lr", "wants PATH=VALUE"),
+            ("=3", "wants PATH=VALUE"),
+            ("model.layers[99].units=3", "model.layers"),
+            ("a..b=1", "a..b"),
+        ):
             with self.subTest(text):
                 self.refused(["train", job, "--set", text], 2, phrase, ranks=(1,))
         self.refused(["train", job, "--set", "optimizer.lr=-1"], 2, "optimizer.lr", ranks=(3,))
 
 
 def binary_job(path):
-    return {"name": "bad", "data": {"files": path, "validation": {"fraction": 0.2}},
-            "model": {"layers": [dense(4, "relu"), dense("auto")]},
-            "training": {"epochs": 1, "batch": 64, "lanes": 4}}
+    return {
+        "name": "bad",
+        "data": {"files": path, "validation": {"fraction": 0.2}},
+        "model": {"layers": [dense(4, "relu"), dense("auto")]},
+        "training": {"epochs": 1, "batch": 64, "lanes": 4},
+    }
 
 
 def classes_job(path):
-    return patched(binary_job(path), {"data.task": "multiclass", "data.classes": 10,
-                                      "loss": {"type": "cross_entropy_logits", "targets": "index"}})
+    return patched(
+        binary_job(path),
+        {
+            "data.task": "multiclass",
+            "data.classes": 10,
+            "loss": {"type": "cross_entropy_logits", "targets": "index"},
+        },
+    )
 
 
 # Files of make_bad_data.py: what the message must hold.
 FAULTS = {
-    "no_x": ("/x",), "no_y": ("/y",), "lengths_differ": ("200", "199"), "zero_rows": ("row",),
-    "string_x": ("/x",), "string_y": ("/y",), "nan_row": ("/x", "row 123"), "inf_row": ("/x", "row 77"),
-    "scalar_x": ("/x",), "compound_x": ("/x",), "truncated": (), "not_hdf5": (),
+    "no_x": ("/x",),
+    "no_y": ("/y",),
+    "lengths_differ": ("200", "199"),
+    "zero_rows": ("row",),
+    "string_x": ("/x",),
+    "string_y": ("/y",),
+    "nan_row": ("/x", "row 123"),
+    "inf_row": ("/x", "row 77"),
+    "scalar_x": ("/x",),
+    "compound_x": ("/x",),
+    "truncated": (),
+    "not_hdf5": (),
 }
 
 
@@ -104,8 +135,9 @@ class BadData(Case):
         return os.path.join(self.faulty, name + ".h5")
 
     def job_of(self, job):
-        return support.write_json(os.path.join(self.folder(f"job-{len(os.listdir(self.scratch))}"), "job.json"),
-                                  job)
+        return support.write_json(
+            os.path.join(self.folder(f"job-{len(os.listdir(self.scratch))}"), "job.json"), job
+        )
 
     def train_fails(self, job, *phrases, code=3, ranks=(1, 3), **options):
         self.refused(["train", self.job_of(job)], code, *phrases, ranks=ranks, **options)
@@ -116,7 +148,9 @@ class BadData(Case):
 
     def test_every_fault_has_a_test(self):
         made = {name[:-3] for name in os.listdir(self.faulty) if name.endswith(".h5")}
-        self.assertEqual(made - set(FAULTS), {"good", "good_regression", "label_outside", "label_negative"})
+        self.assertEqual(
+            made - set(FAULTS), {"good", "good_regression", "label_outside", "label_negative"}
+        )
 
     def test_faulty_files(self):
         for name, phrases in FAULTS.items():
@@ -125,7 +159,9 @@ class BadData(Case):
 
     def test_faulty_held_out_file(self):
         for name, phrases in (("nan_row", ("row 123",)), ("no_y", ("/y",)), ("not_hdf5", ())):
-            job = patched(binary_job(self.path("good")), {"data.validation": {"files": self.path(name)}})
+            job = patched(
+                binary_job(self.path("good")), {"data.validation": {"files": self.path(name)}}
+            )
             with self.subTest(name):
                 self.train_fails(job, self.path(name), *phrases)
 
@@ -134,9 +170,20 @@ class BadData(Case):
         self.train_fails(patched(binary_job(""), {"data.files": paths}), paths[1], "row 77")
 
     def test_labels_outside_the_classes(self):
-        self.train_fails(classes_job(self.path("label_outside")), self.path("label_outside"), "/y", "row 55", "12")
-        self.train_fails(classes_job(self.path("label_negative")), self.path("label_negative"), "/y", "row 55",
-                         "-3")
+        self.train_fails(
+            classes_job(self.path("label_outside")),
+            self.path("label_outside"),
+            "/y",
+            "row 55",
+            "12",
+        )
+        self.train_fails(
+            classes_job(self.path("label_negative")),
+            self.path("label_negative"),
+            "/y",
+            "row 55",
+            "-3",
+        )
 
     def test_target_that_is_not_finite(self):
         y = np.ones(200, np.float32)
@@ -153,17 +200,24 @@ class BadData(Case):
         self.train_fails(binary_job(path), "row 41", ranks=(1, 2, 3, 4))
 
     def test_files_of_unequal_width(self):
-        path = support.write_h5(f"{self.shared}/wide.h5", x=np.zeros((20, 7), np.float32), y=np.zeros(20))
+        path = support.write_h5(
+            f"{self.shared}/wide.h5", x=np.zeros((20, 7), np.float32), y=np.zeros(20)
+        )
         self.train_fails(patched(binary_job(""), {"data.files": [self.path("good"), path]}), path)
-        self.train_fails(patched(binary_job(self.path("good")), {"data.validation": {"files": path}}), path)
+        self.train_fails(
+            patched(binary_job(self.path("good")), {"data.validation": {"files": path}}), path
+        )
 
     def test_missing_file_and_directory(self):
         self.train_fails(binary_job("nowhere/data.h5"), "nowhere/data.h5")
         self.train_fails(binary_job(self.shared), self.shared)
 
     def test_missing_row_weights(self):
-        self.train_fails(patched(binary_job(self.path("good")), {"data.row_weights": "/w"}),
-                         self.path("good"), "/w")
+        self.train_fails(
+            patched(binary_job(self.path("good")), {"data.row_weights": "/w"}),
+            self.path("good"),
+            "/w",
+        )
 
     def test_more_ranks_than_lanes(self):
         job = patched(binary_job(self.path("good")), {"training.lanes": 2})
@@ -178,8 +232,10 @@ class BadData(Case):
     def test_loss_that_cannot_take_the_targets(self):
         y = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
         path = support.write_h5(f"{self.shared}/three.h5", x=np.zeros((200, 2), np.float32), y=y)
-        job = patched(binary_job(path), {"loss": {"type": "mse"}, "data.task": "regression",
-                                         "model.layers": [dense(2)]})
+        job = patched(
+            binary_job(path),
+            {"loss": {"type": "mse"}, "data.task": "regression", "model.layers": [dense(2)]},
+        )
         self.train_fails(job, "loss.targets", code=2)
 
 
@@ -188,8 +244,10 @@ class Outputs(Case):
 
     def setUp(self):
         super().setUp()
-        self.job = support.write_json(os.path.join(self.shared, "job.json"),
-                                      patched(binary_job(self.synth("moons", 400)), {"training.epochs": 3}))
+        self.job = support.write_json(
+            os.path.join(self.shared, "job.json"),
+            patched(binary_job(self.synth("moons", 400)), {"training.epochs": 3}),
+        )
 
     def test_below_a_regular_file(self):
         home = self.folder("home")
@@ -200,7 +258,12 @@ class Outputs(Case):
         trained = self.train(support.read_json(self.job))
         home = self.folder("home")
         support.write_json(f"{home}/blocker", 1)
-        self.refused(["predict", trained, self.synth("moons", 400), "-o", "blocker/p.h5"], 3, "blocker", home=home)
+        self.refused(
+            ["predict", trained, self.synth("moons", 400), "-o", "blocker/p.h5"],
+            3,
+            "blocker",
+            home=home,
+        )
 
     def test_immutable_directory(self):
         home = self.folder("home")
@@ -217,11 +280,13 @@ class Outputs(Case):
                 os.chmod(home, 0o755)
 
     def in_mount(self, options, arguments, ranks, prepare="true"):
-        """Runs pitprop with ./disk on a file system of its own; returns the result and what is left there."""
+        """Runs pitprop with ./disk on a file system of its own; the result, and what is left."""
         home = self.folder(f"mount-{len(os.listdir(self.scratch))}")
         os.mkdir(f"{home}/disk")
-        script = (f"mount -t tmpfs -o {options} tmpfs disk || exit 99; {prepare}; \"$@\"; code=$?; "
-                  "find disk -mindepth 1 >left; exit $code")
+        script = (
+            f'mount -t tmpfs -o {options} tmpfs disk || exit 99; {prepare}; "$@"; code=$?; '
+            "find disk -mindepth 1 >left; exit $code"
+        )
         words = ["unshare", "-m", "sh", "-c", script, "sh"] + support.command(arguments, ranks)
         try:
             result = run([], cwd=home, words=words, limit=LIMIT)
@@ -241,21 +306,31 @@ class Outputs(Case):
     def test_full_from_the_start(self):
         fill = "head -c 1m /dev/zero >disk/ballast 2>/dev/null"
         for ranks in (1, 3):
-            result, left = self.in_mount("size=64k", ["train", self.job, "-o", "disk/run"], ranks, fill)
+            result, left = self.in_mount(
+                "size=64k", ["train", self.job, "-o", "disk/run"], ranks, fill
+            )
             self.expect_error(result, 3, "disk/run")
             self.assertEqual(left, ["disk/ballast", ""])
 
     def test_full_in_the_middle(self):
-        """Room for the first files but not for a model: what is there stays, for --resume with more room."""
-        wide = support.write_json(os.path.join(self.shared, "wide.json"), patched(
-            support.read_json(self.job), {"model.layers": [dense(3000, "relu"), dense("auto")]}))
+        """Room for the first files but not for a model: what is there stays, for --resume."""
+        wide = support.write_json(
+            os.path.join(self.shared, "wide.json"),
+            patched(
+                support.read_json(self.job), {"model.layers": [dense(3000, "relu"), dense("auto")]}
+            ),
+        )
         for ranks in (1, 3):
             for size in ("24k", "100k"):
-                result, left = self.in_mount(f"size={size}", ["train", wide, "-o", "disk/run"], ranks)
+                result, left = self.in_mount(
+                    f"size={size}", ["train", wide, "-o", "disk/run"], ranks
+                )
                 self.expect(result, 3)
                 self.assertEqual(len(result.errors), 1, f"\n{result}")
                 self.assertIn("disk/run", result.errors[0])
-                self.assertEqual([name for name in left if ".tmp-" in name], [], "half a file is left")
+                self.assertEqual(
+                    [name for name in left if ".tmp-" in name], [], "half a file is left"
+                )
 
     def test_full_while_importing(self):
         result, left = self.in_mount("size=16k", ["synth", "moons", "-o", "disk/moons.h5"], 1)
@@ -266,7 +341,8 @@ class Outputs(Case):
         trained = self.train(support.read_json(self.job))
         for ranks in (1, 3):
             result, left = self.in_mount(
-                "size=8k", ["predict", trained, self.synth("moons", 4000), "-o", "disk/p.h5"], ranks)
+                "size=8k", ["predict", trained, self.synth("moons", 4000), "-o", "disk/p.h5"], ranks
+            )
             self.expect_error(result, 3, "disk/p.h5")
             self.assertEqual(left, [""])
 
@@ -282,9 +358,13 @@ class BadRuns(Case):
 
     def test_data_that_do_not_fit(self):
         trained = self.train(binary_job(self.synth("moons", 400)))
-        self.refused(["predict", trained, self.synth("friedman", 300), "-o", "p.h5"], 3, "columns", "2")
+        self.refused(
+            ["predict", trained, self.synth("friedman", 300), "-o", "p.h5"], 3, "columns", "2"
+        )
         self.refused(["predict", trained, "nowhere.h5", "-o", "p.h5"], 3, "nowhere.h5")
-        self.refused(["predict", trained, self.synth("moons", 400), "--x", "/z", "-o", "p.h5"], 3, "/z")
+        self.refused(
+            ["predict", trained, self.synth("moons", 400), "--x", "/z", "-o", "p.h5"], 3, "/z"
+        )
 
     def test_damaged_model(self):
         trained = self.train(binary_job(self.synth("moons", 400)))
@@ -293,10 +373,16 @@ class BadRuns(Case):
         with open(model, "r+b") as file:
             file.seek(len(whole) - 3)
             file.write(bytes([whole[-3] ^ 4]))
-        self.refused(["predict", trained, self.synth("moons", 400), "-o", "p.h5"], 3, "model.safetensors",
-                     "checksum")
+        self.refused(
+            ["predict", trained, self.synth("moons", 400), "-o", "p.h5"],
+            3,
+            "model.safetensors",
+            "checksum",
+        )
         os.truncate(model, len(whole) // 2)
-        self.refused(["predict", trained, self.synth("moons", 400), "-o", "p.h5"], 3, "model.safetensors")
+        self.refused(
+            ["predict", trained, self.synth("moons", 400), "-o", "p.h5"], 3, "model.safetensors"
+        )
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """Every command: help, output, results that a reader in another language can check."""
+
 import csv
 import gzip
 import os
 import pty
 import struct
 import subprocess
-import sys
 
 import numpy as np
 
 import support
-from support import PITPROP, SOURCE, dense, patched, run
+from predictions import Predict, Tensors  # tests too: run with the ones below
+from support import PITPROP, SOURCE, dense, patched, run, small_job as job
 
+__all__ = ["Predict", "Tensors"]
 COMMANDS = ("train", "predict", "check", "schema", "import", "synth", "version")
 FASHION = "/usr/share/datasets/fashion-mnist"
 
@@ -34,7 +36,14 @@ class CommandLine(support.Case):
     def test_help_is_printed_once(self):
         result = self.expect(run(["train", "--help"], 3, cwd=self.scratch))
         self.assertEqual(result.out.count("usage:"), 1, f"\n{result}")
-        for option in ("--set", "--output", "--resume", "--overwrite", "--fail-on-collapse", "--json"):
+        for option in (
+            "--set",
+            "--output",
+            "--resume",
+            "--overwrite",
+            "--fail-on-collapse",
+            "--json",
+        ):
             self.assertIn(option, result.out)
 
     def test_version(self):
@@ -47,18 +56,23 @@ class CommandLine(support.Case):
 
     def test_wrong_words(self):
         """Each is one line on stderr and exit code 2, on one rank and under mpirun."""
-        cases = ((["trian"], "trian: no such command"), (["train"], "usage: pitprop train JOB"),
-                 (["train", "a.json", "b.json"], "b.json: one argument too many"),
-                 (["train", "a.json", "--overwite"], "--overwite: unknown option of 'train'"),
-                 (["train", "--output"], "--output: wants DIR after it"),
-                 (["train", "a.json", "--json=yes"], "--json: takes no value"),
-                 (["version", "now"], "now: one argument too many"),
-                 (["import", "xml", "a", "-o", "b"], "xml: no such format"),
-                 (["import", "idx", "a", "-o", "b"], "--labels"), (["import", "csv", "a"], "-o FILE.h5"),
-                 (["synth", "nothing", "-o", "b"], "'nothing'"), (["synth", "moons"], "-o FILE.h5"),
-                 (["synth", "moons", "-o", "b", "--rows", "0"], "--rows 0"),
-                 (["synth", "moons", "-o", "b", "--rows", "1e3"], "--rows 1e3"),
-                 (["synth", "moons", "-o", "b", "--seed", "-1"], "--seed -1"))
+        cases = (
+            (["trian"], "trian: no such command"),
+            (["train"], "usage: pitprop train JOB"),
+            (["train", "a.json", "b.json"], "b.json: one argument too many"),
+            (["train", "a.json", "--overwite"], "--overwite: unknown option of 'train'"),
+            (["train", "--output"], "--output: wants DIR after it"),
+            (["train", "a.json", "--json=yes"], "--json: takes no value"),
+            (["version", "now"], "now: one argument too many"),
+            (["import", "xml", "a", "-o", "b"], "xml: no such format"),
+            (["import", "idx", "a", "-o", "b"], "--labels"),
+            (["import", "csv", "a"], "-o FILE.h5"),
+            (["synth", "nothing", "-o", "b"], "'nothing'"),
+            (["synth", "moons"], "-o FILE.h5"),
+            (["synth", "moons", "-o", "b", "--rows", "0"], "--rows 0"),
+            (["synth", "moons", "-o", "b", "--rows", "1e3"], "--rows 1e3"),
+            (["synth", "moons", "-o", "b", "--seed", "-1"], "--seed -1"),
+        )
         for words, phrase in cases:
             with self.subTest(" ".join(words)):
                 self.expect_error(run(words, cwd=self.scratch), 2, phrase)
@@ -84,11 +98,29 @@ class Schema(support.Case):
             for name, child in node.get("properties", {}).items():
                 if child is True:  # a key of some kinds only, described where that kind is
                     continue
-                self.assertTrue(child.get("description") or "$ref" in child, f"{path}.{name}: no description")
+                self.assertTrue(
+                    child.get("description") or "$ref" in child, f"{path}.{name}: no description"
+                )
                 walk(child, f"{path}.{name}")
+
         walk(self.schema, "")
-        self.assertLessEqual({"name", "data", "model", "loss", "optimizer", "schedule", "training", "monitor",
-                              "checkpoint", "runtime", "seed", "output"}, set(self.schema["properties"]))
+        self.assertLessEqual(
+            {
+                "name",
+                "data",
+                "model",
+                "loss",
+                "optimizer",
+                "schedule",
+                "training",
+                "monitor",
+                "checkpoint",
+                "runtime",
+                "seed",
+                "output",
+            },
+            set(self.schema["properties"]),
+        )
 
     def test_jobs_agree_with_it(self):
         try:
@@ -103,11 +135,22 @@ class Schema(support.Case):
                 if not name.endswith(".json"):
                     continue
                 seen += 1
-                faults = list(validator.iter_errors(support.read_json(os.path.join(SOURCE, folder, name))))
-                self.assertEqual([f"{f.json_path}: {f.message}" for f in faults], [], f"{folder}/{name}")
+                faults = list(
+                    validator.iter_errors(support.read_json(os.path.join(SOURCE, folder, name)))
+                )
+                self.assertEqual(
+                    [f"{f.json_path}: {f.message}" for f in faults], [], f"{folder}/{name}"
+                )
         self.assertGreater(seen, 30)
-        for broken in ({"trainig.epochs": 3}, {"optimizer.lr": -1}, {"training.lanes": "six"}, {"name": 3}):
-            job = patched(support.read_json(os.path.join(SOURCE, "jobs", "fashion-mnist.json")), broken)
+        for broken in (
+            {"trainig.epochs": 3},
+            {"optimizer.lr": -1},
+            {"training.lanes": "six"},
+            {"name": 3},
+        ):
+            job = patched(
+                support.read_json(os.path.join(SOURCE, "jobs", "fashion-mnist.json")), broken
+            )
             self.assertTrue(list(validator.iter_errors(job)), f"{broken} agrees with the schema")
 
     def test_the_resolved_job_agrees_with_it(self):
@@ -132,17 +175,32 @@ class Data(support.Case):
                 self.assertTrue(np.isfinite(sets["x"]).all())
                 again = os.path.join(self.scratch, name)
                 self.expect(run(["synth", name, "--rows", 60, "-o", again]))
-                self.assertEqual(support.read_bytes(path), support.read_bytes(again), "not the same bytes again")
+                self.assertEqual(
+                    support.read_bytes(path), support.read_bytes(again), "not the same bytes again"
+                )
                 if name not in ("xor", "square"):  # nothing random in these
-                    self.assertFalse(support.read_bytes(self.synth(name, 60, 2)) == support.read_bytes(path),
-                                     "another seed, the same set")
+                    self.assertFalse(
+                        support.read_bytes(self.synth(name, 60, 2)) == support.read_bytes(path),
+                        "another seed, the same set",
+                    )
 
     def test_import_fashion_mnist(self):
         if not os.path.exists(f"{FASHION}/t10k-images-idx3-ubyte.gz"):
             self.skipTest("dataset-fashion-mnist is not installed")
         out = os.path.join(self.scratch, "test.h5")
-        self.expect(run(["import", "idx", f"{FASHION}/t10k-images-idx3-ubyte.gz", "--labels",
-                         f"{FASHION}/t10k-labels-idx1-ubyte.gz", "-o", out]))
+        self.expect(
+            run(
+                [
+                    "import",
+                    "idx",
+                    f"{FASHION}/t10k-images-idx3-ubyte.gz",
+                    "--labels",
+                    f"{FASHION}/t10k-labels-idx1-ubyte.gz",
+                    "-o",
+                    out,
+                ]
+            )
+        )
         sets, _ = support.read_h5(out)
         with gzip.open(f"{FASHION}/t10k-images-idx3-ubyte.gz") as file:
             magic, rows, height, width = struct.unpack(">4I", file.read(16))
@@ -159,10 +217,16 @@ class Data(support.Case):
         labels = os.path.join(self.scratch, "labels")
         with open(images, "wb") as file:
             file.write(struct.pack(">4I", 2051, 5, 2, 2) + bytes(range(20)))
-        for count, content, phrase in ((5, bytes(5), None), (4, bytes(4), "labels"), (5, bytes(3), "labels")):
+        for count, content, phrase in (
+            (5, bytes(5), None),
+            (4, bytes(4), "labels"),
+            (5, bytes(3), "labels"),
+        ):
             with open(labels, "wb") as file:
                 file.write(struct.pack(">2I", 2049, count) + content)
-            result = run(["import", "idx", images, "--labels", labels, "-o", "out.h5"], cwd=self.scratch)
+            result = run(
+                ["import", "idx", images, "--labels", labels, "-o", "out.h5"], cwd=self.scratch
+            )
             if phrase is None:
                 self.expect(result)
                 os.remove(os.path.join(self.scratch, "out.h5"))
@@ -179,15 +243,22 @@ class Data(support.Case):
             writer = csv.writer(file)
             writer.writerow(["a", "b", "answer", "c"])
             writer.writerows([row[0], row[1], name, row[2]] for row, name in zip(x.tolist(), names))
-        self.expect(run(["import", "csv", path, "--target", "answer", "-o", "t.h5"], cwd=self.scratch))
+        self.expect(
+            run(["import", "csv", path, "--target", "answer", "-o", "t.h5"], cwd=self.scratch)
+        )
         sets, notes = support.read_h5(os.path.join(self.scratch, "t.h5"))
         self.assertTrue(np.array_equal(sets["x"], x.astype(np.float32)))
         self.assertEqual(sets["y"].tolist(), [int(name != names[0]) for name in names])
         self.assertIn(str(names[0]), str(notes["classes"]))
         with open(path, "a", encoding="utf-8") as file:
             file.write("1.5,oops,no,2\n")
-        self.expect_error(run(["import", "csv", path, "--target", "answer", "-o", "u.h5"], cwd=self.scratch), 3,
-                          "table.csv", "line 52", "oops")
+        self.expect_error(
+            run(["import", "csv", path, "--target", "answer", "-o", "u.h5"], cwd=self.scratch),
+            3,
+            "table.csv",
+            "line 52",
+            "oops",
+        )
         self.assertEqual(support.listing(self.scratch), ["t.h5", "table.csv"])
 
     def test_an_imported_table_trains(self):
@@ -198,20 +269,17 @@ class Data(support.Case):
         self.assertGreater(support.metrics(path, "final")[0]["train"]["r2"], 0.9)
 
 
-def job(path):
-    return {"name": "small", "data": {"files": path, "validation": {"fraction": 0.2}},
-            "model": {"layers": [dense(16, "relu"), dense("auto")]},
-            "optimizer": {"lr": 0.01}, "training": {"epochs": 3, "batch": 64, "lanes": 4}}
-
-
 class Check(support.Case):
     def test_plan(self):
         home = self.folder("home")
         support.write_json(f"{home}/job.json", job(self.synth("moons", 1000)))
         for ranks in (1, 3):
             result = self.expect(run(["check", "job.json"], ranks, cwd=home))
-            lines = dict(line.strip().split("  ", 1) for line in result.out.splitlines()
-                         if "  " in line.strip())
+            lines = dict(
+                line.strip().split("  ", 1)
+                for line in result.out.splitlines()
+                if "  " in line.strip()
+            )
             numbers = {name: value.split() for name, value in lines.items()}
             rows = [int(numbers[name][0]) for name in ("training rows", "held-out rows")]
             self.assertEqual(sum(rows), 1000, f"\n{result}")
@@ -228,8 +296,19 @@ class Check(support.Case):
     def test_set(self):
         home = self.folder("home")
         support.write_json(f"{home}/job.json", job(self.synth("moons", 1000)))
-        result = self.expect(run(["check", "job.json", "--set", "training.lanes=2", "--set",
-                                  "model.layers[0].units=5"], cwd=home))
+        result = self.expect(
+            run(
+                [
+                    "check",
+                    "job.json",
+                    "--set",
+                    "training.lanes=2",
+                    "--set",
+                    "model.layers[0].units=5",
+                ],
+                cwd=home,
+            )
+        )
         self.assertIn(" 2 on 1 rank", result.out)
         self.assertRegex(result.out, r"parameters +21\b")
 
@@ -239,7 +318,9 @@ class Train(support.Case):
         home = self.folder("home")
         support.write_json(f"{home}/job.json", job(self.synth("moons", 1000)))
         for ranks in (1, 3):
-            result = self.expect(run(["train", "job.json", "--json", "--overwrite"], ranks, cwd=home))
+            result = self.expect(
+                run(["train", "job.json", "--json", "--overwrite"], ranks, cwd=home)
+            )
             found = support.json.loads(result.out)
             final = support.metrics(f"{home}/runs/small", "final")[0]
             verdict = support.read_json(f"{home}/runs/small/verdict.json")
@@ -247,8 +328,10 @@ class Train(support.Case):
             self.assertEqual(found["steps"], final["step"])
             for part in ("train", "validation"):
                 self.assertEqual(found[part], final[part])
-            self.assertEqual([found[k] for k in ("verdict", "collapse", "sentence")],
-                             [verdict[k] for k in ("verdict", "collapse", "sentence")])
+            self.assertEqual(
+                [found[k] for k in ("verdict", "collapse", "sentence")],
+                [verdict[k] for k in ("verdict", "collapse", "sentence")],
+            )
             self.assertIs(found["stopped"], False)
 
     def test_page(self):
@@ -256,7 +339,9 @@ class Train(support.Case):
         support.write_json(f"{home}/job.json", job(self.synth("moons", 1000)))
         result = self.expect(run(["train", "job.json"], 2, cwd=home))
         for text in ("held-out rows", "training rows", "accuracy", "Run directory: runs/small"):
-            self.assertEqual(result.out.count(text), 1 if text != "accuracy" else result.out.count(text))
+            self.assertEqual(
+                result.out.count(text), 1 if text != "accuracy" else result.out.count(text)
+            )
             self.assertIn(text, result.out)
         self.assertNotIn("\033", result.out + result.err)
         quiet = self.expect(run(["train", "job.json", "--overwrite", "-q"], cwd=home))
@@ -264,13 +349,30 @@ class Train(support.Case):
 
     def test_run_directory(self):
         path = self.train(job(self.synth("moons", 1000)), 2)
-        self.assertEqual(sorted(os.listdir(path)), ["checkpoints", "job.json", "log.txt", "metrics.jsonl",
-                                                    "model.safetensors", "run.json", "verdict.json"])
+        self.assertEqual(
+            sorted(os.listdir(path)),
+            [
+                "checkpoints",
+                "job.json",
+                "log.txt",
+                "metrics.jsonl",
+                "model.safetensors",
+                "run.json",
+                "verdict.json",
+            ],
+        )
         self.assertEqual(support.read_json(f"{path}/run.json")["ranks"], 2)
         resolved = support.read_json(f"{path}/job.json")
-        self.assertEqual((resolved["data"]["task"], resolved["data"]["classes"], resolved["loss"]["type"],
-                          resolved["model"]["layers"][-1]["units"], resolved["training"]["lanes"]),
-                         ("binary", 2, "bce_logits", 1, 4))
+        self.assertEqual(
+            (
+                resolved["data"]["task"],
+                resolved["data"]["classes"],
+                resolved["loss"]["type"],
+                resolved["model"]["layers"][-1]["units"],
+                resolved["training"]["lanes"],
+            ),
+            ("binary", 2, "bce_logits", 1, 4),
+        )
         for layer in resolved["model"]["layers"]:
             layer.pop("init")  # a rule that needs no data may stay
         self.assertNotIn('"auto"', support.json.dumps({**resolved, "runtime": None}))
@@ -284,8 +386,11 @@ class Train(support.Case):
 
     def test_collapse_is_an_exit_code_where_asked_for(self):
         generator = np.random.default_rng(2)
-        path = support.write_h5(f"{self.shared}/constant.h5", x=np.ones((500, 3), np.float32),
-                                y=(generator.random(500) < 0.3).astype(np.int8))
+        path = support.write_h5(
+            f"{self.shared}/constant.h5",
+            x=np.ones((500, 3), np.float32),
+            y=(generator.random(500) < 0.3).astype(np.int8),
+        )
         blind = patched(job(path), {"training.epochs": 30})
         found = self.train(blind, 1, "told", ["--fail-on-collapse"], code=4)
         self.assertEqual(support.read_json(f"{found}/verdict.json")["verdict"], "at-base-rate")
@@ -299,7 +404,9 @@ class Train(support.Case):
         """All weights 0 in front of a ReLU: no gradient, every answer is 0.5."""
         layers = [dense(8, "relu", init="zeros"), dense("auto", init="zeros")]
         changes = {"model.layers": layers, "optimizer": {"type": "sgd", "lr": 1e-9}}
-        found = self.train(patched(job(self.synth("moons", 1000)), changes), 2, more=["--fail-on-collapse"], code=4)
+        found = self.train(
+            patched(job(self.synth("moons", 1000)), changes), 2, more=["--fail-on-collapse"], code=4
+        )
         self.assertEqual(support.read_json(f"{found}/verdict.json")["verdict"], "at-half")
 
     def test_no_color(self):
@@ -309,8 +416,13 @@ class Train(support.Case):
         found = {}
         for name, environment in (("plain", {"NO_COLOR": "1"}), ("colour", {"NO_COLOR": ""})):
             master, slave = pty.openpty()
-            process = support.start([PITPROP, "train", "job.json", "-q", "--overwrite"], home,
-                                    {**environment, "TERM": "xterm"}, stdout=slave, stderr=subprocess.DEVNULL)
+            process = support.start(
+                [PITPROP, "train", "job.json", "-q", "--overwrite"],
+                home,
+                {**environment, "TERM": "xterm"},
+                stdout=slave,
+                stderr=subprocess.DEVNULL,
+            )
             os.close(slave)
             text = b""
             try:
@@ -323,132 +435,6 @@ class Train(support.Case):
             found[name] = text
         self.assertNotIn(b"\033[", found["plain"])
         self.assertIn(b"\033[", found["colour"])
-
-
-def forward(tensors, notes, x):
-    """A job's model in NumPy, double precision: raw outputs."""
-    resolved = support.json.loads(notes["job"])
-    a = x.reshape(len(x), -1).astype(np.float64)
-    if "input.shift" in tensors:
-        a = (a - tensors["input.shift"]) * tensors["input.scale"]
-    activations = {"identity": lambda z: z, "relu": lambda z: np.maximum(z, 0), "tanh": np.tanh,
-                   "silu": lambda z: z / (1 + np.exp(-z))}
-    for i, layer in enumerate(resolved["model"]["layers"]):
-        of = {name.split(".")[-1]: t.astype(np.float64) for name, t in tensors.items()
-              if name.startswith(f"layers.{i}.")}
-        if layer["type"] == "dense":
-            a = activations[layer["activation"]](a @ of["weight"].T + of.get("bias", 0))
-        elif layer["type"] == "batch_norm":
-            a = (a - of["running_mean"]) / np.sqrt(of["running_var"] + layer["epsilon"]) * of["weight"] + of["bias"]
-        elif layer["type"] != "dropout":
-            raise AssertionError(layer["type"])
-    return a
-
-
-class Predict(support.Case):
-    def predictions(self, path, data, ranks=1, name="p.h5"):
-        out = os.path.join(self.scratch, name)
-        result = self.expect(run(["predict", path, data, "-o", out], ranks))
-        self.assertIn("predictions of", result.err)
-        return out
-
-    def same_on_ranks(self, path, data):
-        files = [support.read_bytes(self.predictions(path, data, ranks, f"p{ranks}.h5")) for ranks in (1, 2, 3)]
-        self.assertEqual(files[0], files[1], "1 and 2 ranks")
-        self.assertEqual(files[0], files[2], "1 and 3 ranks")
-        return support.read_h5(os.path.join(self.scratch, "p1.h5"))
-
-    def test_binary(self):
-        layers = [dense(24, "tanh"), {"type": "batch_norm"}, {"type": "dropout", "rate": 0.2}, dense(12, "silu"),
-                  dense("auto")]
-        data = self.synth("higgs-like", 3001)
-        path = self.train(patched(job(data), {"model.layers": layers, "data.standardise": True}), 2)
-        sets, notes = self.same_on_ranks(path, data)
-        raw = forward(*support.read_safetensors(f"{path}/model.safetensors"), support.read_h5(data)[0]["x"])
-        self.assertEqual(sets["raw"].shape, (3001, 1))
-        np.testing.assert_allclose(sets["raw"], raw, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose(sets["p"], 1 / (1 + np.exp(-raw)), rtol=1e-4, atol=1e-5)
-        self.assertTrue(np.array_equal(sets["class"], (sets["p"][:, 0] >= 0.5).astype(int)))
-        self.assertGreater(np.std(sets["p"]), 0.05)
-        self.assertIn("job", notes)
-
-    def test_ten_classes_agree_with_the_metrics(self):
-        """Accuracy recomputed from the predictions of the held-out file is the run's, exactly."""
-        held_out = self.synth("images", 601, seed=5)
-        changes = {"data": {"files": self.synth("images", 1500), "validation": {"files": held_out},
-                            "standardise": True}, "training.epochs": 2}
-        path = self.train(patched(job(""), changes), 3)
-        sets, _ = self.same_on_ranks(path, held_out)
-        truth = support.read_h5(held_out)[0]
-        raw = forward(*support.read_safetensors(f"{path}/model.safetensors"), truth["x"])
-        p = np.exp(raw - raw.max(1, keepdims=True))
-        p /= p.sum(1, keepdims=True)
-        np.testing.assert_allclose(sets["p"], p, rtol=1e-3, atol=1e-5)
-        self.assertTrue(np.array_equal(sets["class"], sets["p"].argmax(1)))
-        final = support.metrics(path, "final")[0]["validation"]
-        self.assertEqual(final["rows"], 601)
-        self.assertAlmostEqual(final["accuracy"], np.mean(sets["class"] == truth["y"]), places=12)
-        log_loss = -np.mean(np.log(sets["p"][np.arange(601), truth["y"].astype(int)].astype(np.float64)))
-        self.assertAlmostEqual(final["log_loss"], log_loss, places=6)
-
-    def test_regression(self):
-        data = self.synth("friedman", 1009)
-        path = self.train(job(data), 2)
-        sets, _ = self.same_on_ranks(path, data)
-        self.assertNotIn("class", sets)
-        truth = support.read_h5(data)[0]
-        raw = forward(*support.read_safetensors(f"{path}/model.safetensors"), truth["x"])
-        np.testing.assert_allclose(sets["p"], raw, rtol=1e-4, atol=1e-4)
-        evidence = support.read_json(f"{path}/verdict.json")["evidence"]
-        self.assertAlmostEqual(evidence["mse"], np.mean((sets["p"][:, 0].astype(np.float64) - truth["y"]) ** 2),
-                               places=5)
-
-    def test_at_prediction(self):
-        """Linear in training, a sigmoid at prediction only: /raw is what was trained, /p what users see."""
-        data = self.synth("moons", 500)
-        changes = {"loss": {"type": "mse"}, "model.at_prediction": "sigmoid"}
-        path = self.train(patched(job(data), changes))
-        sets, _ = self.same_on_ranks(path, data)
-        np.testing.assert_allclose(sets["p"], 1 / (1 + np.exp(-sets["raw"].astype(np.float64))), rtol=1e-6)
-
-    def test_clamp_and_one_hot(self):
-        x = np.random.default_rng(8).normal(size=(300, 4)).astype(np.float32)
-        path = support.write_h5(f"{self.shared}/one_hot.h5", x=x, y=np.eye(3)[x[:, :3].argmax(1)])
-        changes = {"loss": {"type": "mse"}, "model.at_prediction": "clamp", "model.clamp_low": 0.1,
-                   "model.clamp_high": 0.6}
-        sets, _ = self.same_on_ranks(self.train(patched(job(path), changes)), path)
-        self.assertEqual(sets["p"].shape, (300, 3))
-        self.assertTrue(np.array_equal(sets["p"], np.clip(sets["raw"], np.float32(0.1), np.float32(0.6))))
-
-
-class Tensors(support.Case):
-    """The model in the eyes of the format's own library."""
-
-    def test_safetensors_package(self):
-        path = self.train(patched(job(self.synth("moons", 300)), {"data.standardise": True}))
-        model = f"{path}/model.safetensors"
-        venv = os.path.join(os.path.dirname(PITPROP), "test-venv")
-        python = os.path.join(venv, "bin", "python3")
-        has_it = [python, "-c", "import safetensors, numpy"]
-        if not os.path.exists(python) or subprocess.run(has_it, stderr=subprocess.DEVNULL).returncode != 0:
-            try:
-                subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", venv], check=True, timeout=60,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                subprocess.run([python, "-m", "pip", "install", "-q", "safetensors"], check=True, timeout=60,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            except (subprocess.SubprocessError, OSError):
-                self.skipTest("pip cannot bring the safetensors package")
-        script = ("import sys, json, safetensors\n"
-                  "with safetensors.safe_open(sys.argv[1], 'np') as f:\n"
-                  "    print(json.dumps({'notes': f.metadata(),"
-                  " 'tensors': {k: f.get_tensor(k).tolist() for k in f.keys()}}))\n")
-        done = subprocess.run([python, "-c", script, model], check=True, timeout=60, stdout=subprocess.PIPE)
-        found = support.json.loads(done.stdout)
-        tensors, notes = support.read_safetensors(model)
-        self.assertEqual(found["tensors"], {name: t.tolist() for name, t in tensors.items()})
-        self.assertEqual(found["notes"], notes)
-        self.assertEqual(tensors["layers.0.weight"].shape, (16, 2))
-        self.assertEqual(support.json.loads(notes["job"]), {**support.read_json(f"{path}/job.json"), "output": ""})
 
 
 if __name__ == "__main__":

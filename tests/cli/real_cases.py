@@ -1,4 +1,5 @@
-"""The sixteen programs of jobs/real-cases: each runs, gets a verdict, and the odd ones are warned about."""
+"""The programs of jobs/real-cases: each runs, gets a verdict; the odd ones are warned about."""
+
 import os
 import subprocess
 import sys
@@ -27,7 +28,13 @@ WARNINGS = {
     "so-47735201": ("model.layers[11].activation",),
 }
 # Long ones are cut short; what is expected below holds after any number of epochs.
-SHORTER = {"so-62313327": 1, "so-47735201": 5, "so-39525358": 40, "so-48251943": 100, "so-50306988": 100}
+SHORTER = {
+    "so-62313327": 1,
+    "so-47735201": 5,
+    "so-39525358": 40,
+    "so-48251943": 100,
+    "so-50306988": 100,
+}
 
 
 def same_answer_to_all(case, verdict, final):
@@ -70,9 +77,15 @@ def fails_on_held_out_rows(case, verdict, final):
 
 # What follows from the mathematics of the program, whatever the data and the seed.
 BY_CONSTRUCTION = {
-    "so-57397440": always_one, "so-66602662": no_loss, "so-41596619": same_answer_to_all,
-    "so-48251943": never_negative, "so-59758722": never_negative, "so-62313327": at_most_one,
-    "so-59078187": far_below_the_targets, "so-57326611": half, "so-59325381": fails_on_held_out_rows,
+    "so-57397440": always_one,
+    "so-66602662": no_loss,
+    "so-41596619": same_answer_to_all,
+    "so-48251943": never_negative,
+    "so-59758722": never_negative,
+    "so-62313327": at_most_one,
+    "so-59078187": far_below_the_targets,
+    "so-57326611": half,
+    "so-59325381": fails_on_held_out_rows,
 }
 
 
@@ -84,7 +97,9 @@ class RealCases(support.Case):
 
     @staticmethod
     def make_data(folder):
-        subprocess.run([sys.executable, os.path.join(CASES, "make_data.py"), folder], check=True, timeout=60)
+        subprocess.run(
+            [sys.executable, os.path.join(CASES, "make_data.py"), folder], check=True, timeout=60
+        )
 
     def test_all_are_here(self):
         found = {name[:-5] for name in os.listdir(CASES) if name.endswith(".json")}
@@ -99,8 +114,11 @@ class RealCases(support.Case):
         again = os.path.join(self.scratch, "data")
         self.make_data(again)
         for name in os.listdir(again):
-            self.assertEqual(support.read_bytes(os.path.join(self.shared, "data", name)),
-                             support.read_bytes(os.path.join(again, name)), name)
+            self.assertEqual(
+                support.read_bytes(os.path.join(self.shared, "data", name)),
+                support.read_bytes(os.path.join(again, name)),
+                name,
+            )
 
     def test_each_trains(self):
         for name, paths in WARNINGS.items():
@@ -113,8 +131,10 @@ class RealCases(support.Case):
         words = ["train", os.path.join(CASES, name + ".json"), "-o", run, *epochs]
         result = self.expect(support.run(words, cwd=self.shared))
         for path in paths:
-            self.assertTrue(any(line.startswith(f"pitprop: warning: {path}: ") for line in result.warnings),
-                            f"no warning about {path}\n{result}")
+            self.assertTrue(
+                any(line.startswith(f"pitprop: warning: {path}: ") for line in result.warnings),
+                f"no warning about {path}\n{result}",
+            )
         if not paths:
             self.assertEqual(result.warnings, [])
         verdict = support.read_json(f"{run}/verdict.json")

@@ -1,6 +1,7 @@
 """Interrupted and resumed, on another number of ranks or not: the same bytes as in one go.
 
 usage: resume.py [--kills N]     N random kills (default 4)"""
+
 import glob
 import os
 import random
@@ -18,10 +19,18 @@ RANKS = (1, 2, 3, 4, 7, 8)
 
 def job(path):
     return {
-        "name": "resume", "seed": 9,
+        "name": "resume",
+        "seed": 9,
         "data": {"files": path, "standardise": True},
-        "model": {"layers": [dense(256, "relu"), {"type": "batch_norm"}, {"type": "dropout", "rate": 0.3},
-                             dense(128, "relu"), dense("auto")]},
+        "model": {
+            "layers": [
+                dense(256, "relu"),
+                {"type": "batch_norm"},
+                {"type": "dropout", "rate": 0.3},
+                dense(128, "relu"),
+                dense("auto"),
+            ]
+        },
         "optimizer": {"type": "adam", "lr": 0.002},
         "schedule": {"type": "plateau", "patience": 0, "factor": 0.8},
         "training": {"epochs": 9, "batch": 256, "lanes": 8},
@@ -54,8 +63,12 @@ class Resume(support.Case):
         """Starts training and returns when metrics.jsonl has grown to so many rows."""
         log = open(os.path.join(home, f"stderr-{len(os.listdir(home))}.txt"), "wb")
         self.addCleanup(log.close)
-        process = support.start(support.command(["train", "job.json", "-o", "run", *more], ranks), home,
-                                stdout=subprocess.DEVNULL, stderr=log)
+        process = support.start(
+            support.command(["train", "job.json", "-o", "run", *more], ranks),
+            home,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
         process.log_path = log.name
         self.addCleanup(support.stop, process)
         metrics = os.path.join(home, "run", "metrics.jsonl")
@@ -67,12 +80,15 @@ class Resume(support.Case):
                 return support.read_bytes(metrics).count(b"\n") >= rows
             except FileNotFoundError:
                 return False
+
         self.assertTrue(support.wait_until(grown), f"no {rows} rows of metrics in time")
         return process
 
     def go_on(self, home, ranks, code=0, more=()):
-        return self.expect(support.run(["train", "job.json", "-o", "run", "--resume", *more], ranks, cwd=home),
-                           code)
+        return self.expect(
+            support.run(["train", "job.json", "-o", "run", "--resume", *more], ranks, cwd=home),
+            code,
+        )
 
     def stderr_of(self, process):
         return support.read_bytes(process.log_path).decode("utf-8", "replace")
@@ -90,11 +106,15 @@ class Stopped(Resume):
         self.assertFalse(os.path.exists(f"{home}/run/model.safetensors"), "had finished already")
         saved = max(glob.glob(f"{home}/run/checkpoints/step-*.safetensors"))
         step = int(re.search(r"step-(\d+)", saved).group(1))
-        self.assertEqual(step, support.metrics(f"{home}/run", "step")[-1]["step"], "the last step is not saved")
+        self.assertEqual(
+            step, support.metrics(f"{home}/run", "step")[-1]["step"], "the last step is not saved"
+        )
         self.assertIn("--resume", self.stderr_of(process))
         result = self.go_on(home, to)
         self.assertIn(f"resuming at step {step}", result.err)
-        self.assert_same(self.uninterrupted(), support.results(f"{home}/run"), f"{name}: {ranks} to {to} ranks")
+        self.assert_same(
+            self.uninterrupted(), support.results(f"{home}/run"), f"{name}: {ranks} to {to} ranks"
+        )
 
     def test_sigterm_to_one_process(self):
         self.stop_and_go_on("term", signal.SIGTERM, 1, 3, 5)
@@ -109,14 +129,16 @@ class Stopped(Resume):
         self.stop_and_go_on("mpirun-usr2", signal.SIGUSR2, 2, 1, 5)
 
     def test_sigterm_to_mpirun(self):
-        """mpirun passes it on and kills what has not ended a moment later; what it had saved serves."""
+        """mpirun passes it on and soon kills what has not ended; what was saved serves."""
         self.uninterrupted()
         home = self.home("mpirun-term")
         process = self.begin(home, 2, 30)
         process.terminate()
         self.assertNotEqual(process.wait(support.TIME_LIMIT), 0)
         self.go_on(home, 3)
-        self.assert_same(self.uninterrupted(), support.results(f"{home}/run"), "after SIGTERM to mpirun")
+        self.assert_same(
+            self.uninterrupted(), support.results(f"{home}/run"), "after SIGTERM to mpirun"
+        )
 
     def test_one_rank_that_hears_it_stops_all(self):
         self.uninterrupted()
@@ -125,7 +147,9 @@ class Stopped(Resume):
         os.kill(support.ranks_of(process)[-1], signal.SIGUSR1)
         self.assertEqual(process.wait(support.TIME_LIMIT), 5, self.stderr_of(process))
         self.go_on(home, 1)
-        self.assert_same(self.uninterrupted(), support.results(f"{home}/run"), "after a signal to one rank")
+        self.assert_same(
+            self.uninterrupted(), support.results(f"{home}/run"), "after a signal to one rank"
+        )
 
     def test_stopped_twice_and_resumed_when_finished(self):
         self.uninterrupted()
@@ -137,12 +161,18 @@ class Stopped(Resume):
         self.go_on(home, 4)
         self.assert_same(self.uninterrupted(), support.results(f"{home}/run"), "stopped twice")
         self.go_on(home, 2)
-        self.assert_same(self.uninterrupted(), support.results(f"{home}/run"), "resumed when finished")
+        self.assert_same(
+            self.uninterrupted(), support.results(f"{home}/run"), "resumed when finished"
+        )
 
     def test_json_says_that_it_stopped(self):
         home = self.home("json", {"training.epochs": 100000})
-        process = support.start(support.command(["train", "job.json", "-o", "run", "--json"]), home,
-                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = support.start(
+            support.command(["train", "job.json", "-o", "run", "--json"]),
+            home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         self.addCleanup(support.stop, process)
         self.assertTrue(support.wait_until(lambda: os.path.exists(f"{home}/run/metrics.jsonl")))
         process.terminate()
@@ -179,7 +209,9 @@ class Killed(Resume):
             self.assert_same(whole, support.results(f"{home}/run"), text)
             left = [f for f in support.listing(f"{home}/run/checkpoints") if ".tmp-" in f]
             self.assertEqual(left, [], text)
-        self.assertEqual(killed, KILLS, f"seed {seed}: too many runs ended before they could be killed")
+        self.assertEqual(
+            killed, KILLS, f"seed {seed}: too many runs ended before they could be killed"
+        )
 
     def test_killed_before_the_first_checkpoint(self):
         whole = self.uninterrupted()
@@ -204,8 +236,10 @@ class Damaged(Resume):
     def resumed_past(self, home, damaged):
         result = self.go_on(home, 2)
         for path in damaged:
-            self.assertTrue(any(os.path.basename(path) in line for line in result.warnings),
-                            f"does not name {path}\n{result}")
+            self.assertTrue(
+                any(os.path.basename(path) in line for line in result.warnings),
+                f"does not name {path}\n{result}",
+            )
         self.assert_same(self.uninterrupted(), support.results(f"{home}/run"), "after damage")
 
     def test_flipped_byte(self):
@@ -233,7 +267,7 @@ class Damaged(Resume):
 
 
 class Superseded(Resume):
-    """A run that was cut off and comes back after another took over must leave the directory alone."""
+    """A run that comes back after another took over must leave the directory alone."""
 
     def stale(self, ranks, take_over):
         self.uninterrupted()
@@ -264,8 +298,24 @@ class Superseded(Resume):
 
     def test_after_an_overwrite_by_another_job(self):
         def overwrite(home):
-            self.expect(support.run(["train", "job.json", "-o", "run", "--overwrite", "--set", "seed=77",
-                                     "--set", "training.epochs=3"], 2, cwd=home))
+            self.expect(
+                support.run(
+                    [
+                        "train",
+                        "job.json",
+                        "-o",
+                        "run",
+                        "--overwrite",
+                        "--set",
+                        "seed=77",
+                        "--set",
+                        "training.epochs=3",
+                    ],
+                    2,
+                    cwd=home,
+                )
+            )
+
         self.stale(1, overwrite)
 
 
@@ -278,14 +328,26 @@ class Refused(Resume):
 
     def test_another_job(self):
         home, before = self.finished()
-        for key, value, named in (("optimizer.lr", "0.01", '"lr": 0.002'), ("seed", "10", '"seed": 9'),
-                                  ("training.lanes", "4", '"lanes": 8'), ("data.window", "5", '"window": ')):
-            result = support.run(["train", "job.json", "-o", "run", "--resume", "--set", f"{key}={value}"],
-                                 cwd=home)
+        for key, value, named in (
+            ("optimizer.lr", "0.01", '"lr": 0.002'),
+            ("seed", "10", '"seed": 9'),
+            ("training.lanes", "4", '"lanes": 8'),
+            ("data.window", "5", '"window": '),
+        ):
+            result = support.run(
+                ["train", "job.json", "-o", "run", "--resume", "--set", f"{key}={value}"], cwd=home
+            )
             self.expect_error(result, 2, "run/job.json", named, "another job", "--output")
         for ranks in (1, 3):
-            self.expect_error(support.run(["train", "job.json", "-o", "run", "--resume", "--set", "seed=1"],
-                                          ranks, cwd=home), 2, "seed")
+            self.expect_error(
+                support.run(
+                    ["train", "job.json", "-o", "run", "--resume", "--set", "seed=1"],
+                    ranks,
+                    cwd=home,
+                ),
+                2,
+                "seed",
+            )
         self.assert_same(before, support.results(f"{home}/run"), "refused, yet changed")
 
     def test_existing_run(self):
@@ -300,9 +362,14 @@ class Refused(Resume):
     def test_overwrite(self):
         home, before = self.finished()
         support.write_json(f"{home}/run/mine.txt", "a file of the user")
-        self.expect(support.run(["train", "job.json", "-o", "run", "--overwrite", "--set", "seed=10"], 2,
-                                cwd=home))
-        self.assertNotEqual(before["model.safetensors"], support.results(f"{home}/run")["model.safetensors"])
+        self.expect(
+            support.run(
+                ["train", "job.json", "-o", "run", "--overwrite", "--set", "seed=10"], 2, cwd=home
+            )
+        )
+        self.assertNotEqual(
+            before["model.safetensors"], support.results(f"{home}/run")["model.safetensors"]
+        )
         self.assertEqual(support.read_json(f"{home}/run/mine.txt"), "a file of the user")
 
     def test_a_run_that_was_moved(self):
@@ -329,5 +396,5 @@ if __name__ == "__main__":
     if "--kills" in sys.argv:
         at = sys.argv.index("--kills")
         KILLS = int(sys.argv[at + 1])
-        del sys.argv[at:at + 2]
+        del sys.argv[at : at + 2]
     support.main()

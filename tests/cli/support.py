@@ -1,7 +1,8 @@
 """What the command line tests share.
 
-The environment names what is under test: PITPROP the binary, SOURCE the root of the sources. A test script ends
-in support.main(): exit code 0 passed, 1 failed, 77 everything was skipped."""
+The environment names what is under test: PITPROP the binary, SOURCE the root of the sources. A test
+script ends in support.main(): exit code 0 passed, 1 failed, 77 everything was skipped."""
+
 import atexit
 import json
 import os
@@ -18,21 +19,27 @@ import unittest
 import numpy as np
 
 PITPROP = os.path.abspath(os.environ.get("PITPROP", "build/pitprop"))
-SOURCE = os.path.abspath(os.environ.get("SOURCE", os.path.join(os.path.dirname(__file__), "..", "..")))
+SOURCE = os.path.abspath(
+    os.environ.get("SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
+)
 TIME_LIMIT = 120  # seconds of one command; a slow machine or a sanitizer must not look like a hang
 
 # Ranks share this machine's cores, whoever runs the tests; mpirun says nothing of its own.
 ENVIRONMENT = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
-    "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_orte_execute_quiet": "1",
-    # Sanitizer builds: whole stacks, because what Open MPI's plug-ins keep is told by the caller's name.
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+    "OMPI_MCA_orte_execute_quiet": "1",
+    # Sanitizer builds: whole stacks, as what Open MPI's plug-ins keep is told by the caller's name.
     "ASAN_OPTIONS": "fast_unwind_on_malloc=0",
     "LSAN_OPTIONS": f"print_suppressions=0:suppressions={SOURCE}/tests/support/lsan.supp",
 }
 
 
 # ---- processes ----
+
 
 def command(arguments, ranks=1, program=None):
     """One rank is a plain process unless ranks is given as a string ("1")."""
@@ -42,9 +49,12 @@ def command(arguments, ranks=1, program=None):
 
 def start(words, cwd, environment=None, **options):
     everything = dict(os.environ, **ENVIRONMENT)
+    if words[0] == "mpirun":  # leaks are looked for in plain processes, which is slow enough
+        everything["ASAN_OPTIONS"] = "detect_leaks=0"
     everything.update(environment or {})
-    return subprocess.Popen(words, cwd=cwd, env=everything, stdin=subprocess.DEVNULL,
-                            start_new_session=True, **options)
+    return subprocess.Popen(
+        words, cwd=cwd, env=everything, stdin=subprocess.DEVNULL, start_new_session=True, **options
+    )
 
 
 def children_of(pid):
@@ -105,7 +115,7 @@ def stop(process):
 
 
 class Result:
-    """What a command left: exit code, output, and the lines of stderr that are Pitprop's messages."""
+    """What a command left: exit code, output, and the lines of stderr that are Pitprop's."""
 
     def __init__(self, words, code, out, err):
         self.words, self.code = words, code
@@ -115,8 +125,10 @@ class Result:
         self.warnings = [line for line in self.messages if line.startswith("pitprop: warning:")]
 
     def __str__(self):
-        return (f"$ {' '.join(self.words)}\nexit code {self.code}\n--- stdout\n{self.out[-3000:]}"
-                f"\n--- stderr\n{self.err[-3000:]}")
+        return (
+            f"$ {' '.join(self.words)}\nexit code {self.code}\n--- stdout\n{self.out[-3000:]}"
+            f"\n--- stderr\n{self.err[-3000:]}"
+        )
 
 
 def run(arguments, ranks=1, cwd=None, limit=TIME_LIMIT, environment=None, words=None):
@@ -150,6 +162,7 @@ def wait_until(condition, limit=TIME_LIMIT, pause=0.002):
 
 # ---- files ----
 
+
 def write_json(path, value):
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
@@ -169,6 +182,7 @@ def read_bytes(path):
 
 def write_h5(path, **sets):
     import h5py
+
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with h5py.File(path, "w") as file:
         for name, values in sets.items():
@@ -178,6 +192,7 @@ def write_h5(path, **sets):
 
 def read_h5(path):
     import h5py
+
     with h5py.File(path, "r") as file:
         return {name: file[name][()] for name in file}, dict(file.attrs)
 
@@ -186,13 +201,15 @@ def read_safetensors(path):
     """Tensors and metadata, by the format's own description."""
     data = read_bytes(path)
     length = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:8 + length])
+    header = json.loads(data[8 : 8 + length])
     notes = header.pop("__metadata__", {})
     types = {"F32": "<f4", "F64": "<f8", "I64": "<i8", "U8": "u1"}
     tensors = {}
     for name, entry in header.items():
         first, last = (8 + length + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(data[first:last], types[entry["dtype"]]).reshape(entry["shape"])
+        tensors[name] = np.frombuffer(data[first:last], types[entry["dtype"]]).reshape(
+            entry["shape"]
+        )
     return tensors, notes
 
 
@@ -224,21 +241,37 @@ def differences(one, other):
         if a == b:
             continue
         at = next((i for i in range(min(len(a), len(b))) if a[i] != b[i]), min(len(a), len(b)))
-        faults.append(f"{name}: {len(a)} and {len(b)} bytes, differ from byte {at}: "
-                      f"{a[max(0, at - 60):at + 60]!r} and {b[max(0, at - 60):at + 60]!r}")
+        faults.append(
+            f"{name}: {len(a)} and {len(b)} bytes, differ from byte {at}: "
+            f"{a[max(0, at - 60):at + 60]!r} and {b[max(0, at - 60):at + 60]!r}"
+        )
     return "\n".join(faults)
 
 
 def listing(directory):
     """Every file and directory below a directory, relative."""
-    return sorted(os.path.relpath(os.path.join(folder, name), directory)
-                  for folder, folders, files in os.walk(directory) for name in folders + files)
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), directory)
+        for folder, folders, files in os.walk(directory)
+        for name in folders + files
+    )
 
 
 # ---- test cases ----
 
+
 def dense(units, activation="identity", **more):
     return {"type": "dense", "units": units, "activation": activation, **more}
+
+
+def small_job(path):
+    return {
+        "name": "small",
+        "data": {"files": path, "validation": {"fraction": 0.2}},
+        "model": {"layers": [dense(16, "relu"), dense("auto")]},
+        "optimizer": {"lr": 0.01},
+        "training": {"epochs": 3, "batch": 64, "lanes": 4},
+    }
 
 
 def patched(job, changes):
@@ -255,6 +288,7 @@ def patched(job, changes):
 
 class Case(unittest.TestCase):
     """A scratch directory per test, and one for the data of all; both go away at the end."""
+
     maxDiff = 2000
     shared = None
 
@@ -296,7 +330,7 @@ class Case(unittest.TestCase):
         return result
 
     def train(self, job, ranks=1, name=None, more=(), code=0, **options):
-        """Trains in a directory of its own, so that the resolved job is the same in all; returns the run."""
+        """Trains in a directory of its own, so that resolved jobs are equal; returns the run."""
         home = self.folder(name or f"on-{ranks}")
         write_json(os.path.join(home, "job.json"), job)
         result = run(["train", "job.json", "-o", "run", *more], ranks, cwd=home, **options)
