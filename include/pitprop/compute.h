@@ -2,9 +2,9 @@
  *
  * Arrays are row-major and live where the backend's allocate puts them; upload and download cross
  * over. Sizes were checked when the model was planned, so operations return void. One contract
- * suite (tests/unit/test_compute.c) tests every backend against plain loops in double. The result
- * of an operation depends on its arguments alone: one thread, fixed order, no fast-math, NaN passes
- * through. */
+ * suite (test_compute.c, test_activation.c and test_update.c in tests/unit) tests every backend
+ * against plain loops in double. The result of an operation depends on its arguments alone: one
+ * thread, fixed order, no fast-math, NaN passes through. */
 #ifndef PITPROP_COMPUTE_H
 #define PITPROP_COMPUTE_H
 

@@ -2,7 +2,8 @@
  *
  * One table in src/job/keys.c has a row per key: it parses, checks, documents and echoes.
  * Strings and arrays belong to the job. PP_AUTO marks what the data or a rule will decide; the
- * resolved job of a run directory has no autos left (pp_job_resolve). */
+ * resolved job of a run directory has none left (pp_job_resolve) but `init` and `blas_kernel`,
+ * which the layers that follow and the CPU decide. */
 #ifndef PITPROP_JOB_H
 #define PITPROP_JOB_H
 

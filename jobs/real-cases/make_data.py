@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Writes the data sets of the jobs beside this file: the programs' own data where a formula gives them,
-stand-ins of the same shape and kind where not (see README.md). Seeded.
+"""Writes the data sets of the jobs beside this file: the programs' own data where a formula gives
+them, stand-ins of the same shape and kind where not (see README.md). Seeded.
 
 usage: make_data.py DIRECTORY        (needs python3-h5py and python3-numpy)"""
 

@@ -36,7 +36,7 @@ typedef struct cli_option {
 
 typedef struct cli {
     pp_comm *world; /* NULL for commands that are not parallel */
-    int launched;   /* by mpirun or srun: mpirun gives rank 0 a pseudo-terminal whatever its own output is */
+    int launched;   /* by mpirun or srun: mpirun gives rank 0 a pseudo-terminal in any case */
     pp_log log;
     cli_args args;
     const struct cli_command *command;

@@ -46,8 +46,8 @@ static const cli_command *find(const char *name)
     return NULL;
 }
 
-/* The launchers (mpirun, srun --mpi=pmix) tell a process its rank before MPI starts. (A process on its
- * own finds the variable set by MPI afterwards.) */
+/* The launchers (mpirun, srun --mpi=pmix) tell a process its rank before MPI starts. (A process on
+ * its own finds the variable set by MPI afterwards.) */
 static const char *launched_rank(void)
 {
     return getenv("PMIX_RANK");

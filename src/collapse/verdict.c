@@ -53,9 +53,12 @@ static int is_nearly_constant(const pp_summary *s)
     return (one_value || s->spread <= SAME_SPREAD) && !(s->skill >= USEFUL_SKILL);
 }
 
+/* The sampling error of the base rate counts where it is one: of a handful of rows it covers
+ * everything. */
 static int is_at_base(const pp_summary *s)
 {
-    return s->base_distance <= s->tolerance + SIGMAS * s->base_error;
+    double error = finite_rows(s) < FEW_ROWS ? 0 : SIGMAS * s->base_error;
+    return s->base_distance <= s->tolerance + error;
 }
 
 static int is_constant(const pp_summary *s)

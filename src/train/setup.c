@@ -15,11 +15,12 @@ static void lint_targets(const trial *t)
 {
     const pp_job_loss *loss = &t->job->loss;
     int binary_loss = loss->type == PP_LOSS_BCE || loss->type == PP_LOSS_BCE_LOGITS;
-    if (t->info->task == PP_TASK_BINARY && binary_loss && t->info->y_columns == 1 &&
-        (t->info->low_label != 0 || t->info->high_label != 1))
+    if (binary_loss && loss->targets != PP_TARGETS_ONE_HOT &&
+        (t->info->y_min < 0 || t->info->y_max > 1))
         pp_log_write(t->log, PP_LOG_WARN,
-                     "data.y: the labels go from %g to %g, and binary cross-entropy wants 0 and 1",
-                     t->info->low_label, t->info->high_label);
+                     "data.y: goes from %g to %g, and binary cross-entropy wants targets between 0 "
+                     "and 1",
+                     t->info->y_min, t->info->y_max);
     if (loss->targets == PP_TARGETS_DENSE && t->info->y_columns == 1 && t->model->outputs > 1)
         pp_log_write(t->log, PP_LOG_WARN,
                      "loss.targets: y has one column and the model %lld outputs: every output is "

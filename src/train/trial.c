@@ -53,8 +53,8 @@ static void log_epoch(trial *t, double epoch, const pp_summary *s)
     int regression = s->shape.kind == PP_SKETCH_REGRESSION;
     double left, rate = rate_and_rest(t, &left);
     pp_log_write(t->log, PP_LOG_INFO,
-                 "epoch %.4g: train loss %.4g, %s loss %.4g, %s %.4f; %.4g rows/s, %.0f s left", epoch,
-                 t->last_loss, part, s->loss, regression ? "R2" : "accuracy",
+                 "epoch %.4g: train loss %.4g, %s loss %.4g, %s %.4f; %.4g rows/s, %.0f s left",
+                 epoch, t->last_loss, part, s->loss, regression ? "R2" : "accuracy",
                  regression ? s->r2 : s->accuracy, rate, left);
 }
 

@@ -10,10 +10,8 @@ import subprocess
 import numpy as np
 
 import support
-from predictions import Predict, Tensors  # tests too: run with the ones below
 from support import PITPROP, SOURCE, dense, patched, run, small_job as job
 
-__all__ = ["Predict", "Tensors"]
 COMMANDS = ("train", "predict", "check", "schema", "import", "synth", "version")
 FASHION = "/usr/share/datasets/fashion-mnist"
 

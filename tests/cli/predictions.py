@@ -1,4 +1,4 @@
-"""What a finished run predicts, and its model in the eyes of other programs. Run by commands.py."""
+"""What a finished run predicts, and its model in the eyes of other programs."""
 
 import os
 import subprocess
@@ -192,3 +192,7 @@ class Tensors(support.Case):
             support.json.loads(notes["job"]),
             {**support.read_json(f"{path}/job.json"), "output": ""},
         )
+
+
+if __name__ == "__main__":
+    support.main()
