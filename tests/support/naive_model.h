@@ -1,0 +1,237 @@
+/* A naive forward of whole models in double, which walks the job's layers and knows nothing of
+ * plans. */
+#ifndef PITPROP_TESTS_NAIVE_MODEL_H
+#define PITPROP_TESTS_NAIVE_MODEL_H
+
+#include "support/model_case.h"
+#include "support/rig.h"
+
+enum { INPUTS = 5, ROWS = 11, MOST_LANES = 8, SEED = 5 };
+
+/* Lane shares, unequal and empty; rows [lanes] of them are in the batch at hand. */
+typedef struct shares {
+    int lanes;
+    int64_t cut[MOST_LANES + 1], rows[MOST_LANES];
+} shares;
+
+/* A model, its numbers and a batch. */
+typedef struct bench {
+    rig *r;
+    pp_arena *arena;
+    pp_job job;
+    pp_model *model;
+    const shares *shares;
+    int64_t rows; /* in the batch */
+    int64_t step;
+    int train;
+    float *params, *x; /* on the device */
+} bench;
+
+typedef struct naive {
+    const bench *b;
+    const double *params; /* [model size] */
+    double *statistics;   /* [model size] what batch norms leave for their running statistics */
+    int layer;            /* number of the one at hand, depth first */
+} naive;
+
+static inline const double *values_of(const naive *v, const char *prefix, const char *name)
+{
+    char full[128];
+    snprintf(full, sizeof full, "%s.%s", prefix, name);
+    const pp_param *p = param_named(v->b->model, full);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+    return v->params + p->offset;
+}
+
+static inline double activation(pp_activation f, double x)
+{
+    switch (f) {
+    case PP_ACT_RELU:
+        return x > 0 ? x : 0;
+    case PP_ACT_LEAKY_RELU:
+        return x > 0 ? x : 0.01 * x;
+    case PP_ACT_GELU:
+        return x * 0.5 * (1 + erf(x / sqrt(2)));
+    case PP_ACT_SILU:
+        return x / (1 + exp(-x));
+    case PP_ACT_TANH:
+        return tanh(x);
+    case PP_ACT_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case PP_ACT_SOFTPLUS:
+        return log1p(exp(x));
+    default:
+        return x;
+    }
+}
+
+static inline void naive_activation(pp_activation f, int64_t rows, int64_t n, double *x)
+{
+    for (int64_t i = 0; i < rows; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < n; j++)
+            sum += exp(x[i * n + j]);
+        for (int64_t j = 0; j < n; j++)
+            x[i * n + j] =
+                f == PP_ACT_SOFTMAX ? exp(x[i * n + j]) / sum : activation(f, x[i * n + j]);
+    }
+}
+
+static inline double *naive_dense(const naive *v, const pp_layer_spec *layer, const char *prefix,
+                                  const double *x, int64_t in)
+{
+    int64_t rows = v->b->rows, out = layer->units;
+    const double *weight = values_of(v, prefix, "weight");
+    const double *bias = layer->bias ? values_of(v, prefix, "bias") : NULL;
+    double *y = rig_doubles(rows * out);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < out; j++) {
+            y[i * out + j] = bias == NULL ? 0 : bias[j];
+            for (int64_t k = 0; k < in; k++)
+                y[i * out + j] += x[i * in + k] * weight[j * in + k];
+        }
+    naive_activation(layer->activation, rows, out, y);
+    return y;
+}
+
+/* The backend's own mask: element numbers are (slot of the global batch, feature). */
+static inline void naive_dropout(const naive *v, const pp_layer_spec *layer, int64_t n, double *x)
+{
+    const bench *b = v->b;
+    const pp_backend *k = b->r->backend;
+    pp_rng rng = pp_rng_at(SEED, PP_RNG_DROPOUT, (uint64_t)b->step << 16 | (uint64_t)v->layer);
+    float host[ROWS * 64], *mask = k->allocate(b->r->device, sizeof host);
+    for (int l = 0; l < b->shares->lanes; l++) {
+        int64_t count = b->shares->rows[l] * n;
+        k->dropout_mask(b->r->device, rng, (uint64_t)(b->shares->cut[l] * n), (float)layer->rate,
+                        count, mask);
+        k->download(b->r->device, host, mask, (size_t)count * sizeof *host);
+        for (int64_t i = 0; i < count; i++)
+            *x++ *= (double)host[i];
+    }
+    k->release(b->r->device, mask);
+}
+
+/* Normalises `count` numbers that lie `stride` apart; sums: their sum, and rows times the unbiased
+ * variance. */
+static inline void normalise(int64_t count, int64_t stride, double epsilon, double *x,
+                             double sums[2])
+{
+    double sum = 0, squares = 0, n = (double)count;
+    for (int64_t i = 0; i < count; i++)
+        sum += x[i * stride];
+    for (int64_t i = 0; i < count; i++)
+        squares += pow(x[i * stride] - sum / n, 2);
+    for (int64_t i = 0; i < count; i++)
+        x[i * stride] = (x[i * stride] - sum / n) / sqrt(squares / n + epsilon);
+    sums[0] = sum;
+    sums[1] = count > 1 ? squares * n / (n - 1) : 0;
+}
+
+/* Over the rows of each lane; leaves the sums over lanes in statistics. */
+static inline void naive_batch_statistics(const naive *v, const pp_layer_spec *layer,
+                                          const char *prefix, int64_t n, double *x)
+{
+    double *mean = v->statistics + (values_of(v, prefix, "running_mean") - v->params);
+    double *var = v->statistics + (values_of(v, prefix, "running_var") - v->params);
+    for (int64_t j = 0; j < n; j++)
+        mean[j] = var[j] = 0;
+    for (int l = 0; l < v->b->shares->lanes; x += v->b->shares->rows[l++] * n)
+        for (int64_t j = 0; j < n; j++) {
+            double sums[2];
+            normalise(v->b->shares->rows[l], n, layer->epsilon, x + j, sums);
+            mean[j] += sums[0];
+            var[j] += sums[1];
+        }
+}
+
+static inline void naive_norm(const naive *v, const pp_layer_spec *layer, const char *prefix,
+                              int64_t n, double *x)
+{
+    int64_t rows = v->b->rows;
+    double sums[2];
+    if (layer->type == PP_LAYER_LAYER_NORM) {
+        for (int64_t i = 0; i < rows; i++)
+            normalise(n, 1, layer->epsilon, x + i * n, sums);
+    } else if (v->b->train) {
+        naive_batch_statistics(v, layer, prefix, n, x);
+    } else {
+        const double *mean = values_of(v, prefix, "running_mean");
+        const double *var = values_of(v, prefix, "running_var");
+        for (int64_t i = 0; i < rows * n; i++)
+            x[i] = (x[i] - mean[i % n]) / sqrt(var[i % n] + layer->epsilon);
+    }
+    const double *gamma = values_of(v, prefix, "weight"), *beta = values_of(v, prefix, "bias");
+    for (int64_t i = 0; i < rows * n; i++)
+        x[i] = gamma[i % n] * x[i] + beta[i % n];
+}
+
+static inline double *naive_layers(naive *v, const pp_layer_spec *layers, int n_layers,
+                                   const char *parent, const double *x, int64_t *width);
+
+static inline double *naive_layer(naive *v, const pp_layer_spec *layer, const char *prefix,
+                                  const double *x, int64_t *width)
+{
+    int64_t size = v->b->rows * *width;
+    double *y = NULL;
+    if (layer->type == PP_LAYER_DENSE) {
+        y = naive_dense(v, layer, prefix, x, *width);
+        *width = layer->units;
+    } else if (layer->type == PP_LAYER_RESIDUAL) {
+        y = naive_layers(v, layer->layers, layer->n_layers, prefix, x, width);
+        for (int64_t i = 0; i < size; i++)
+            y[i] += x[i];
+    } else {
+        y = rig_doubles(size);
+        memcpy(y, x, (size_t)size * sizeof *y);
+        if (layer->type == PP_LAYER_ACTIVATION)
+            naive_activation(layer->activation, v->b->rows, *width, y);
+        else if (layer->type != PP_LAYER_DROPOUT)
+            naive_norm(v, layer, prefix, *width, y);
+        else if (v->b->train)
+            naive_dropout(v, layer, *width, y);
+    }
+    return y;
+}
+
+static inline double *naive_layers(naive *v, const pp_layer_spec *layers, int n_layers,
+                                   const char *parent, const double *x, int64_t *width)
+{
+    double *y = rig_doubles(v->b->rows * *width);
+    memcpy(y, x, (size_t)(v->b->rows * *width) * sizeof *y);
+    for (int i = 0; i < n_layers; i++) {
+        char prefix[96];
+        snprintf(prefix, sizeof prefix, "%s%slayers.%d", parent, *parent ? "." : "", i);
+        v->layer++;
+        double *next = naive_layer(v, &layers[i], prefix, y, width);
+        free(y);
+        y = next;
+    }
+    return y;
+}
+
+/* Outputs [rows, outputs]; the caller frees. */
+static inline double *naive_forward(const bench *b, const double *params, double *statistics)
+{
+    naive v = {.b = b, .params = params, .statistics = statistics, .layer = -1};
+    int64_t width = INPUTS;
+    double *x = rig_doubles(b->rows * INPUTS);
+    for (int64_t i = 0; i < b->rows * INPUTS; i++)
+        x[i] = (double)rig_before(b->r, b->x)[i];
+    double *y = naive_layers(&v, b->job.model.layers, b->job.model.n_layers, "", x, &width);
+    CU_ASSERT_EQUAL(width, b->model->outputs);
+    free(x);
+    return y;
+}
+
+static inline double naive_loss(const bench *b, const double *params, double *statistics,
+                                const float *dz)
+{
+    double *y = naive_forward(b, params, statistics), sum = 0;
+    for (int64_t i = 0; i < b->rows * b->model->outputs; i++)
+        sum += y[i] * (double)dz[i];
+    free(y);
+    return sum;
+}
+
+#endif
