@@ -1,4 +1,4 @@
-"""Runs a command and adds its peak of resident memory, in bytes, as a line to a file: `peak.py FILE COMMAND...`."""
+"""Runs a command and adds its peak resident memory, in bytes, as a line to a file: `peak.py FILE COMMAND...`."""
 import os
 import sys
 

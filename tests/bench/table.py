@@ -38,8 +38,9 @@ def speed(results, rounds, seconds):
                      f"{middle([t['rows_per_s'] for t in r['torch']]):,.0f}", spread(ratios, ".2f"),
                      verdict(middle(ratios), net.target, ".1f"),
                      f"{middle([p['input'] for p in last]):.1%}", f"{middle([p['exchange'] for p in last]):.1%}"])
-    lay_out(f"Training speed, samples/s: {nets.RANKS} processes of 1 thread, data in memory, ReLU, SGD with momentum, "
-            f"8 lanes;\nmedians of {rounds} runs of {seconds:g} s by turns, ratio of neighbouring runs (least to greatest)",
+    lay_out(f"Training speed, samples/s: {nets.RANKS} processes of 1 thread, data in memory, ReLU, SGD with "
+            f"momentum, 8 lanes;\nmedians of {rounds} runs of {seconds:g} s by turns, ratio of neighbouring runs "
+            "(least to greatest)",
             ["net", "batch", "pitprop", "pytorch", "ratio", "target", "input", "exchange"], rows)
 
 
@@ -85,6 +86,7 @@ def memory(results, bare):
         rest = r["peak"] - bare - sum(parts)
         rows.append([nets.name(net)] + [f"{b / 1e6:.1f}" for b in [r["peak"], bare, *parts, rest,
                                                                    max(t["peak"] for t in r["torch"])]])
-    lay_out("Peak resident memory of the largest rank, MB (1e6 bytes); data, model and activations as `pitprop check` "
-            "plans\nthem; model: parameters, gradients, optimiser; bare: a process with MPI, HDF5 and OpenBLAS started",
+    lay_out("Peak resident memory of the largest rank, MB (1e6 bytes); data, model and activations as `pitprop "
+            "check` plans\nthem; model: parameters, gradients, optimiser; bare: a process with MPI, HDF5 and "
+            "OpenBLAS started;\nPyTorch's processes hold the whole data set each, Pitprop's ranks their rows",
             ["net", "peak", "= bare", "+ data", "+ model", "+ activations", "+ rest", "pytorch's peak"], rows)
