@@ -59,8 +59,6 @@ typedef struct pp_backend {
                      int64_t ldc);
     /* y [rows, n] = row [n] in every row */
     void (*fill_rows)(pp_device *device, int64_t rows, int64_t n, const float *row, float *y);
-    /* y [rows, n] += bias [n] in every row */
-    void (*add_bias)(pp_device *device, int64_t rows, int64_t n, const float *bias, float *y);
     /* sums [n] = column sums of y [rows, n] */
     void (*sum_rows)(pp_device *device, int64_t rows, int64_t n, const float *y, float *sums);
     /* a [n] += b [n] */

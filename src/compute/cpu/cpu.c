@@ -93,15 +93,6 @@ static void fill_rows(pp_device *device, int64_t rows, int64_t n, const float *r
         memcpy(y + i * n, row, (size_t)n * sizeof *y);
 }
 
-PP_SIMD static void add_bias(pp_device *device, int64_t rows, int64_t n, const float *bias,
-                             float *y)
-{
-    (void)device;
-    for (int64_t i = 0; i < rows; i++, y += n)
-        for (int64_t j = 0; j < n; j++)
-            y[j] += bias[j];
-}
-
 PP_SIMD static void sum_rows(pp_device *device, int64_t rows, int64_t n, const float *y,
                              float *sums)
 {
@@ -164,7 +155,6 @@ static const pp_backend cpu_backend = {
     .gemm = cpu_gemm,
     .gemm_add = cpu_gemm_add,
     .fill_rows = fill_rows,
-    .add_bias = add_bias,
     .sum_rows = sum_rows,
     .add = add,
     .activate = pp__cpu_activate,
