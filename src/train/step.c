@@ -26,12 +26,12 @@ static void losses(trial *t, const float *z, pp_sum *sum)
 {
     row_buffers *b = &t->batch;
     int64_t outputs = t->model->outputs, first = 0;
-    for (int l = 0; l < t->range.count; first += t->lane_rows[l++])
+    for (int l = 0; l < t->range.count; first += t->lane_rows[l++]) {
         pp_loss_rows(&t->loss, t->lane_rows[l], z + first * outputs,
                      b->rows.y + first * t->info->y_columns, b->rows.weight + first,
                      b->row_loss + first, b->dz + first * outputs, b->scratch);
-    for (int64_t i = 0; i < first; i++)
-        pp_sum_add(sum, b->row_loss[i]);
+        pp_sum_add(sum, pp__trial_loss(b, first, t->lane_rows[l]));
+    }
 }
 
 static int bits_of(const trial *t, const pp_sum *loss)
@@ -85,7 +85,7 @@ int pp__trial_step(trial *t)
     backend->download(t->device, b->z, z, bytes);
     losses(t, b->z, &loss);
     backend->upload(t->device, b->dz_device, b->dz, bytes);
-    pp__trial_sketch(t, t->running, mine, b);
+    pp__trial_sketch(t, t->running, mine, b, &loss);
 
     pp_exchange_step step = {.update = pp_update_at(&t->job->optimizer, lr, t->step),
                              .rows = rows,

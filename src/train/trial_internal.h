@@ -51,8 +51,9 @@ typedef struct trial {
     row_buffers batch, block;
 
     pp_sketch_shape shape;
-    pp_sketch *running; /* training predictions of this rank since the last epoch row */
-    float *sketch_row;  /* [2, columns]: predictions and targets of a row */
+    pp_sketch *running;         /* training predictions of this rank since the last epoch row */
+    float *sketch_p, *sketch_t; /* [rows of a batch or block, columns] on their way to a sketch */
+    int64_t *sketch_y;          /* [rows of a batch or block] */
 
     /* progress: what a checkpoint restores */
     int64_t step, steps, steps_per_epoch;
@@ -79,8 +80,12 @@ pp_status pp__trial_load(trial *t, pp_error *err);
 void pp__trial_release(trial *t);
 
 /* ---- evaluate.c ---- */
-/* Adds rows with their outputs z (host) to a sketch, as probabilities or predictions. */
-void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *buffers);
+/* Adds rows with their outputs z (host) to a sketch, as probabilities or predictions; loss: the sum
+ * of their losses. */
+void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *buffers,
+                      const pp_sum *loss);
+/* Sum of row losses in row order: of a lane's rows or a block's, which the job alone decides. */
+double pp__trial_loss(const row_buffers *buffers, int64_t first, int64_t rows);
 /* Collective: the whole part with fixed weights; merged into sketch on rank 0. */
 void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch);
 

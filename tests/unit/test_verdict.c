@@ -1,3 +1,4 @@
+#include "support/sketch_rows.h"
 #include "support/test.h"
 
 #include <math.h>
@@ -30,14 +31,14 @@ typedef struct binary_case {
 
 static pp_summary binary_summary(const binary_case *c)
 {
-    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     for (int64_t i = 0; i < c->rows; i++) {
         int64_t y = uniform(1, i) < c->base;
         double p = c->centre + c->jitter * normal(2, i) + c->lift * (double)y;
         if (uniform(3, i) < c->outliers) p = uniform(4, i);
         float given = i == c->nan_row ? NAN : (float)fmin(1, fmax(0, p));
-        pp_sketch_add(sketch, i, &given, &y, NULL, 0);
+        sketch_row(sketch, i, &given, &y, NULL, 0);
     }
     pp_summary s = pp_sketch_summarise(sketch);
     free(sketch);
@@ -145,12 +146,12 @@ static void chance_is_called_chance(void)
 {
     int healthy = 0;
     for (int64_t round = 0; round < 200; round++) {
-        pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+        pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
         pp_sketch *sketch = pp_sketch_create(&shape);
         for (int64_t i = 0; i < 300; i++) {
             int64_t y = uniform(5, round * 300 + i) < 0.5;
             float p = (float)uniform(6, round * 300 + i);
-            pp_sketch_add(sketch, i, &p, &y, NULL, 0);
+            sketch_row(sketch, i, &p, &y, NULL, 0);
         }
         pp_summary s = pp_sketch_summarise(sketch);
         healthy += pp_verdict_of(&s).id == PP_VERDICT_HEALTHY;
@@ -192,7 +193,7 @@ static void labels_outside_are_mentioned(void)
 static pp_verdict class_verdict(int64_t rows, double signal, double favour, double noise,
                                 int uneven)
 {
-    pp_sketch_shape shape = {PP_SKETCH_MULTICLASS, 5, 5, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_MULTICLASS, 5, 5, 0, 0, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     for (int64_t i = 0; i < rows; i++) {
         int64_t y = uneven && uniform(7, i) < 0.5 ? 0 : (int64_t)(uniform(8, i) * 5);
@@ -204,7 +205,7 @@ static pp_verdict class_verdict(int64_t rows, double signal, double favour, doub
         }
         for (int c = 0; c < 5; c++)
             p[c] = (float)(odds[c] / sum);
-        pp_sketch_add(sketch, i, p, &y, NULL, 0);
+        sketch_row(sketch, i, p, &y, NULL, 0);
     }
     pp_summary s = pp_sketch_summarise(sketch);
     free(sketch);
@@ -230,7 +231,7 @@ static void verdicts_of_classes(void)
 
 static pp_verdict line_verdict(int columns, int64_t rows, double slope, double offset, double noise)
 {
-    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, columns, 60, 140};
+    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, columns, 60, 140, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     for (int64_t i = 0; i < rows; i++) {
         float t[2], p[2];
@@ -239,7 +240,7 @@ static pp_verdict line_verdict(int columns, int64_t rows, double slope, double o
             p[c] = (float)(100 + offset + slope * ((double)t[c] - 100) +
                            noise * normal(11, i * columns + c));
         }
-        pp_sketch_add(sketch, i, p, NULL, t, 0);
+        sketch_row(sketch, i, p, NULL, t, 0);
     }
     pp_summary s = pp_sketch_summarise(sketch);
     free(sketch);
