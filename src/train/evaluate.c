@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "trial_internal.h"
 
 /* Probability of class 1. Losses for real numbers see labels as they are, so a model of labels
@@ -66,11 +68,34 @@ void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffe
                                             .loss = loss});
 }
 
+/* The rows that were sketched last, to their lane. */
+static void group_rows(trial *t, int64_t block, int64_t rows)
+{
+    int regression = t->shape.kind == PP_SKETCH_REGRESSION;
+    pp_sketch_rows added = {.rows = rows,
+                            .p = t->sketch_p,
+                            .y = regression ? NULL : t->sketch_y,
+                            .t = regression ? t->sketch_t : NULL};
+    pp_group_add(&t->groups[pp_dataset_block_lane(t->data, block)], &t->shape, &added);
+}
+
+/* Each rank has the groups of its lanes; rank 0 gets them all. */
+static void gather_groups(trial *t)
+{
+    enum { FLOATS = sizeof(pp_group) / sizeof(float) };
+    int64_t *first = t->group_first;
+    for (int r = 0; r < t->ranks; r++)
+        first[r] = FLOATS * pp_lanes_of_rank(t->lanes, r, t->ranks).first;
+    first[t->ranks] = FLOATS * t->lanes;
+    pp_comm_gather_ranges(t->comm, 0, first, (float *)(void *)t->groups);
+}
+
 void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
 {
     const pp_backend *backend = t->spec->backend;
     row_buffers *b = &t->block;
     int64_t blocks = pp_dataset_blocks(t->data, part);
+    if (part == PP_PART_TRAIN) memset(t->groups, 0, (size_t)t->lanes * sizeof *t->groups);
     for (int64_t i = 0; i < blocks; i++) {
         int64_t rows = pp_dataset_block(t->data, part, i, &b->rows);
         backend->upload(t->device, b->x, b->rows.x,
@@ -82,6 +107,8 @@ void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
         pp_sum loss = {{0}, 0};
         pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
         pp__trial_sketch(t, sketch, rows, b, &loss);
+        if (part == PP_PART_TRAIN) group_rows(t, i, rows);
     }
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);
+    if (part == PP_PART_TRAIN) gather_groups(t);
 }

@@ -299,9 +299,10 @@ static void metrics_are_those_that_apply(void)
 
 static void verdict_is_wrapped(void)
 {
-    pp_verdict v = {PP_VERDICT_AT_HALF,
-                    "98.7% of 60000 predictions lie within 0.01 of 0.5; they carry "
-                    "0.0004 bits about the inputs, and so on"};
+    pp_verdict v = {.id = PP_VERDICT_AT_HALF,
+                    .collapse = 1,
+                    .sentence = "98.7% of 60000 predictions lie within 0.01 of 0.5; they carry "
+                                "0.0004 bits about the inputs, and so on"};
     text *t = text_open();
     pp_style narrow = {0, 0, 0, 44};
     pp_report_verdict(t->stream, narrow, &v);
