@@ -25,10 +25,22 @@ static int answers_constant_targets(const pp__facts *f)
     return !f->varied && f->s->base_distance <= f->s->tolerance;
 }
 
+/* Ranks inputs, but on a scale far too small, or the wrong way round. */
+static int is_compressed(const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    int steep = isnan(s->slope) ? c->judged.informative : s->slope > COMPRESSED || s->slope < 0;
+    return c->judged.nearly_constant && c->judged.associated && steep &&
+           !(s->skill >= PP__USEFUL_SKILL);
+}
+
+/* All predictions are the same; what little they differ by knows nothing, or has stopped to grow.
+ */
 static int is_constant(const pp__case *c)
 {
     return c->train.nearly_constant && (c->judged.nearly_constant || c->judged.rows < 2) &&
-           knows_nothing(c) && !answers_constant_targets(&c->judged);
+           (knows_nothing(c) || (is_compressed(c) && !c->falling)) &&
+           !answers_constant_targets(&c->judged);
 }
 
 static int non_finite(const pp__case *c)
@@ -72,7 +84,8 @@ static int clamped(const pp__case *c)
 
 static int saturated(const pp__case *c)
 {
-    return c->judged.s->limit_share >= PP__SAME_MASS && c->judged.varied && is_useless(c);
+    const pp_summary *s = c->judged.s;
+    return s->limit_share >= PP__SAME_MASS && s->min < s->max && c->judged.varied && is_useless(c);
 }
 
 static int at_half(const pp__case *c)
@@ -152,15 +165,6 @@ static int uninformative(const pp__case *c)
     int worse = f->rows >= PP__FEW_ROWS && f->varied && !f->associated &&
                 f->s->skill + f->z * f->s->skill_error < 0;
     return worse || nothing_worth_having(f);
-}
-
-/* Ranks inputs, on a scale far too small: probabilities all but constant. */
-static int is_compressed(const pp__case *c)
-{
-    const pp_summary *s = c->judged.s;
-    int steep = isnan(s->slope) ? c->judged.informative : fabs(s->slope) > COMPRESSED;
-    return c->judged.nearly_constant && c->judged.associated && steep &&
-           !(s->skill >= PP__USEFUL_SKILL);
 }
 
 /* Null: the model is no worse than the best constant; or there is no association. */

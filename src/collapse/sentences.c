@@ -108,6 +108,11 @@ static void say_constant(pp_verdict *v, const pp__case *c)
         say(v, "; the mean target is %.4g", s->target_mean);
     say_information(v, s);
     say_skill(v, s);
+    if (!c->judged.associated) return;
+    say(v, "; yet they rank the rows %s (",
+        c->judged.s->association < 0 ? "the wrong way round" : "better than chance");
+    say_effect(v, &c->judged);
+    say(v, ")");
 }
 
 static void say_diverged(pp_verdict *v, const pp__case *c)

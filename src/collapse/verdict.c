@@ -43,7 +43,8 @@ pp_verdict pp_verdict_of(const pp_evidence *evidence)
         v.id = (pp_verdict_id)id;
         v.holds |= 1u << id;
     }
-    if (v.id != PP_VERDICT_HEALTHY) v.holds &= ~(1u << PP_VERDICT_HEALTHY);
+    for (int id = PP_VERDICT_UNDETERMINED; id < PP_VERDICT_COUNT; id++)
+        if (v.id != (pp_verdict_id)id) v.holds &= ~(1u << id); /* nothing else holds with these */
     v.collapse = pp_verdict_is_collapse(v.id) || (v.id == PP_VERDICT_NOT_YET_LEARNED && !c.falling);
     put_tests(&v, &c.train, of_train);
     if (c.has_held_out) put_tests(&v, &c.judged, of_held);

@@ -312,6 +312,7 @@ static void verdict_is_wrapped(void)
     CU_ASSERT(strstr(t->bytes, "and so on\n") != NULL);
     text_free(t);
     v.id = PP_VERDICT_HEALTHY;
+    v.collapse = 0;
     t = text_open();
     pp_report_verdict(t->stream, (pp_style){1, 1, 1, 80}, &v);
     text_close(t);
