@@ -5,6 +5,10 @@
 #include "pitprop/json.h"
 #include "pitprop/sketch.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Most fundamental first: the first predicate that holds names the verdict.
  * X(identifier, text id, collapse?, title) */
 #define PP_VERDICT_LIST(X)                                                                         \
@@ -36,5 +40,9 @@ int pp_verdict_is_collapse(pp_verdict_id id);
 void pp_summary_write(const pp_summary *summary, pp_json_writer *writer);
 /* {"verdict", "collapse", "sentence", "evidence": {...}}, a value of its own. */
 void pp_verdict_write(const pp_verdict *verdict, const pp_summary *summary, pp_json_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
