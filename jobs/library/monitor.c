@@ -1,6 +1,6 @@
 /* Watches the predictions of another MPI program: every rank adds the rows that it predicted, one
  * reduction brings them together, and rank 0 says what all of them show. It prints the same on any
- * number of ranks: sums over rows are exact. Valid C++ as well.
+ * number of ranks: sums over rows are exact. Valid C++20 as well.
  *
  *   mpicc monitor.c $(pkg-config --cflags --libs pitprop) -o monitor
  *   mpirun -n 2 ./monitor [SIGNAL] */
@@ -43,14 +43,14 @@ static float predict(int64_t row, int64_t y, double signal)
 
 int main(int argc, char **argv)
 {
-    enum { ROWS = 10000, BATCH = 32 };
+    enum { ROWS = 10000 };
     int rank, ranks;
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     double signal = argc > 1 ? atof(argv[1]) : 0.0;
 
-    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape shape = {.kind = PP_SKETCH_BINARY, .classes = 2, .columns = 1};
     pp_sketch *sketch = pp_sketch_create(&shape);
     if (sketch == NULL) MPI_Abort(MPI_COMM_WORLD, 1);
     for (int64_t i = rank; i < ROWS; i += ranks) {

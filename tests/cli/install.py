@@ -15,7 +15,7 @@ SERIAL = """#include <pitprop/verdict.h>
 #include <stdlib.h>
 int main(void)
 {
-    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape shape = {.kind = PP_SKETCH_BINARY, .classes = 2, .columns = 1};
     free(pp_sketch_create(&shape));
     return 0;
 }
@@ -89,7 +89,7 @@ class Install(support.Case):
     @unittest.skipUnless(shutil.which("mpicxx") and shutil.which("g++"), "no C++ compiler")
     def test_as_cxx(self):
         shutil.copy(f"{self.example}/monitor.c", f"{self.scratch}/monitor.cc")
-        flags = ["-std=c++11", "-Wall", "-Werror", "monitor.cc", "-o", "monitor", *self.flags()]
+        flags = ["-std=c++20", "-Wall", "-Werror", "monitor.cc", "-o", "monitor", *self.flags()]
         self.do("mpicxx", *flags)
         self.check_outputs("./monitor")
 
