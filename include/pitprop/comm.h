@@ -33,16 +33,12 @@ void pp_comm_destroy(pp_comm *comm);
  * Call it at the end of a phase whose failure on one rank must be everyone's. */
 pp_status pp_comm_agree(pp_comm *comm, pp_status status, pp_error *err);
 
-void pp_comm_barrier(pp_comm *comm);
 void pp_comm_broadcast(pp_comm *comm, int root, void *bytes, size_t size);
 void pp_comm_sum_i64(pp_comm *comm, int64_t *values, int64_t count); /* in place, on all */
 void pp_comm_max_i64(pp_comm *comm, int64_t *values, int64_t count);
 void pp_comm_min_i64(pp_comm *comm, int64_t *values, int64_t count);
-void pp_comm_max_f64(pp_comm *comm, double *values, int64_t count); /* timings, never results */
 /* Each rank's `size` bytes to root, in rank order: gathered [size of comm, size], root only. */
 void pp_comm_gather(pp_comm *comm, int root, const void *bytes, size_t size, void *gathered);
-/* As gather, to everyone. */
-void pp_comm_all_gather(pp_comm *comm, const void *bytes, size_t size, void *gathered);
 /* Brings ranges of a float array together on root: rank r owns [first[r], first[r + 1]) of values.
  */
 void pp_comm_gather_ranges(pp_comm *comm, int root, const int64_t *first, float *values);
@@ -67,7 +63,6 @@ void pp_comm_receive(pp_comm *comm, pp_requests *requests, int slot, float *valu
 /* 1 when slots [first, first + count) have all finished (and are free again); moves traffic along.
  */
 int pp_requests_test(pp_requests *requests, int first, int count);
-void pp_requests_wait(pp_requests *requests, int first, int count);
 
 double pp_comm_seconds(void); /* wall clock of arbitrary origin */
 

@@ -5,6 +5,10 @@
 #ifndef PITPROP_ERROR_H
 #define PITPROP_ERROR_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The one list of codes: X(name, exit code of the program, what it means). */
 #define PP_STATUS_LIST(X)                                                                          \
     X(PP_OK, 0, "ok")                                                                              \
@@ -38,5 +42,9 @@ pp_status pp_fail_within(pp_error *err, pp_status code, const char *format, ...)
 /* The program's exit code for a status (section "Exit codes" of the README). */
 int pp_status_exit_code(pp_status status);
 const char *pp_status_text(pp_status status);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

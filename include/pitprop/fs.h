@@ -26,6 +26,10 @@ void pp_fs_abandon(pp_fs_file *file);
 /* The same for text at hand. */
 pp_status pp_fs_write(const char *path, const char *text, size_t length, pp_error *err);
 
+/* Removes what killed processes left of files in a directory whose names begin with prefix: those
+ * with ".tmp-PID" appended. A process that is still at it then fails to rename. */
+void pp_fs_remove_unfinished(const char *directory, const char *prefix);
+
 /* Removes a directory and all below it; a missing one is fine. */
 pp_status pp_fs_remove_tree(const char *path, pp_error *err);
 

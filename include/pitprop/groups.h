@@ -7,6 +7,10 @@
 
 #include "pitprop/sketch.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct pp_group {
     int64_t rows;    /* finite ones */
     double min, max; /* of v: p (binary), the first column (regression), sum c p[c] / sum p[c]
@@ -30,5 +34,9 @@ typedef struct pp_split {
 } pp_split;
 
 pp_split pp_groups_compare(const pp_group *groups, int64_t n, double tolerance);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include "pitprop/error.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct pp_json pp_json; /* a value; children belong to their root */
 
 typedef enum pp_json_type {
@@ -74,5 +78,9 @@ void pp_json_put_value(pp_json_writer *writer, const char *key, const pp_json *v
 const char *pp_json_text(const pp_json_writer *writer, size_t *length);
 /* Empties the buffer and starts a new value. */
 void pp_json_writer_reset(pp_json_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,7 +14,11 @@ typedef struct pp_log {
     FILE *file;      /* borrowed, nullable: dated lines */
     int progress_on; /* not 0: a progress line stands on the terminal and must be cleared first; the
                         tenth of a second when it was written */
+    int written;     /* the tenth of a second when the last line was; 0: none yet */
 } pp_log;
+
+/* Tenths of a second of a steady clock, never 0. */
+int pp_log_now(void);
 
 void pp_log_write(pp_log *log, pp_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -25,8 +25,8 @@ void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketc
 void pp_report_metrics(FILE *stream, pp_style style, const char *title, const pp_summary *summary);
 void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
 
-/* One rewritten line on a terminal (at most 10 a second); nothing elsewhere: batch logs get epoch
- * lines through pp_log_write. */
+/* One rewritten line on a terminal (at most 10 a second). Elsewhere, as under mpirun and in batch
+ * logs, a line of the log when nothing has been said for 10 seconds and 1% of the run. */
 void pp_report_progress(pp_log *log, const pp_progress *progress);
 
 /* "1m 05s", "2h 03m" into text [size]; returns text. */

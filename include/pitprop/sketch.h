@@ -13,6 +13,10 @@
 #include "pitprop/error.h"
 #include "pitprop/sum.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum pp_sketch_kind {
     PP_SKETCH_BINARY,
     PP_SKETCH_MULTICLASS,
@@ -125,5 +129,9 @@ int64_t pp_sketch_targets(const pp_sketch *sketch, int class_index);
 int64_t pp_sketch_answers(const pp_sketch *sketch, int class_index);
 /* -1 where it is not kept: off the diagonal of more than 256 classes. */
 int64_t pp_sketch_confusion(const pp_sketch *sketch, int target, int predicted);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -11,6 +11,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { PP_SUM_DIGITS = 13 };
 
 typedef struct pp_sum {
@@ -29,5 +33,9 @@ void pp_sum_merge(pp_sum *into, const pp_sum *from);
 void pp_sum_normalise(pp_sum *sum);
 /* The sum, correctly rounded to within one unit in the last place; NaN if any term was bad. */
 double pp_sum_value(const pp_sum *sum);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include "pitprop/json.h"
 #include "pitprop/sketch.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The most fundamental first; the first that holds names the verdict, all that hold are listed.
  * What cannot be computed comes before what is not true; a mechanism (split, clamp, saturation)
  * before the place where the predictions ended up, as it explains it; constant before varying;
@@ -117,5 +121,9 @@ void pp_summary_write(const pp_summary *summary, pp_json_writer *writer);
 /* {"verdict", "collapse", "also", "sentence", "called", "tests", "evidence": {"train", ...}}. */
 void pp_verdict_write(const pp_verdict *verdict, const pp_evidence *evidence,
                       pp_json_writer *writer);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

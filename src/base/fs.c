@@ -163,6 +163,26 @@ pp_status pp_fs_write(const char *path, const char *text, size_t length, pp_erro
     return pp_fs_commit(file, err);
 }
 
+/* Whether name ends in ".tmp-" and digits. */
+static int is_aside(const char *name)
+{
+    const char *mark = strstr(name, ".tmp-");
+    return mark != NULL && mark[5] != '\0' && mark[5 + strspn(mark + 5, "0123456789")] == '\0';
+}
+
+void pp_fs_remove_unfinished(const char *directory, const char *prefix)
+{
+    char path[PATH_MAX];
+    DIR *d = opendir(directory);
+    struct dirent *entry;
+    while (d != NULL && (entry = readdir(d)) != NULL) {
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || !is_aside(entry->d_name))
+            continue;
+        if (snprintf(path, sizeof path, "%s/%s", directory, entry->d_name) < PATH_MAX) unlink(path);
+    }
+    if (d != NULL) closedir(d);
+}
+
 pp_status pp_fs_remove_tree(const char *path, pp_error *err)
 {
     struct stat info;

@@ -4,6 +4,13 @@
 #include <time.h>
 #include <unistd.h>
 
+int pp_log_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1 + (int)((now.tv_sec % 100000000) * 10 + now.tv_nsec / 100000000);
+}
+
 static void dated(FILE *stream, const char *format, va_list arguments)
 {
     char date[32];
@@ -44,6 +51,7 @@ static void to_terminal(pp_log *log, pp_level level, const char *format, va_list
 void pp_log_write(pp_log *log, pp_level level, const char *format, ...)
 {
     if (log == NULL || !log->speaks) return;
+    log->written = pp_log_now();
     va_list arguments;
     if (log->terminal != NULL && level <= log->level) {
         va_start(arguments, format);

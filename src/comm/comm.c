@@ -127,11 +127,6 @@ pp_status pp_comm_agree(pp_comm *comm, pp_status status, pp_error *err)
     return shared.code;
 }
 
-void pp_comm_barrier(pp_comm *comm)
-{
-    MPI_Barrier(comm->mpi);
-}
-
 void pp_comm_broadcast(pp_comm *comm, int root, void *bytes, size_t size)
 {
     for (size_t at = 0; at < size; at += CHUNK) {
@@ -140,45 +135,33 @@ void pp_comm_broadcast(pp_comm *comm, int root, void *bytes, size_t size)
     }
 }
 
-static void reduce(pp_comm *comm, void *values, int64_t count, size_t width, MPI_Datatype type,
-                   MPI_Op op)
+static void reduce(pp_comm *comm, int64_t *values, int64_t count, MPI_Op op)
 {
     for (int64_t at = 0; at < count; at += CHUNK) {
         int part = (int)(count - at < CHUNK ? count - at : CHUNK);
-        MPI_Allreduce(MPI_IN_PLACE, (char *)values + (size_t)at * width, part, type, op, comm->mpi);
+        MPI_Allreduce(MPI_IN_PLACE, values + at, part, MPI_INT64_T, op, comm->mpi);
     }
 }
 
 void pp_comm_sum_i64(pp_comm *comm, int64_t *values, int64_t count)
 {
-    reduce(comm, values, count, sizeof *values, MPI_INT64_T, MPI_SUM);
+    reduce(comm, values, count, MPI_SUM);
 }
 
 void pp_comm_max_i64(pp_comm *comm, int64_t *values, int64_t count)
 {
-    reduce(comm, values, count, sizeof *values, MPI_INT64_T, MPI_MAX);
+    reduce(comm, values, count, MPI_MAX);
 }
 
 void pp_comm_min_i64(pp_comm *comm, int64_t *values, int64_t count)
 {
-    reduce(comm, values, count, sizeof *values, MPI_INT64_T, MPI_MIN);
-}
-
-void pp_comm_max_f64(pp_comm *comm, double *values, int64_t count)
-{
-    reduce(comm, values, count, sizeof *values, MPI_DOUBLE, MPI_MAX);
+    reduce(comm, values, count, MPI_MIN);
 }
 
 void pp_comm_gather(pp_comm *comm, int root, const void *bytes, size_t size, void *gathered)
 {
     PP_CHECK(size <= INT_MAX);
     MPI_Gather(bytes, (int)size, MPI_BYTE, gathered, (int)size, MPI_BYTE, root, comm->mpi);
-}
-
-void pp_comm_all_gather(pp_comm *comm, const void *bytes, size_t size, void *gathered)
-{
-    PP_CHECK(size <= INT_MAX);
-    MPI_Allgather(bytes, (int)size, MPI_BYTE, gathered, (int)size, MPI_BYTE, comm->mpi);
 }
 
 enum { TAG_RANGES = 32767 }; /* above every tag of the exchange, which counts buckets modulo this */
@@ -267,11 +250,6 @@ int pp_requests_test(pp_requests *requests, int first, int count)
     int finished;
     MPI_Testall(count, requests->request + first, &finished, MPI_STATUSES_IGNORE);
     return finished;
-}
-
-void pp_requests_wait(pp_requests *requests, int first, int count)
-{
-    MPI_Waitall(count, requests->request + first, MPI_STATUSES_IGNORE);
 }
 
 double pp_comm_seconds(void)

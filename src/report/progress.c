@@ -1,12 +1,15 @@
 #include "pitprop/report.h"
 
 #include <math.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "paint.h"
 
-enum { BAR_CELLS = 16, LINE = 256 };
+enum {
+    BAR_CELLS = 16,
+    LINE = 256,
+    SILENCE = 10,    /* seconds: shorter ones are not broken where there is no terminal */
+    MOST_LINES = 100 /* about as many in a run, however long */
+};
 
 char *pp_report_duration(double seconds, char *text, size_t size)
 {
@@ -30,15 +33,6 @@ char *pp_report_duration(double seconds, char *text, size_t size)
     return text;
 }
 
-/* Tenths of a second of a steady clock, never 0: also what progress_on holds while a line stands,
- * so that the next one of the same tenth can be left out. */
-static int tenth_of_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return 1 + (int)((now.tv_sec % 100000000) * 10 + now.tv_nsec / 100000000);
-}
-
 /* What stands right of the bar, most wanted first: the end is cut where the terminal is narrow. */
 static void put_numbers(const pp_progress *p, char *text, size_t size)
 {
@@ -51,22 +45,44 @@ static void put_numbers(const pp_progress *p, char *text, size_t size)
     snprintf(text, size, "  %s left%s%s  %.0f rows/s", left, epoch, loss, p->rows_per_s);
 }
 
-void pp_report_progress(pp_log *log, const pp_progress *progress)
+static double share_of(const pp_progress *p)
 {
-    if (log == NULL || !log->speaks || log->terminal == NULL || log->level < PP_LOG_INFO) return;
-    int tenth = tenth_of_now();
-    if (log->progress_on == tenth && progress->step < progress->steps) return;
-    pp_style style = pp_style_of(log->terminal);
-    if (!style.terminal) return;
+    return p->steps > 0 ? (double)p->step / (double)p->steps : 0;
+}
+
+static void rewrite_line(pp_log *log, pp_style style, const pp_progress *p)
+{
+    int now = pp_log_now();
+    if (log->progress_on == now && p->step < p->steps) return;
     char numbers[LINE];
-    put_numbers(progress, numbers, sizeof numbers);
-    double share = progress->steps > 0 ? (double)progress->step / (double)progress->steps : 0;
+    put_numbers(p, numbers, sizeof numbers);
     int room = style.width - 1 - 6 - BAR_CELLS; /* the last column would wrap */
-    fprintf(log->terminal, "\r%4.0f%% ", floor(100 * share));
+    fprintf(log->terminal, "\r%4.0f%% ", floor(100 * share_of(p)));
     pp__ink_set(log->terminal, style, PP__BAR);
-    int filled = pp__bar(log->terminal, style, share, BAR_CELLS);
+    int filled = pp__bar(log->terminal, style, share_of(p), BAR_CELLS);
     pp__ink_set(log->terminal, style, PP__INK_OFF);
     fprintf(log->terminal, "%*s%.*s\033[K", BAR_CELLS - filled, "", room, numbers);
     fflush(log->terminal);
-    log->progress_on = tenth;
+    log->progress_on = now;
+}
+
+/* A line of the log once nothing has been said for a while, so that short epochs need none. */
+static void break_silence(pp_log *log, const pp_progress *p)
+{
+    double whole = p->seconds_left / (1 - share_of(p)); /* the run's duration; NaN at its end */
+    double tenths = 10 * fmax(SILENCE, whole / MOST_LINES);
+    if (log->written != 0 && pp_log_now() - log->written < tenths) return;
+    char numbers[LINE];
+    put_numbers(p, numbers, sizeof numbers);
+    pp_log_write(log, PP_LOG_INFO, "%.0f%%%s", floor(100 * share_of(p)), numbers);
+}
+
+void pp_report_progress(pp_log *log, const pp_progress *progress)
+{
+    if (log == NULL || !log->speaks || log->terminal == NULL || log->level < PP_LOG_INFO) return;
+    pp_style style = pp_style_of(log->terminal);
+    if (style.terminal)
+        rewrite_line(log, style, progress);
+    else
+        break_silence(log, progress);
 }

@@ -71,22 +71,6 @@ static pp_status list(const char *dir, entry **entries, int *count, int64_t *gen
     return PP_OK;
 }
 
-/* What a killed run had not finished writing. A superseded run that is still at it then fails to
- * rename. */
-static void remove_unfinished(const char *dir)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/checkpoints", dir);
-    DIR *d = opendir(path);
-    struct dirent *item;
-    while (d != NULL && (item = readdir(d)) != NULL) {
-        if (strstr(item->d_name, ".tmp-") == NULL) continue;
-        if (snprintf(path, sizeof path, "%s/checkpoints/%s", dir, item->d_name) < PATH_MAX)
-            unlink(path);
-    }
-    if (d != NULL) closedir(d);
-}
-
 pp_status pp_generation_claim(const char *dir, int64_t *generation, pp_error *err)
 {
     char path[PATH_MAX];
@@ -103,7 +87,8 @@ pp_status pp_generation_claim(const char *dir, int64_t *generation, pp_error *er
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
         if (fd >= 0) {
             close(fd);
-            remove_unfinished(dir);
+            snprintf(path, sizeof path, "%s/checkpoints", dir);
+            pp_fs_remove_unfinished(path, "step-");
             *generation = highest + 1;
             return PP_OK;
         }

@@ -178,16 +178,36 @@ static pp_status write_run(trial *t, pp_error *err)
     return status;
 }
 
+/* A new file that begins with `kept` bytes takes the name while we keep it open: a superseded run
+ * goes on writing to the old one, which nobody sees any more. */
+static pp_status replace_file(const trial *t, const char *path, const char *bytes, size_t kept,
+                              FILE **stream, pp_error *err)
+{
+    char aside[PATH_MAX + 32];
+    snprintf(aside, sizeof aside, "%s.tmp-%ld", path, (long)getpid());
+    pp_status status = pp_generation_check(t->dir, t->generation, err);
+    if (status != PP_OK) return status;
+    *stream = fopen(aside, "w");
+    if (*stream != NULL && fwrite(bytes, 1, kept, *stream) == kept && fflush(*stream) == 0 &&
+        fsync(fileno(*stream)) == 0 && rename(aside, path) == 0)
+        return PP_OK;
+    status = pp_fail(err, PP_E_IO, "%s: cannot write: %s", path, strerror(errno));
+    unlink(aside);
+    return status;
+}
+
+/* Goes on with the log of the run before, where there is one. */
 static pp_status open_log(trial *t, pp_error *err)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], *old = NULL;
+    size_t length = 0;
     pp_status status = path_in(t, "log.txt", path, err);
-    if (status != PP_OK) return status;
-    t->log_file = fopen(path, "a");
-    if (t->log_file == NULL)
-        return pp_fail(err, PP_E_IO, "%s: cannot write: %s", path, strerror(errno));
-    if (t->log != NULL) t->log->file = t->log_file;
-    return PP_OK;
+    if (status == PP_OK && pp_fs_exists(path)) status = pp_fs_read(path, &old, &length, err);
+    if (status == PP_OK)
+        status = replace_file(t, path, old != NULL ? old : "", length, &t->log_file, err);
+    if (status == PP_OK && t->log != NULL) t->log->file = t->log_file;
+    free(old);
+    return status;
 }
 
 static pp_status take_directory(trial *t, pp_error *err)
@@ -196,6 +216,8 @@ static pp_status take_directory(trial *t, pp_error *err)
     int replace = holds_run(t) && t->spec->existing == PP_EXISTING_REPLACE;
     pp_status status = pp_generation_claim(t->dir, &t->generation, err);
     /* Only now does a run that is still writing there leave it alone. */
+    for (int i = 0; i < N_LEAVINGS && status == PP_OK; i++)
+        pp_fs_remove_unfinished(t->dir, leavings[i]);
     if (status == PP_OK && replace) status = remove_run(t, err);
     if (status == PP_OK) status = path_in(t, "job.json", path, err);
     if (status == PP_OK) status = pp_fs_write(path, t->resolved, strlen(t->resolved), err);
@@ -239,13 +261,10 @@ void pp__trial_close_directory(trial *t)
     t->log_file = NULL;
 }
 
-/* The new file takes the name while we keep it open: a superseded run goes on writing to the old
- * one, which nobody sees any more. */
 pp_status pp__trial_open_metrics(trial *t, int64_t kept, pp_error *err)
 {
-    char path[PATH_MAX], aside[PATH_MAX + 32], *old = NULL;
+    char path[PATH_MAX], *old = NULL;
     pp_status status = path_in(t, "metrics.jsonl", path, err);
-    snprintf(aside, sizeof aside, "%s.tmp-%ld", path, (long)getpid());
     size_t length = 0;
     if (status == PP_OK && kept > 0) status = pp_fs_read(path, &old, &length, err);
     if (status == PP_OK && (int64_t)length < kept)
@@ -253,15 +272,8 @@ pp_status pp__trial_open_metrics(trial *t, int64_t kept, pp_error *err)
                          "%s: is shorter than it was at the checkpoint (%zu of %" PRId64
                          " bytes); start again with --overwrite",
                          path, length, kept);
-    if (status == PP_OK) status = pp_generation_check(t->dir, t->generation, err);
-    if (status == PP_OK) t->metrics = fopen(aside, "w");
-    if (status == PP_OK &&
-        (t->metrics == NULL ||
-         (kept > 0 && fwrite(old, 1, (size_t)kept, t->metrics) != (size_t)kept) ||
-         fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0 || rename(aside, path) != 0)) {
-        status = pp_fail(err, PP_E_IO, "%s: cannot write: %s", path, strerror(errno));
-        unlink(aside);
-    }
+    if (status == PP_OK)
+        status = replace_file(t, path, old != NULL ? old : "", (size_t)kept, &t->metrics, err);
     free(old);
     return status;
 }

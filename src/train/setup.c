@@ -38,11 +38,14 @@ static pp_status resolve(trial *t, pp_error *err)
     pp_status status = pp_job_resolve(t->job, &facts, err);
     if (status != PP_OK) return status;
     t->lanes = (int)pp_job_lanes(t->job);
+    int enough = t->lanes;
+    while (enough < t->ranks)
+        enough *= 2;
     if (t->ranks > t->lanes)
         return pp_fail(err, PP_E_JOB,
                        "training.lanes: %d lanes can be carried by at most %d ranks, not %d; start "
                        "%d or fewer (mpirun -n %d), or set training.lanes to %d or more",
-                       t->lanes, t->lanes, t->ranks, t->lanes, t->lanes, t->ranks);
+                       t->lanes, t->lanes, t->ranks, t->lanes, t->lanes, enough);
     t->range = pp_lanes_of_rank(t->lanes, t->rank, t->ranks);
     t->cut = PP_ARENA_NEW(t->arena, int64_t, t->lanes + 1);
     t->lane_rows = PP_ARENA_NEW(t->arena, int64_t, t->range.count);

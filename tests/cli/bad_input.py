@@ -221,7 +221,9 @@ class BadData(Case):
 
     def test_more_ranks_than_lanes(self):
         job = patched(binary_job(self.path("good")), {"training.lanes": 2})
-        self.train_fails(job, "training.lanes", "2 lanes", "mpirun -n 2", code=2, ranks=(3, 5))
+        for ranks, enough in (3, "to 4 or more"), (5, "to 8 or more"):  # a power of two
+            said = ("training.lanes", "2 lanes", "mpirun -n 2", enough)
+            self.train_fails(job, *said, code=2, ranks=(ranks,))
         path = self.job_of(job)
         self.refused(["check", path], 2, "training.lanes", ranks=(3,))
 

@@ -207,11 +207,27 @@ class Killed(Resume):
             self.go_on(home, to)
             text = f"seed {seed}: killed on {ranks} ranks after {rows} rows, resumed on {to}"
             self.assert_same(whole, support.results(f"{home}/run"), text)
-            left = [f for f in support.listing(f"{home}/run/checkpoints") if ".tmp-" in f]
+            left = [f for f in support.listing(f"{home}/run") if ".tmp-" in f]
             self.assertEqual(left, [], text)
         self.assertEqual(
             killed, KILLS, f"seed {seed}: too many runs ended before they could be killed"
         )
+
+    def test_what_was_left_unfinished(self):
+        """The next run removes it, and what only looks like it stays."""
+        home = self.home("unfinished", {"training.epochs": 1})
+        self.go_on(home, 1)
+        whole = support.listing(f"{home}/run")
+        mine = ["model.safetensors.tmp-", "model.safetensors.tmp-1.old", "notes.txt.tmp-12"]
+        ours = ["model.safetensors.tmp-12", "metrics.jsonl.tmp-3", "checkpoints/step-1.tmp-4"]
+        for name in mine + ours:
+            support.write_json(f"{home}/run/{name}", "")
+        first = support.read_bytes(f"{home}/run/log.txt")
+        self.go_on(home, 2)
+        left = set(support.listing(f"{home}/run")) - set(whole)
+        self.assertEqual(left, {"checkpoints/generation-000002", *mine})
+        log = support.read_bytes(f"{home}/run/log.txt")
+        self.assertTrue(log.startswith(first) and len(log) > len(first), "the log goes on")
 
     def test_killed_before_the_first_checkpoint(self):
         whole = self.uninterrupted()
@@ -280,14 +296,16 @@ class Superseded(Resume):
         try:
             take_over(home)
             before = support.results(f"{home}/run")
-            checkpoints = support.listing(f"{home}/run/checkpoints")
+            log = support.read_bytes(f"{home}/run/log.txt")
+            everything = support.listing(f"{home}/run")
         finally:
             for pid in pids:
                 support.send(pid, signal.SIGCONT)
         self.assertEqual(old.wait(support.TIME_LIMIT), 3, self.stderr_of(old))
         self.assertRegex(self.stderr_of(old), r"pitprop: error: .*generation")
         self.assert_same(before, support.results(f"{home}/run"), "the stale run changed files")
-        self.assertEqual(checkpoints, support.listing(f"{home}/run/checkpoints"))
+        self.assertEqual(log, support.read_bytes(f"{home}/run/log.txt"))
+        self.assertEqual(everything, support.listing(f"{home}/run"))
         return before
 
     def test_after_a_resume(self):

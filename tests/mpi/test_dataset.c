@@ -23,7 +23,7 @@ static void share_scratch(scratch *s)
 
 static void unshare_scratch(scratch *s)
 {
-    pp_comm_barrier(pp_test_comm);
+    pp_test_barrier();
     if (pp_comm_rank(pp_test_comm) == 0)
         scratch_remove(s);
     else
@@ -34,7 +34,7 @@ static const char *share_file(scratch *s, const char *name, const data_file *fil
 {
     const char *path = scratch_path(s, name);
     if (pp_comm_rank(pp_test_comm) == 0) data_write(path, file);
-    pp_comm_barrier(pp_test_comm);
+    pp_test_barrier();
     return path;
 }
 
@@ -149,10 +149,11 @@ static void check_blocks(const pair *p, pp_part part, int64_t *seen, int64_t row
 {
     int ranks = pp_comm_size(pp_test_comm), rank = pp_comm_rank(pp_test_comm);
     int64_t blocks = pp_dataset_blocks(p->all, part), first = 0, total = 0;
-    int64_t *by_rank = malloc(sizeof *by_rank * (size_t)ranks);
+    int64_t *by_rank = calloc((size_t)ranks, sizeof *by_rank);
     pp_rows mine = data_rows(p->info, PP_BLOCK_ROWS), same = data_rows(p->info, PP_BLOCK_ROWS);
     CU_ASSERT_PTR_NOT_NULL_FATAL(by_rank);
-    pp_comm_all_gather(pp_test_comm, &blocks, sizeof blocks, by_rank);
+    by_rank[rank] = blocks;
+    pp_comm_sum_i64(pp_test_comm, by_rank, ranks);
     for (int r = 0; r < ranks; r++) {
         if (r < rank) first += by_rank[r];
         total += by_rank[r];
@@ -255,7 +256,7 @@ static void check_shape(scratch *s, const shape *c)
     }
     free(counts);
     close_pair(&p);
-    pp_comm_barrier(pp_test_comm);
+    pp_test_barrier();
 }
 
 /* All numbers of rows that are awkward for 8 lanes, with a batch that they do not divide. */
@@ -369,7 +370,7 @@ static void check_standardised(scratch *s, int shuffle, pp_balance balance, int6
         check_blocks(&p, PP_PART_VALIDATION, seen, 701);
     }
     close_pair(&p);
-    pp_comm_barrier(pp_test_comm);
+    pp_test_barrier();
 }
 
 static void test_standardise(void)
@@ -501,7 +502,7 @@ static void test_failures(void)
         check_failure(&job, path, cases[i].text);
         job.data.shuffle = 0;
         check_failure(&job, path, cases[i].text);
-        pp_comm_barrier(pp_test_comm);
+        pp_test_barrier();
     }
     unshare_scratch(&s);
 }

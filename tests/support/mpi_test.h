@@ -11,4 +11,10 @@
 extern pp_comm *pp_test_comm;
 pp_comm *pp_test_world(void);
 
+/* Nobody leaves before all have come. */
+static inline void pp_test_barrier(void)
+{
+    pp_comm_agree(pp_test_comm, PP_OK, NULL);
+}
+
 #endif

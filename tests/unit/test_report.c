@@ -358,7 +358,7 @@ static void environment_is_respected(FILE *terminal)
 
 static void progress_is_one_line(FILE *terminal, int master)
 {
-    pp_log log = {1, PP_LOG_INFO, terminal, NULL, 0};
+    pp_log log = {1, PP_LOG_INFO, terminal, NULL, 0, 0};
     pp_progress p = {30, 100, 2, 5, 0.4123, 12345.678, 65};
     char seen[4096];
     setenv("LC_ALL", "C", 1);
@@ -412,17 +412,39 @@ static void on_a_terminal(void)
     }
 }
 
-static void no_progress_elsewhere(void)
+/* What a stream that is no terminal gets, so many seconds after the last line. */
+static int is_silent(double seconds, pp_progress p, pp_level level)
 {
     text *t = text_open();
-    pp_log log = {1, PP_LOG_INFO, t->stream, NULL, 0};
-    pp_progress p = {30, 100, 2, 5, 0.4, 1000, 65};
+    pp_log log = {1, level, t->stream, NULL, 0, pp_log_now() - (int)(10 * seconds)};
     pp_report_progress(&log, &p);
-    pp_report_progress(NULL, &p);
+    pp_report_progress(&log, &p);
     CU_ASSERT(log.progress_on == 0);
-    CU_ASSERT_STRING_EQUAL(text_close(t), "");
+    const char *said = text_close(t), *line = strstr(said, " 30%  ");
+    int silent = *said == '\0';
+    CU_ASSERT(silent || (line != NULL && strchr(line, '\n') == said + strlen(said) - 1));
+    CU_ASSERT(line == NULL || strstr(line, " left  epoch 2/5  loss 0.4  1000 rows/s\n") != NULL);
     text_free(t);
-    t = text_open();
+    return silent;
+}
+
+static void lines_elsewhere(void)
+{
+    pp_progress p = {30, 100, 2, 5, 0.4, 1000, 65}, days = {30, 100, 2, 5, 0.4, 1000, 70000};
+    CU_ASSERT(is_silent(9, p, PP_LOG_INFO));
+    CU_ASSERT(!is_silent(10.2, p, PP_LOG_INFO));
+    CU_ASSERT(is_silent(999, days, PP_LOG_INFO)); /* 1% of 100000 seconds */
+    CU_ASSERT(!is_silent(1001, days, PP_LOG_INFO));
+    CU_ASSERT(is_silent(1001, p, PP_LOG_WARN));
+    p.seconds_left = NAN;
+    CU_ASSERT(is_silent(9, p, PP_LOG_INFO));
+    CU_ASSERT(!is_silent(10.2, p, PP_LOG_INFO));
+    pp_report_progress(NULL, &p);
+}
+
+static void style_of_a_file(void)
+{
+    text *t = text_open();
     pp_style style = pp_style_of(t->stream);
     CU_ASSERT(!style.terminal && !style.colour && style.width == 80);
     text_close(t);
@@ -441,6 +463,7 @@ const pp_test pp_tests_report[] = {
     {"the verdict is titled and wrapped", verdict_is_wrapped},
     {"durations", durations},
     {"styles and progress on a terminal", on_a_terminal},
-    {"no progress line elsewhere", no_progress_elsewhere},
+    {"progress elsewhere: a line after some silence", lines_elsewhere},
+    {"the style of what is no terminal", style_of_a_file},
     {NULL, NULL},
 };
