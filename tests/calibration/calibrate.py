@@ -84,13 +84,10 @@ def number(row):
     return float("nan") if loss is None or isinstance(loss, str) else float(loss)
 
 
-def called(verdict):
+def called(verdict, steps):
     """Name, and share of the budget, of the first call during training."""
     call = verdict.get("called")
-    if not isinstance(call, dict):
-        return None, None
-    share = next((call[k] for k in ("share", "budget", "budget_share") if k in call), None)
-    return call.get("verdict") or call.get("id"), share
+    return (call["verdict"], call["step"] / steps) if call else (None, None)
 
 
 def prepare(case, home):
@@ -123,7 +120,7 @@ def one(kind, i, options):
         result["seconds"] = time.monotonic() - begun
         with open(f"{home}/run/verdict.json", encoding="utf-8") as file:
             verdict = json.load(file)
-        name, share = called(verdict)
+        name, share = called(verdict, case.job["training"]["steps"])
         run = Run(case, home)
         result.update(
             verdict=verdict["verdict"],
