@@ -87,6 +87,8 @@ typedef enum pp_part { PP_PART_TRAIN, PP_PART_VALIDATION } pp_part;
 int64_t pp_dataset_blocks(const pp_dataset *set, pp_part part); /* of this rank */
 /* Fills out with block `block`; returns its rows. */
 int64_t pp_dataset_block(const pp_dataset *set, pp_part part, int64_t block, pp_rows *out);
+/* The lane that a block of training rows is of. */
+int pp_dataset_block_lane(const pp_dataset *set, int64_t block);
 
 /* Rows over all ranks of a part: PP_PART_TRAIN counts each row once. */
 int64_t pp_dataset_part_rows(const pp_dataset *set, pp_part part);

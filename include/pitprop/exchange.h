@@ -50,8 +50,9 @@ typedef struct pp_exchange_step {
 void pp_exchange_begin(pp_exchange *exchange, const pp_exchange_step *step);
 void pp_exchange_ready(void *exchange, int64_t offset);
 void pp_exchange_finish(pp_exchange *exchange);
-/* After finish, where a norm was wanted: collective; the global gradient norm. */
-double pp_exchange_norm(pp_exchange *exchange);
+/* After finish, where a norm was wanted: collective; the global gradient norm, and
+ * that of the weight matrices alone where `weights` is given. */
+double pp_exchange_norm(pp_exchange *exchange, double *weights);
 /* Seconds spent waiting in finish since the last call. */
 double pp_exchange_waited(pp_exchange *exchange);
 

@@ -196,7 +196,12 @@ typedef struct pp_job_training {
     double min_delta;       /* improvement that counts, for early stopping and plateau */
 } pp_job_training;
 
+typedef enum pp_on_collapse { PP_COLLAPSE_WARN, PP_COLLAPSE_STOP } pp_on_collapse;
+
 typedef struct pp_job_monitor {
+    int enabled;  /* predictions of training are sketched and looked at */
+    double alpha; /* false alarms a run, see pitprop/verdict.h */
+    pp_on_collapse on_collapse;
     int64_t log_steps;      /* a step row every so many steps, 0 = none */
     double evaluate_epochs; /* evaluation every so many epochs (the end is always evaluated) */
     int save_initial;       /* write initial.safetensors before the first step */

@@ -24,6 +24,8 @@ typedef struct pp_sketch_shape {
     int classes;      /* multi-class: K >= 2; 2 for binary; 0 for regression */
     int columns;      /* prediction columns: K for multi-class, 1 for binary, k for regression */
     double low, high; /* regression: range of the targets, for the histogram bins */
+    int brief;        /* no logarithms: log_loss, information and what follows from them are not
+                         known. For predictions of training, which are to cost next to nothing */
 } pp_sketch_shape;
 
 typedef struct pp_sketch pp_sketch; /* one block of memory: may be copied with memcpy */
@@ -33,18 +35,29 @@ pp_sketch *
 pp_sketch_create(const pp_sketch_shape *shape); /* empty; NULL: out of memory; free() it */
 void pp_sketch_clear(pp_sketch *sketch);
 
-/* Adds one row.
- *   p     [columns]: binary: probability of class 1; multi-class: probability of each class;
- *         regression: predictions. Any float. A row that holds a NaN or an infinity counts in rows,
- *         non_finite and first_non_finite_row only. Values outside [0, 1] count as out of range and
- *         are clamped for log loss and entropy.
- *   y     class index, or NULL for regression and for rows without a label; a label outside the
- *         classes counts as "label_outside", and its row in what needs no label.
- *   t     [columns] targets of a regression, else NULL.
- *   loss  the training loss of the row, summed exactly.
+/* Rows to add; all arrays are borrowed.
+ *   index  [rows] numbers under which rows are reported
+ *   p      [rows, columns] binary: probability of class 1; multi-class: probability of each class;
+ *          regression: predictions. Any float. A row that holds a NaN or an infinity counts in
+ * rows, non_finite and first_non_finite_row only. Values outside [0, 1] count as out of range and
+ *          are clamped for log loss and entropy.
+ *   raw    [rows, columns] the outputs before the last function, or NULL where they are unknown:
+ *          what a clamp has cut is counted from them
+ *   y      [rows] class index, or NULL for regression and for rows without a label; a label outside
+ *          the classes counts as "label_outside", and its row in what needs no label
+ *   t      [rows, columns] targets of a regression, else NULL
+ *   loss   sum of the training losses of these rows, or NULL: none
  * The answer to a row is class 1 if p >= 0.5 (binary), else the lowest of the likeliest classes. */
-void pp_sketch_add(pp_sketch *sketch, int64_t row, const float *p, const int64_t *y, const float *t,
-                   double loss);
+typedef struct pp_sketch_rows {
+    int64_t rows;
+    const int64_t *index;
+    const float *p, *raw;
+    const int64_t *y;
+    const float *t;
+    const pp_sum *loss;
+} pp_sketch_rows;
+
+void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows);
 /* sizes must agree; usable as a pp_merge_fn. */
 void pp_sketch_merge(void *into, const void *from, size_t size);
 
@@ -75,13 +88,24 @@ typedef struct pp_summary {
     double information; /* classification: H(mean p) - mean H(p), in bits */
     double accuracy, balanced_accuracy, log_loss;
     double auc, auc_bound; /* multi-class: mean one-vs-rest; |true AUC - auc| <= auc_bound */
-    double auc_error;      /* standard error of auc, Hanley and McNeil 1982 */
-    double mse, mae, r2;   /* classification: mse is the Brier score summed over columns;
-                              r2: mean over the columns whose targets vary */
-    double correlation;    /* regression: with the targets, of the column where it is strongest */
+    double auc_error;      /* standard error of auc, DeLong, DeLong and Clarke-Pearson 1988 */
+    double association;    /* how many standard deviations predictions and targets are further from
+                              independence than chance, given both: rank sum of the two classes, the
+                              strongest class against the rest, or column by column correlation;
+                              0: no prediction differs from another */
+    int association_tests; /* the number that this is the strongest of */
+    double slope; /* of targets on predictions, cov / var: 1: they vary as much as they should; far
+                     above 1: compressed; 0: unrelated (binary and one-column regression) */
+    double mse, mae, r2; /* classification: mse is the Brier score summed over columns;
+                            r2: mean over the columns whose targets vary */
+    double correlation;  /* regression: with the targets, of the column where it is strongest */
     double base_loss;    /* log loss of always answering the class shares, or the MSE of the mean */
     double skill;        /* 1 - log_loss / base_loss, or 1 - mse / base_loss */
-    int classes_present; /* classes that at least one row has as its target */
+    double skill_error;  /* standard error of skill over rows; several columns: at most this */
+    double limit_share;  /* classification: share of rows whose p, or largest p, lies within 1e-6 of
+                            0 or 1: as far as a sigmoid or a softmax goes */
+    double cut_share; /* share of rows that a clamp has changed; NaN: no clamp, or no raw outputs */
+    int classes_present;   /* classes that at least one row has as its target */
     int classes_predicted; /* classes that are the answer for at least one row */
     int answer;            /* the most frequent answer (-1: none) and its share of the rows */
     double answer_share;

@@ -21,6 +21,9 @@ typedef struct pp_sum {
 /* All-zero bytes are the empty sum. Up to 2^30 terms may be added between two calls of
  * pp_sum_normalise; pp_sum_merge normalises its result. */
 void pp_sum_add(pp_sum *sum, double term);
+/* Adds `units` of 2^-64: sums of fixed-point numbers that a loop has kept in registers. */
+__extension__ typedef __int128 pp_units;
+void pp_sum_add_units(pp_sum *sum, pp_units units);
 void pp_sum_merge(pp_sum *into, const pp_sum *from);
 /* Carries digits into canonical form: equal sums then have equal bytes. */
 void pp_sum_normalise(pp_sum *sum);

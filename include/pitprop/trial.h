@@ -47,8 +47,9 @@ typedef struct pp_result {
     int64_t first_bad_step; /* first step whose loss was not finite, -1: none */
     int64_t train_rows, validation_rows;
     pp_summary train, validation; /* final weights; validation.rows = 0: none held out */
+    int64_t called_step;          /* at which collapse was called on the way; 0: never */
     pp_sketch *sketch;            /* of all rows, final weights; pp_result_free */
-    pp_summary all;
+    pp_split split;               /* of the training rows by lane */
     pp_verdict verdict;
     double seconds, rows_per_s; /* of training */
 } pp_result;

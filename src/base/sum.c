@@ -38,6 +38,14 @@ void pp_sum_add(pp_sum *sum, double term)
     digit[2] += high;
 }
 
+void pp_sum_add_units(pp_sum *sum, pp_units units)
+{
+    enum { FIRST = (-64 - LOWEST_BIT) / 32 };
+    for (int i = 0; i < 3; i++, units >>= 32)
+        sum->digit[FIRST + i] += (int64_t)(uint32_t)units;
+    sum->digit[FIRST + 3] += (int64_t)units; /* the sign is here */
+}
+
 void pp_sum_normalise(pp_sum *sum)
 {
     for (int i = 0; i + 1 < PP_SUM_DIGITS; i++) {

@@ -25,7 +25,7 @@ static void print_json(const pp_job *job, const pp_result *r)
             pp_json_end_object(w);
         }
         pp_json_put_string(w, "verdict", pp_verdict_name(r->verdict.id));
-        pp_json_put_bool(w, "collapse", pp_verdict_is_collapse(r->verdict.id));
+        pp_json_put_bool(w, "collapse", r->verdict.collapse);
         pp_json_put_string(w, "sentence", r->verdict.sentence);
     }
     pp_json_end_object(w);
@@ -66,7 +66,7 @@ static int finish(cli *c, const pp_job *job, const pp_result *r)
         print_json(job, r);
     else if (speaks)
         print_page(c, job, r);
-    int collapse = speaks && pp_verdict_is_collapse(r->verdict.id);
+    int collapse = speaks && r->verdict.collapse;
     pp_comm_broadcast(c->world, 0, &collapse, sizeof collapse);
     return collapse && c->args.fail_on_collapse ? 4 : 0;
 }

@@ -2,31 +2,74 @@
 
 #include "layout.h"
 
-/* Hanley & McNeil, Radiology 143 (1982): standard error of an AUC a of so many rows. */
-static double hanley_mcneil(double a, double positives, double negatives)
+/* Two histograms of scores over the same bins. */
+typedef struct two_classes {
+    const int64_t *negative, *positive;
+    int bins;
+    double negatives, positives;
+} two_classes;
+
+/* DeLong, DeLong & Clarke-Pearson, Biometrics 44 (1988): the variance of the mean placement of the
+ * rows of each class among those of the other; ties count half. */
+static double delong(const two_classes *h, double auc)
 {
-    double q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
-    double variance = a * (1 - a) + (positives - 1) * (q1 - a * a) + (negatives - 1) * (q2 - a * a);
-    return variance > 0 ? sqrt(variance / (positives * negatives)) : 0.0;
+    double below = 0, above = h->positives, of_positives = 0, of_negatives = 0;
+    for (int i = 0; i < h->bins; i++) {
+        double n = (double)h->negative[i], p = (double)h->positive[i];
+        above -= p;
+        double placed = (below + n / 2) / h->negatives - auc;
+        double passed = (above + p / 2) / h->positives - auc;
+        of_positives += p * placed * placed;
+        of_negatives += n * passed * passed;
+        below += n;
+    }
+    return sqrt(of_positives / (h->positives * fmax(1, h->positives - 1)) +
+                of_negatives / (h->negatives * fmax(1, h->negatives - 1)));
+}
+
+/* A sample in perfect order, or one row of a class, has no spread of placements: then what the rule
+ * of three allows, 3 in the number of rows of the smaller class at two standard errors. */
+static double standard_error(const two_classes *h, double auc)
+{
+    double least = 1.5 / fmin(h->positives, h->negatives);
+    double error = delong(h, auc);
+    int is_thin = h->positives < 2 || h->negatives < 2 || auc <= 0 || auc >= 1;
+    return is_thin ? fmin(0.5, fmax(error, least)) : error;
+}
+
+/* Mann & Whitney, Ann. Math. Stat. 18 (1947), with ties as in Lehmann, Nonparametrics (1975), 1.4:
+ * deviation of the AUC from 1/2 in units of what it has when the labels are shuffled. */
+static double rank_sum_z(const two_classes *h, double auc)
+{
+    double n = h->positives + h->negatives, ties = 0;
+    for (int i = 0; i < h->bins; i++) {
+        double t = (double)(h->negative[i] + h->positive[i]);
+        ties += t * (t * t - 1);
+    }
+    double variance = (n + 1 - ties / (n * (n - 1))) / (12 * h->positives * h->negatives);
+    return variance > 1e-12 ? (auc - 0.5) / sqrt(variance) : 0.0;
 }
 
 /* Share of (positive, negative) pairs in order. Pairs within a bin count half; whatever their true
  * order, the value is off by at most half their share. */
 static pp__auc auc_of(const int64_t *negative, const int64_t *positive, int bins)
 {
-    double below = 0, positives = 0, ordered = 0, tied = 0;
+    double ordered = 0, tied = 0;
+    two_classes h = {negative, positive, bins, 0, 0};
     for (int i = 0; i < bins; i++) {
-        ordered += (double)positive[i] * below;
+        ordered += (double)positive[i] * h.negatives;
         tied += (double)positive[i] * (double)negative[i];
-        below += (double)negative[i];
-        positives += (double)positive[i];
+        h.negatives += (double)negative[i];
+        h.positives += (double)positive[i];
     }
-    double pairs = positives * below;
-    pp__auc result = {NAN, NAN, NAN};
+    double pairs = h.positives * h.negatives;
+    pp__auc result = {NAN, NAN, NAN, 0, 0};
     if (pairs <= 0) return result;
     result.value = (ordered + tied / 2) / pairs;
     result.bound = tied / 2 / pairs;
-    result.error = hanley_mcneil(result.value, positives, below);
+    result.error = standard_error(&h, result.value);
+    result.z = rank_sum_z(&h, result.value);
+    result.tests = 1;
     return result;
 }
 
@@ -35,7 +78,7 @@ pp__auc pp__sketch_auc(const pp_sketch *sketch)
     const int64_t *counts = pp__counts(sketch);
     int bins = pp__bins(sketch->per_octave);
     if (sketch->kind == PP_SKETCH_BINARY) return auc_of(counts, counts + bins, bins);
-    pp__auc mean = {0, 0, 0};
+    pp__auc mean = {0, 0, 0, 0, 0};
     int classes = 0;
     for (int c = 0; c < sketch->classes; c++, counts += (int64_t)MULTICLASS_GROUPS * bins) {
         pp__auc one = auc_of(counts, counts + bins, bins);
@@ -43,10 +86,12 @@ pp__auc pp__sketch_auc(const pp_sketch *sketch)
         mean.value += one.value;
         mean.bound += one.bound;
         mean.error += one.error;
+        if (fabs(one.z) > fabs(mean.z)) mean.z = one.z;
         classes++;
     }
     mean.value = classes > 0 ? mean.value / classes : NAN;
     mean.bound = classes > 0 ? mean.bound / classes : NAN;
     mean.error = classes > 0 ? mean.error / classes : NAN;
+    mean.tests = classes;
     return mean;
 }

@@ -4,22 +4,36 @@
 
 #include "pitprop/sketch.h"
 
-/* The exact sums of a sketch, over the finite rows. Sums of columns follow the named ones:
- * multi-class: normalised p of each; binary: what clamping to [0, 1] adds to p; regression: five
- * sums for each. */
+/* The exact sums of a sketch, over the finite rows. Probabilities p count from 1/2, so that
+ * variances do not cancel where collapsed models are. Sums of columns follow the named ones:
+ * binary: what clamping to [0, 1] adds to p, and p of class 1; multi-class: normalised p of each;
+ * regression: ten sums for each. */
 enum {
-    SUM_LOSS,     /* training loss */
-    SUM_LOG_LOSS, /* -log p[y], rows with a label */
-    SUM_ENTROPY,  /* of p, nats */
-    SUM_TOP,      /* p (binary), largest p (multi-class) */
+    SUM_LOSS,    /* training loss */
+    SUM_ENTROPY, /* of p, nats */
+    SUM_LOG_LOSS_SQUARE,
+    SUM_TOP, /* p (binary), largest p (multi-class), less 1/2 */
     SUM_TOP_SQUARE,
     SUM_SQUARE, /* multi-class: over the columns, of normalised p */
     SUM_ERROR,  /* classification: squared errors (Brier); regression: absolute errors */
     SUM_COLUMNS
 };
-/* Of one regression column, around the centre of the target range so that variances do not
- * cancel: predictions, targets, and the squared differences of the two. */
-enum { COLUMN_P, COLUMN_PP, COLUMN_T, COLUMN_TT, COLUMN_EE, COLUMN_SUMS };
+enum { BINARY_CLAMPED = SUM_COLUMNS, BINARY_POSITIVE, BINARY_SUMS = 2 };
+/* Of one regression column, predictions p and targets t around the centre of the target range, in
+ * units of a power of two near its width, so that fourth powers stay within what a sum can hold. */
+enum {
+    COLUMN_P,
+    COLUMN_PP,
+    COLUMN_T,
+    COLUMN_TT,
+    COLUMN_TTT,
+    COLUMN_TTTT,
+    COLUMN_EE, /* e = p - t */
+    COLUMN_EEEE,
+    COLUMN_TEE,
+    COLUMN_TTEE,
+    COLUMN_SUMS
+};
 
 enum {
     BINARY_GROUPS = 3,          /* histograms of p: target 0, target 1, no target */
@@ -31,18 +45,21 @@ enum {
 };
 
 struct pp_sketch {
-    int32_t kind, classes, columns;
+    int32_t kind, classes, columns, brief, unused;
     int32_t per_octave; /* bins an octave of the histograms that AUC comes from */
     int64_t bins;       /* of one of those */
     double low, high;
+    double unit; /* regression: what one of the sums' units is; a power of two */
     int64_t n_sums, n_counts;
     int64_t rows, non_finite, out_of_range, label_outside;
-    int64_t first_non_finite_row; /* INT64_MAX: none */
-    double min, max;              /* +inf, -inf: none yet */
+    int64_t first_non_finite_row;        /* INT64_MAX: none */
+    int64_t raw_rows, raw_same, raw_cut; /* with raw; p == raw; p is a limit that raw is beyond */
+    double min, max;                     /* +inf, -inf: none yet */
     /* Where in the counts: histograms [columns][groups][bins] come first. */
     int64_t top; /* histogram of the largest p (multi-class) */
     int64_t targets, answers, hits, confusion;
-    pp_sum sums[]; /* [n_sums], then int64_t counts [n_counts] */
+    int64_t class_losses; /* in the sums: log loss of each class */
+    pp_sum sums[];        /* [n_sums], then int64_t counts [n_counts] */
 };
 
 static inline int64_t *pp__counts(const pp_sketch *sketch)
@@ -68,6 +85,8 @@ typedef struct pp__auc {
     double value; /* NaN: one class only */
     double bound; /* |true AUC - value| <= bound */
     double error; /* standard error */
+    double z;     /* of the rank sum under independence, the strongest of `tests` */
+    int tests;
 } pp__auc;
 pp__auc pp__sketch_auc(const pp_sketch *sketch);
 

@@ -35,7 +35,8 @@ static void lay_out_classes(pp_sketch *head, int64_t histogram_counts, int64_t t
     head->hits = head->answers + k;
     head->confusion = head->hits + k;
     head->n_counts = head->confusion + (k <= CONFUSION_CLASSES ? k * k : 0);
-    head->n_sums = SUM_COLUMNS + head->columns;
+    head->class_losses = SUM_COLUMNS + (k == 2 && head->columns == 1 ? BINARY_SUMS : k);
+    head->n_sums = head->class_losses + k;
 }
 
 static void lay_out_regression(pp_sketch *head, const pp_sketch_shape *shape)
@@ -45,6 +46,9 @@ static void lay_out_regression(pp_sketch *head, const pp_sketch_shape *shape)
     double reach = fmax(fabs(centre), 1.0) / 2; /* one target value: any range around it will do */
     head->low = ranged ? shape->low : centre - reach;
     head->high = ranged ? shape->high : centre + reach;
+    int exponent;
+    frexp(head->high - head->low, &exponent);
+    head->unit = ldexp(1.0, exponent);
     head->targets = REGRESSION_BINS + 2;
     head->n_counts = head->targets + 1;
     head->n_sums = SUM_COLUMNS + (int64_t)COLUMN_SUMS * head->columns;
@@ -57,6 +61,7 @@ static pp_sketch lay_out(const pp_sketch_shape *shape)
     memset(&head, 0, sizeof head);
     head.kind = (int32_t)shape->kind;
     head.columns = shape->columns;
+    head.brief = shape->brief;
     switch (shape->kind) {
     case PP_SKETCH_BINARY:
         PP_CHECK(shape->columns == 1);
@@ -106,6 +111,7 @@ void pp_sketch_clear(pp_sketch *sketch)
 {
     memset(sketch->sums, 0, total_bytes(sketch) - sizeof *sketch);
     sketch->rows = sketch->non_finite = sketch->out_of_range = sketch->label_outside = 0;
+    sketch->raw_rows = sketch->raw_same = sketch->raw_cut = 0;
     sketch->first_non_finite_row = INT64_MAX;
     sketch->min = INFINITY;
     sketch->max = -INFINITY;
@@ -143,12 +149,21 @@ static void note_value(pp_sketch *sketch, double value)
 }
 
 /* The class of a row, or -1: none. */
-static int class_of(pp_sketch *sketch, const int64_t *y)
+static int class_of(pp_sketch *sketch, int64_t y)
 {
-    if (y == NULL) return -1;
-    if (*y >= 0 && *y < sketch->classes) return (int)*y;
+    if (y >= 0 && y < sketch->classes) return (int)y;
     sketch->label_outside++;
     return -1;
+}
+
+/* Counts a row that holds a NaN or an infinity. */
+static int is_finite(pp_sketch *sketch, const pp_sketch_rows *rows, int64_t i)
+{
+    if (all_finite(rows->p + i * sketch->columns, sketch->columns)) return 1;
+    sketch->non_finite++;
+    if (rows->index[i] < sketch->first_non_finite_row)
+        sketch->first_non_finite_row = rows->index[i];
+    return 0;
 }
 
 static void count_answer(pp_sketch *sketch, int target, int answer)
@@ -162,33 +177,88 @@ static void count_answer(pp_sketch *sketch, int target, int answer)
         counts[sketch->confusion + (int64_t)target * sketch->classes + answer]++;
 }
 
-static void add_top(pp_sketch *sketch, double p)
+/* ---- binary: the hot path; sums stay in registers over the rows of a call ---- */
+
+/* Terms of 2^-52 each, so that a row's share of a sum does not depend on the call it came with. */
+typedef struct binary_terms {
+    pp_units top, square, clamped, positive, error, entropy, loss[2], loss_square;
+} binary_terms;
+
+enum { FAR = 32 }; /* beyond 1/2 +- this, a square would not fit */
+
+static inline pp_units units_of(double term)
 {
-    note_value(sketch, p);
-    pp_sum_add(sketch->sums + SUM_TOP, p);
-    pp_sum_add(sketch->sums + SUM_TOP_SQUARE, p * p);
+    return (pp_units)(int64_t)(term * 0x1p52) * (1 << 12);
 }
 
-static void add_binary(pp_sketch *sketch, float value, const int64_t *y)
+static void add_far(pp_sketch *sketch, double p, int target)
 {
     pp_sum *sums = sketch->sums;
-    double p = (double)value;
-    double q = clamp01(p);
+    double v = p - 0.5;
+    pp_sum_add(sums + SUM_TOP, v);
+    pp_sum_add(sums + SUM_TOP_SQUARE, v * v);
+    pp_sum_add(sums + BINARY_CLAMPED, clamp01(p) - p);
+    if (target == 1) pp_sum_add(sums + BINARY_POSITIVE, v);
+    if (target >= 0) pp_sum_add(sums + SUM_ERROR, (p - target) * (p - target));
+}
+
+static inline void add_near(binary_terms *terms, double p, int target)
+{
+    double v = p - 0.5;
+    pp_units units = units_of(v);
+    terms->top += units;
+    terms->square += units_of(v * v);
+    terms->clamped += units_of(clamp01(p) - p);
+    if (target == 1) terms->positive += units;
+    if (target >= 0) terms->error += units_of((p - target) * (p - target));
+}
+
+static inline void add_logs(binary_terms *terms, double q, int target)
+{
     double log_q = safe_log(q), log_rest = safe_log(1.0 - q);
-    int target = class_of(sketch, y);
+    terms->entropy += units_of(-(q * log_q + (1.0 - q) * log_rest));
+    if (target < 0) return;
+    double loss = log_loss(target == 1 ? log_q : log_rest);
+    terms->loss[target] += units_of(loss);
+    terms->loss_square += units_of(loss * loss);
+}
+
+static void add_binary_row(pp_sketch *sketch, binary_terms *terms, float value, int target)
+{
+    double p = (double)value;
     int group = target < 0 ? BINARY_GROUPS - 1 : target;
     pp__counts(sketch)[group * sketch->bins + pp__bin_of(FINEST, value)]++;
     count_answer(sketch, target, p >= 0.5);
-    add_top(sketch, p);
-    if (q != p) {
-        sketch->out_of_range++;
-        pp_sum_add(sums + SUM_COLUMNS, q - p);
-    }
-    pp_sum_add(sums + SUM_ENTROPY, -(q * log_q + (1.0 - q) * log_rest));
-    if (target < 0) return;
-    pp_sum_add(sums + SUM_LOG_LOSS, log_loss(target == 1 ? log_q : log_rest));
-    pp_sum_add(sums + SUM_ERROR, (p - target) * (p - target));
+    note_value(sketch, p);
+    sketch->out_of_range += p < 0.0 || p > 1.0;
+    if (p > -FAR && p < FAR)
+        add_near(terms, p, target);
+    else
+        add_far(sketch, p, target);
+    if (!sketch->brief) add_logs(terms, clamp01(p), target);
 }
+
+static void add_binary(pp_sketch *sketch, const pp_sketch_rows *rows)
+{
+    pp_sum *sums = sketch->sums;
+    binary_terms terms = {0, 0, 0, 0, 0, 0, {0, 0}, 0};
+    for (int64_t i = 0; i < rows->rows; i++) {
+        if (!is_finite(sketch, rows, i)) continue;
+        int target = rows->y == NULL ? -1 : class_of(sketch, rows->y[i]);
+        add_binary_row(sketch, &terms, rows->p[i], target);
+    }
+    pp_sum_add_units(sums + SUM_TOP, terms.top);
+    pp_sum_add_units(sums + SUM_TOP_SQUARE, terms.square);
+    pp_sum_add_units(sums + BINARY_CLAMPED, terms.clamped);
+    pp_sum_add_units(sums + BINARY_POSITIVE, terms.positive);
+    pp_sum_add_units(sums + SUM_ERROR, terms.error);
+    pp_sum_add_units(sums + SUM_ENTROPY, terms.entropy);
+    pp_sum_add_units(sums + SUM_LOG_LOSS_SQUARE, terms.loss_square);
+    for (int c = 0; c < 2; c++)
+        pp_sum_add_units(sums + sketch->class_losses + c, terms.loss[c]);
+}
+
+/* ---- several classes ---- */
 
 /* What one look over a row's probabilities tells. */
 typedef struct row_look {
@@ -217,54 +287,118 @@ static void count_probability(pp_sketch *sketch, int column, float p, int is_tar
     pp__counts(sketch)[group * sketch->bins + pp__bin_of(sketch->per_octave, p)]++;
 }
 
-static void add_multiclass(pp_sketch *sketch, const float *p, const int64_t *y)
+static void add_class_logs(pp_sketch *sketch, const float *p, double scale, int target)
+{
+    pp_sum *sums = sketch->sums;
+    double entropy = 0;
+    for (int c = 0; c < sketch->columns; c++) {
+        double q = clamp01((double)p[c] * scale);
+        entropy -= q * safe_log(q);
+    }
+    pp_sum_add(sums + SUM_ENTROPY, entropy);
+    if (target < 0) return;
+    double loss = log_loss(safe_log(clamp01((double)p[target] * scale)));
+    pp_sum_add(sums + sketch->class_losses + target, loss);
+    pp_sum_add(sums + SUM_LOG_LOSS_SQUARE, loss * loss);
+}
+
+static void add_multiclass(pp_sketch *sketch, const float *p, int target)
 {
     pp_sum *sums = sketch->sums;
     row_look look = look_at(p, sketch->columns);
-    int target = class_of(sketch, y);
-    double entropy = 0, squares = 0, error = 0, target_log = 0;
+    double squares = 0, error = 0;
     for (int c = 0; c < sketch->columns; c++) {
         double q = clamp01((double)p[c] * look.scale);
-        double log_q = safe_log(q);
         double miss = (double)p[c] - (c == target);
-        entropy -= q * log_q;
         squares += q * q;
         error += miss * miss;
-        if (c == target) target_log = log_q;
         pp_sum_add(sums + SUM_COLUMNS + c, q);
         if (target >= 0) count_probability(sketch, c, p[c], c == target);
     }
     float top = p[look.answer];
+    double v = (double)top - 0.5;
     sketch->out_of_range += look.out_of_range;
     pp__counts(sketch)[sketch->top + pp__bin_of(FINEST, top)]++;
     count_answer(sketch, target, look.answer);
-    add_top(sketch, (double)top);
-    pp_sum_add(sums + SUM_ENTROPY, entropy);
+    note_value(sketch, (double)top);
+    pp_sum_add(sums + SUM_TOP, v);
+    pp_sum_add(sums + SUM_TOP_SQUARE, v * v);
     pp_sum_add(sums + SUM_SQUARE, squares);
-    if (target < 0) return;
-    pp_sum_add(sums + SUM_LOG_LOSS, log_loss(target_log));
-    pp_sum_add(sums + SUM_ERROR, error);
+    if (target >= 0) pp_sum_add(sums + SUM_ERROR, error);
+    if (!sketch->brief) add_class_logs(sketch, p, look.scale, target);
+}
+
+/* ---- regression ---- */
+
+static void add_targets(pp_sum *sums, double t, double e)
+{
+    pp_sum_add(sums + COLUMN_T, t);
+    pp_sum_add(sums + COLUMN_TT, t * t);
+    pp_sum_add(sums + COLUMN_TTT, t * t * t);
+    pp_sum_add(sums + COLUMN_TTTT, t * t * t * t);
+    pp_sum_add(sums + COLUMN_EE, e * e);
+    pp_sum_add(sums + COLUMN_EEEE, e * e * e * e);
+    pp_sum_add(sums + COLUMN_TEE, t * e * e);
+    pp_sum_add(sums + COLUMN_TTEE, t * t * e * e);
 }
 
 static void add_regression(pp_sketch *sketch, const float *p, const float *t)
 {
-    double centre = sketch->low + (sketch->high - sketch->low) / 2;
+    double centre = sketch->low + (sketch->high - sketch->low) / 2, scale = 1 / sketch->unit;
     int64_t *counts = pp__counts(sketch);
     pp_sum *sums = sketch->sums + SUM_COLUMNS;
     for (int c = 0; c < sketch->columns; c++, sums += COLUMN_SUMS) {
-        double from_centre = (double)p[c] - centre;
+        double from_centre = ((double)p[c] - centre) * scale;
         note_value(sketch, (double)p[c]);
         counts[pp__regression_bin(sketch, (double)p[c])]++;
         pp_sum_add(sums + COLUMN_P, from_centre);
         pp_sum_add(sums + COLUMN_PP, from_centre * from_centre);
         if (t == NULL) continue;
-        double target = (double)t[c] - centre, miss = (double)p[c] - (double)t[c];
-        pp_sum_add(sums + COLUMN_T, target);
-        pp_sum_add(sums + COLUMN_TT, target * target);
-        pp_sum_add(sums + COLUMN_EE, miss * miss);
+        double miss = (double)p[c] - (double)t[c];
+        add_targets(sums, ((double)t[c] - centre) * scale, miss * scale);
         pp_sum_add(sketch->sums + SUM_ERROR, fabs(miss));
     }
     counts[sketch->targets] += t != NULL;
+}
+
+/* ---- all ---- */
+
+static void add_row(pp_sketch *sketch, const pp_sketch_rows *rows, int64_t i)
+{
+    const float *p = rows->p + i * sketch->columns;
+    if (!is_finite(sketch, rows, i)) return;
+    if (sketch->kind == PP_SKETCH_MULTICLASS) {
+        add_multiclass(sketch, p, rows->y == NULL ? -1 : class_of(sketch, rows->y[i]));
+        return;
+    }
+    const float *t = rows->t == NULL ? NULL : rows->t + i * sketch->columns;
+    if (t == NULL || all_finite(t, sketch->columns))
+        add_regression(sketch, p, t);
+    else
+        sketch->label_outside++;
+}
+
+/* A probability is cut where it is a limit that the output is beyond; a prediction of a regression,
+ * whose limits are not known here, where it is not the output. */
+static int is_cut(const pp_sketch *sketch, float p, float raw)
+{
+    if (sketch->kind == PP_SKETCH_REGRESSION) return p != raw;
+    return (p == 0.0f && raw < 0.0f) || (p == 1.0f && raw > 1.0f);
+}
+
+static void compare_raw(pp_sketch *sketch, const pp_sketch_rows *rows)
+{
+    sketch->raw_rows += rows->rows;
+    for (int64_t i = 0; i < rows->rows; i++) {
+        const float *p = rows->p + i * sketch->columns, *raw = rows->raw + i * sketch->columns;
+        int same = 0, cut = 0;
+        for (int c = 0; c < sketch->columns; c++) {
+            same += p[c] == raw[c];
+            cut += is_cut(sketch, p[c], raw[c]);
+        }
+        sketch->raw_same += same == sketch->columns;
+        sketch->raw_cut += cut > 0 && same + cut == sketch->columns;
+    }
 }
 
 static void normalise(pp_sketch *sketch)
@@ -273,32 +407,20 @@ static void normalise(pp_sketch *sketch)
         pp_sum_normalise(sketch->sums + i);
 }
 
-void pp_sketch_add(pp_sketch *sketch, int64_t row, const float *p, const int64_t *y, const float *t,
-                   double loss)
+void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows)
 {
-    sketch->rows++;
-    if (sketch->rows % NORMALISE_EVERY == 0) normalise(sketch);
-    if (!all_finite(p, sketch->columns)) {
-        sketch->non_finite++;
-        if (row < sketch->first_non_finite_row) sketch->first_non_finite_row = row;
+    PP_CHECK(rows->rows <= NORMALISE_EVERY);
+    int64_t before = sketch->rows / NORMALISE_EVERY;
+    sketch->rows += rows->rows;
+    if (sketch->rows / NORMALISE_EVERY != before) normalise(sketch);
+    if (rows->loss != NULL) pp_sum_merge(sketch->sums + SUM_LOSS, rows->loss);
+    if (rows->raw != NULL) compare_raw(sketch, rows);
+    if (sketch->kind == PP_SKETCH_BINARY) {
+        add_binary(sketch, rows);
         return;
     }
-    if (t != NULL && !all_finite(t, sketch->columns)) {
-        sketch->label_outside++;
-        return;
-    }
-    pp_sum_add(sketch->sums + SUM_LOSS, loss);
-    switch ((pp_sketch_kind)sketch->kind) {
-    case PP_SKETCH_BINARY:
-        add_binary(sketch, *p, y);
-        break;
-    case PP_SKETCH_MULTICLASS:
-        add_multiclass(sketch, p, y);
-        break;
-    case PP_SKETCH_REGRESSION:
-        add_regression(sketch, p, t);
-        break;
-    }
+    for (int64_t i = 0; i < rows->rows; i++)
+        add_row(sketch, rows, i);
 }
 
 /* ---- merging ---- */
@@ -314,6 +436,9 @@ void pp_sketch_merge(void *into_bytes, const void *from_bytes, size_t size)
     into->non_finite += from->non_finite;
     into->out_of_range += from->out_of_range;
     into->label_outside += from->label_outside;
+    into->raw_rows += from->raw_rows;
+    into->raw_same += from->raw_same;
+    into->raw_cut += from->raw_cut;
     if (from->first_non_finite_row < into->first_non_finite_row)
         into->first_non_finite_row = from->first_non_finite_row;
     if (from->min < into->min) into->min = from->min;

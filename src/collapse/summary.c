@@ -8,6 +8,7 @@
 
 #define HALF_WIDTH 0.01   /* "at 0.5" */
 #define TARGET_SHARE 0.02 /* tolerance in target deviations: 0.01 for a balanced binary target */
+#define AT_LIMIT 1e-6     /* "at 0 or 1" */
 #define EDGE_SLACK 1e-6   /* of the reach: borders of bins are rounded */
 static const double NATS_TO_BITS = 1.4426950408889634;
 
@@ -185,7 +186,7 @@ static double mean_probability(const pp_sketch *sketch, int class_index, int64_t
 {
     if (sketch->kind == PP_SKETCH_MULTICLASS)
         return mean_of(sketch, SUM_COLUMNS + class_index, rows);
-    double p = mean_of(sketch, SUM_TOP, rows) + mean_of(sketch, SUM_COLUMNS, rows);
+    double p = 0.5 + mean_of(sketch, SUM_TOP, rows) + mean_of(sketch, BINARY_CLAMPED, rows);
     return class_index == 1 ? p : 1 - p;
 }
 
@@ -206,7 +207,7 @@ static void put_shares(const pp_sketch *sketch, int64_t rows, int64_t labelled, 
             fmax(c == 0 ? 0.0 : s->base_error, root(share * (1 - share) / (double)labelled));
     }
     double bits = (entropy_of_mean - mean_of(sketch, SUM_ENTROPY, rows)) * NATS_TO_BITS;
-    s->information = bits > 0 ? bits : 0.0;
+    if (!sketch->brief) s->information = bits > 0 ? bits : 0.0;
     if (labelled == 0) {
         s->base_error = NAN;
         return;
@@ -233,30 +234,66 @@ static void put_binary(const pp_sketch *sketch, int64_t labelled, pp_summary *s)
     s->base_distance = fabs(s->median - base);
 }
 
+/* 1 - L / B of the mean log loss L and B of the class shares. A row's part in the error of the
+ * ratio is (1 - skill) b - l, whose mean is 0; that B is estimated too changes nothing to first
+ * order, as the shares are where it is least. */
+static void put_class_skill(const pp_sketch *sketch, int64_t labelled, pp_summary *s)
+{
+    double n = (double)labelled, loss = 0;
+    for (int c = 0; c < sketch->classes; c++)
+        loss += sum_of(sketch, (int)sketch->class_losses + c);
+    s->log_loss = loss / n;
+    if (!(s->base_loss > 0)) return;
+    s->skill = 1 - s->log_loss / s->base_loss;
+    double squares = sum_of(sketch, SUM_LOG_LOSS_SQUARE), rest = 1 - s->skill;
+    for (int c = 0; c < sketch->classes; c++) {
+        double targets = (double)pp_sketch_targets(sketch, c);
+        double base = targets > 0 ? -log(targets / n) : 0.0;
+        squares += rest * base *
+                   (targets * rest * base - 2 * sum_of(sketch, (int)sketch->class_losses + c));
+    }
+    s->skill_error = root(squares) / n / s->base_loss;
+}
+
+/* Of labels on p: cov / var. */
+static double binary_slope(const pp_sketch *sketch, int64_t rows, double base)
+{
+    double mean = mean_of(sketch, SUM_TOP, rows);
+    double variance = mean_of(sketch, SUM_TOP_SQUARE, rows) - mean * mean;
+    double covariance = mean_of(sketch, BINARY_POSITIVE, rows) - base * mean;
+    return sketch->max > sketch->min && variance > 0 ? covariance / variance : NAN;
+}
+
 static void put_classification(const pp_sketch *sketch, int64_t rows, pp_summary *s)
 {
     int64_t labelled = 0;
     for (int c = 0; c < sketch->classes; c++)
         labelled += pp_sketch_targets(sketch, c);
-    s->mean = mean_of(sketch, SUM_TOP, rows);
-    s->deviation = root(mean_of(sketch, SUM_TOP_SQUARE, rows) - s->mean * s->mean);
+    double from_half = mean_of(sketch, SUM_TOP, rows);
+    bins_view view = main_view(sketch);
+    s->mean = 0.5 + from_half;
+    s->deviation = root(mean_of(sketch, SUM_TOP_SQUARE, rows) - from_half * from_half);
+    s->limit_share = mass_near(&view, 0, AT_LIMIT) + mass_near(&view, 1, AT_LIMIT);
     s->tolerance = HALF_WIDTH;
     put_answers(sketch, rows, labelled, s);
     put_shares(sketch, rows, labelled, s);
     if (sketch->kind == PP_SKETCH_BINARY) put_binary(sketch, labelled, s);
-    s->log_loss = mean_of(sketch, SUM_LOG_LOSS, labelled);
     s->mse = mean_of(sketch, SUM_ERROR, labelled);
-    if (s->base_loss > 0) s->skill = 1 - s->log_loss / s->base_loss;
+    if (!sketch->brief && labelled > 0) put_class_skill(sketch, labelled, s);
+    if (sketch->kind == PP_SKETCH_BINARY && labelled == rows)
+        s->slope = binary_slope(sketch, rows, s->target_mean);
     pp__auc area = pp__sketch_auc(sketch);
     s->auc = area.value;
     s->auc_bound = area.bound;
     s->auc_error = area.error;
+    s->association = area.z;
+    s->association_tests = area.tests;
 }
 
 /* ---- regression ---- */
 
 typedef struct column_moments {
-    double mean, variance, target_mean, target_variance, squared_error, correlation;
+    double mean, variance, target_mean, target_variance, squared_error, covariance, correlation;
 } column_moments;
 
 static column_moments moments_of(const pp_sketch *sketch, int column, int64_t rows, int64_t targets)
@@ -264,22 +301,38 @@ static column_moments moments_of(const pp_sketch *sketch, int column, int64_t ro
     int at = SUM_COLUMNS + column * COLUMN_SUMS;
     double centre = sketch->low + (sketch->high - sketch->low) / 2;
     double p = mean_of(sketch, at + COLUMN_P, rows), t = mean_of(sketch, at + COLUMN_T, targets);
+    double unit = sketch->unit, square = unit * unit;
     column_moments m;
-    m.mean = centre + p;
-    m.variance = not_negative(mean_of(sketch, at + COLUMN_PP, rows) - p * p);
-    m.target_mean = centre + t;
-    m.target_variance = not_negative(mean_of(sketch, at + COLUMN_TT, targets) - t * t);
-    m.squared_error = mean_of(sketch, at + COLUMN_EE, targets);
+    m.mean = centre + unit * p;
+    m.variance = square * not_negative(mean_of(sketch, at + COLUMN_PP, rows) - p * p);
+    m.target_mean = centre + unit * t;
+    m.target_variance = square * not_negative(mean_of(sketch, at + COLUMN_TT, targets) - t * t);
+    m.squared_error = square * mean_of(sketch, at + COLUMN_EE, targets);
     /* E(p - t)^2 = var p + var t - 2 cov + (difference of the means)^2 */
-    double covariance = (m.variance + m.target_variance + (p - t) * (p - t) - m.squared_error) / 2;
+    m.covariance =
+        (m.variance + m.target_variance + square * (p - t) * (p - t) - m.squared_error) / 2;
     double scale = sqrt(m.variance) * sqrt(m.target_variance);
-    m.correlation = scale > 0 && rows == targets ? fmax(-1, fmin(1, covariance / scale)) : NAN;
+    m.correlation = scale > 0 && rows == targets ? fmax(-1, fmin(1, m.covariance / scale)) : NAN;
     return m;
+}
+
+/* Sum over rows of ((1 - skill) (t - mean)^2 - e^2)^2: how the ratio of the two sums errs. */
+static double ratio_squares(const pp_sketch *sketch, int column, int64_t targets, double rest)
+{
+    int at = SUM_COLUMNS + column * COLUMN_SUMS;
+    double n = (double)targets, m = mean_of(sketch, at + COLUMN_T, targets);
+    double tt = sum_of(sketch, at + COLUMN_TT), ttt = sum_of(sketch, at + COLUMN_TTT);
+    double ee = sum_of(sketch, at + COLUMN_EE);
+    double fourth =
+        sum_of(sketch, at + COLUMN_TTTT) - 4 * m * ttt + 6 * m * m * tt - 3 * n * m * m * m * m;
+    double mixed =
+        sum_of(sketch, at + COLUMN_TTEE) - 2 * m * sum_of(sketch, at + COLUMN_TEE) + m * m * ee;
+    return not_negative(rest * rest * fourth - 2 * rest * mixed + sum_of(sketch, at + COLUMN_EEEE));
 }
 
 static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_summary *s)
 {
-    column_moments total = {0, 0, 0, 0, 0, NAN};
+    column_moments total = {0, 0, 0, 0, 0, 0, NAN};
     double r2 = 0;
     int varying = 0;
     for (int c = 0; c < sketch->columns; c++) {
@@ -291,6 +344,8 @@ static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, 
         total.squared_error += m.squared_error / sketch->columns;
         if (isnan(total.correlation) || fabs(m.correlation) > fabs(total.correlation))
             total.correlation = m.correlation;
+        s->association_tests += !isnan(m.correlation);
+        if (sketch->columns == 1 && m.variance > 0) s->slope = m.covariance / m.variance;
         if (!(m.target_variance > 0)) continue;
         r2 += 1 - m.squared_error / m.target_variance;
         s->spread = fmax(s->spread, sqrt(m.variance / m.target_variance));
@@ -303,9 +358,16 @@ static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, 
     s->mse = total.squared_error;
     s->base_loss = total.target_variance;
     s->correlation = total.correlation;
+    /* shuffled, a correlation has variance 1 / (n - 1), whatever the distributions */
+    s->association = isnan(s->correlation) ? 0.0 : s->correlation * sqrt((double)rows - 1);
     if (varying == 0) return;
     s->r2 = r2 / varying;
     s->skill = 1 - s->mse / s->base_loss;
+    double roots = 0;
+    for (int c = 0; c < sketch->columns; c++)
+        roots += sqrt(ratio_squares(sketch, c, targets, 1 - s->skill));
+    double square = sketch->unit * sketch->unit;
+    s->skill_error = square * roots / sketch->columns / (double)targets / s->base_loss;
 }
 
 static void put_regression(const pp_sketch *sketch, int64_t rows, pp_summary *s)
@@ -326,7 +388,7 @@ static pp_summary nothing_known(const pp_sketch *sketch)
 {
     pp_summary s = {
         .shape = {(pp_sketch_kind)sketch->kind, sketch->classes, sketch->columns, sketch->low,
-                  sketch->high},
+                  sketch->high, sketch->brief},
         .rows = sketch->rows,
         .non_finite = sketch->non_finite,
         .out_of_range = sketch->out_of_range,
@@ -349,7 +411,9 @@ static pp_summary nothing_known(const pp_sketch *sketch)
         &s.mse,          &s.mae,
         &s.r2,           &s.correlation,
         &s.base_loss,    &s.skill,
-        &s.answer_share,
+        &s.answer_share, &s.association,
+        &s.slope,        &s.skill_error,
+        &s.limit_share,  &s.cut_share,
     };
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         *unknown[i] = NAN;
@@ -371,6 +435,8 @@ pp_summary pp_sketch_summarise(const pp_sketch *sketch)
         put_regression(sketch, rows, &s);
     else
         put_classification(sketch, rows, &s);
+    if (sketch->raw_cut > 0 && sketch->raw_same + sketch->raw_cut == sketch->raw_rows)
+        s.cut_share = (double)sketch->raw_cut / (double)sketch->raw_rows;
     s.median_mass = mass_near(&view, s.median, s.tolerance);
     if (regression && sketch->columns == 1) s.base_distance = fabs(s.median - s.target_mean);
     return s;

@@ -48,6 +48,7 @@ typedef struct pp__piece {
 
 typedef struct pp__block {
     int64_t first, rows;
+    int lane;
 } pp__block;
 
 struct pp_dataset {

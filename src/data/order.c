@@ -80,7 +80,7 @@ static pp_status make_blocks(pp_dataset *set, pp_error *err)
     for (int l = 0; l < count; l++) {
         for (int64_t at = first[l]; at < first[l + 1]; at += PP_BLOCK_ROWS) {
             int64_t rows = first[l + 1] - at < PP_BLOCK_ROWS ? first[l + 1] - at : PP_BLOCK_ROWS;
-            set->blocks[set->n_blocks++] = (pp__block){at, rows};
+            set->blocks[set->n_blocks++] = (pp__block){at, rows, set->range.first + l};
         }
     }
     PP_CHECK(set->n_blocks <= most);
@@ -212,6 +212,12 @@ int64_t pp_dataset_block(const pp_dataset *set, pp_part part, int64_t block, pp_
     for (int64_t i = 0; i < rows; i++)
         copy_row(set, &set->held, first + i, out, i);
     return rows;
+}
+
+int pp_dataset_block_lane(const pp_dataset *set, int64_t block)
+{
+    PP_CHECK(block >= 0 && block < set->n_blocks);
+    return set->blocks[block].lane;
 }
 
 int64_t pp_dataset_part_rows(const pp_dataset *set, pp_part part)

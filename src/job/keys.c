@@ -364,7 +364,17 @@ static const pp__key training_keys[] = {
 static const pp__group training_group = {
     .keys = training_keys, .n_keys = COUNT(training_keys), .size = sizeof(pp_job_training)};
 
+static const char *const on_collapse_names[] = {
+    [PP_COLLAPSE_WARN] = "warn", [PP_COLLAPSE_STOP] = "stop", NULL};
+
 static const pp__key monitor_keys[] = {
+    {KEY(pp_job_monitor, "enabled", PP__BOOL, enabled), .fallback = "true",
+     .help = "Watch the predictions of training for collapse; the model is the same either way."},
+    {KEY(pp_job_monitor, "alpha", PP__NUMBER, alpha), .fallback = "0.001", BETWEEN(1e-9, 0.5),
+     .help = "Chance of a false alarm in a run."},
+    {KEY(pp_job_monitor, "on_collapse", PP__ENUM, on_collapse), .fallback = "\"warn\"",
+     NAMES(on_collapse_names),
+     .help = "What to do when collapse is called during training: go on, or stop there."},
     {KEY(pp_job_monitor, "log_steps", PP__INT, log_steps), .fallback = "100", AT_LEAST(0),
      .help = "Steps between two step rows in metrics.jsonl; 0: none."},
     {KEY(pp_job_monitor, "evaluate_epochs", PP__NUMBER, evaluate_epochs), .fallback = "1", ABOVE(0),

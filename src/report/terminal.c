@@ -364,7 +364,7 @@ static void put_wrapped(FILE *stream, const char *text, int width)
 
 void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict)
 {
-    int collapse = pp_verdict_is_collapse(verdict->id);
+    int collapse = verdict->collapse;
     fputs("Verdict: ", stream);
     pp__ink_set(stream, style, collapse ? PP__BAD : PP__GOOD);
     fputs(pp_verdict_name(verdict->id), stream);

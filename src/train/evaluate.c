@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "trial_internal.h"
 
 /* Probability of class 1. Losses for real numbers see labels as they are, so a model of labels
@@ -13,33 +15,79 @@ static float binary_probability(const trial *t, const float *p)
     return (value - low) / (high - low);
 }
 
-/* One row as the sketch's columns; a class without an output has probability 0. */
-static void to_columns(trial *t, const float *p, const float *y, float *columns, float *targets)
+/* Rows as the sketch's columns; a class without an output has probability 0. */
+static void to_columns(trial *t, int64_t rows, const row_buffers *b, float *columns)
 {
-    int outputs = (int)t->model->outputs, y_columns = (int)t->info->y_columns;
-    if (t->shape.kind == PP_SKETCH_BINARY) {
-        columns[0] = binary_probability(t, p);
-        return;
+    int outputs = (int)t->model->outputs;
+    for (int64_t i = 0; i < rows; i++) {
+        const float *p = b->p + i * outputs;
+        float *to = columns + i * t->shape.columns;
+        if (t->shape.kind == PP_SKETCH_BINARY) {
+            *to = binary_probability(t, p);
+            continue;
+        }
+        for (int k = 0; k < t->shape.columns; k++)
+            to[k] = k < outputs ? p[k] : 0.0f;
     }
-    for (int k = 0; k < t->shape.columns; k++)
-        columns[k] = k < outputs ? p[k] : 0.0f;
-    if (t->shape.kind != PP_SKETCH_REGRESSION) return;
-    for (int k = 0; k < t->shape.columns; k++)
-        targets[k] = y[y_columns == 1 ? 0 : k];
 }
 
-void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *b)
+/* Every output of a regression has a target. */
+static void to_targets(trial *t, int64_t rows, const row_buffers *b, float *targets)
+{
+    int64_t y_columns = t->info->y_columns, columns = t->shape.columns;
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t k = 0; k < columns; k++)
+            targets[i * columns + k] = b->rows.y[i * y_columns + (y_columns == 1 ? 0 : k)];
+}
+
+double pp__trial_loss(const row_buffers *b, int64_t first, int64_t rows)
+{
+    double sum = 0;
+    for (int64_t i = first; i < first + rows; i++)
+        sum += b->row_loss[i];
+    return sum;
+}
+
+void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *b,
+                      const pp_sum *loss)
 {
     int regression = t->shape.kind == PP_SKETCH_REGRESSION;
-    float *columns = t->sketch_row, *targets = t->sketch_row + t->shape.columns;
+    int clamped =
+        t->job->model.at_prediction == PP_PREDICT_CLAMP && t->model->outputs == t->shape.columns;
     pp_loss_predict(&t->loss, &t->job->model, rows, b->z, b->p);
-    for (int64_t i = 0; i < rows; i++) {
-        const float *y = b->rows.y + i * t->info->y_columns;
-        to_columns(t, b->p + i * t->model->outputs, y, columns, targets);
-        int64_t class_index = regression ? 0 : pp_dataset_class(t->data, y);
-        pp_sketch_add(sketch, b->rows.index[i], columns, regression ? NULL : &class_index,
-                      regression ? targets : NULL, b->row_loss[i]);
-    }
+    to_columns(t, rows, b, t->sketch_p);
+    if (regression) to_targets(t, rows, b, t->sketch_t);
+    for (int64_t i = 0; !regression && i < rows; i++)
+        t->sketch_y[i] = pp_dataset_class(t->data, b->rows.y + i * t->info->y_columns);
+    pp_sketch_add(sketch, &(pp_sketch_rows){.rows = rows,
+                                            .index = b->rows.index,
+                                            .p = t->sketch_p,
+                                            .raw = clamped ? b->z : NULL,
+                                            .y = regression ? NULL : t->sketch_y,
+                                            .t = regression ? t->sketch_t : NULL,
+                                            .loss = loss});
+}
+
+/* The rows that were sketched last, to their lane. */
+static void group_rows(trial *t, int64_t block, int64_t rows)
+{
+    int regression = t->shape.kind == PP_SKETCH_REGRESSION;
+    pp_sketch_rows added = {.rows = rows,
+                            .p = t->sketch_p,
+                            .y = regression ? NULL : t->sketch_y,
+                            .t = regression ? t->sketch_t : NULL};
+    pp_group_add(&t->groups[pp_dataset_block_lane(t->data, block)], &t->shape, &added);
+}
+
+/* Each rank has the groups of its lanes; rank 0 gets them all. */
+static void gather_groups(trial *t)
+{
+    enum { FLOATS = sizeof(pp_group) / sizeof(float) };
+    int64_t *first = t->group_first;
+    for (int r = 0; r < t->ranks; r++)
+        first[r] = FLOATS * pp_lanes_of_rank(t->lanes, r, t->ranks).first;
+    first[t->ranks] = FLOATS * t->lanes;
+    pp_comm_gather_ranges(t->comm, 0, first, (float *)(void *)t->groups);
 }
 
 void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
@@ -47,6 +95,7 @@ void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
     const pp_backend *backend = t->spec->backend;
     row_buffers *b = &t->block;
     int64_t blocks = pp_dataset_blocks(t->data, part);
+    if (part == PP_PART_TRAIN) memset(t->groups, 0, (size_t)t->lanes * sizeof *t->groups);
     for (int64_t i = 0; i < blocks; i++) {
         int64_t rows = pp_dataset_block(t->data, part, i, &b->rows);
         backend->upload(t->device, b->x, b->rows.x,
@@ -55,7 +104,11 @@ void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
         backend->download(t->device, b->z, z, (size_t)(rows * t->model->outputs) * sizeof(float));
         pp_loss_rows(&t->loss, rows, b->z, b->rows.y, b->rows.weight, b->row_loss, NULL,
                      b->scratch);
-        pp__trial_sketch(t, sketch, rows, b);
+        pp_sum loss = {{0}, 0};
+        pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
+        pp__trial_sketch(t, sketch, rows, b, &loss);
+        if (part == PP_PART_TRAIN) group_rows(t, i, rows);
     }
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);
+    if (part == PP_PART_TRAIN) gather_groups(t);
 }

@@ -44,9 +44,10 @@ struct pp_exchange {
     pp_requests *requests;
 
     pp_exchange_step step;
-    int next;       /* bucket to start next, descending; -1: all started */
-    int oldest;     /* highest bucket that is not DONE */
-    pp_sum squares; /* of this rank's slices of the gradient; clipping: of all ranks' */
+    int next;          /* bucket to start next, descending; -1: all started */
+    int oldest;        /* highest bucket that is not DONE */
+    pp_sum squares[2]; /* of this rank's slices of the gradient, all of it and that of matrices;
+                          clipping: of all ranks' */
     float clip_factor;
     double waited;
 };
@@ -242,6 +243,12 @@ static void for_segments(pp_exchange *e, int64_t first, float *g, int64_t state_
     }
 }
 
+static void add_squares(pp_exchange *e, const pp_param *p, double squares)
+{
+    pp_sum_add(&e->squares[0], squares);
+    if (p->n_dims > 1) pp_sum_add(&e->squares[1], squares);
+}
+
 static void finish_segment(pp_exchange *e, const pp_param *p, float *g, float *w, int64_t count,
                            int64_t state_at)
 {
@@ -250,7 +257,7 @@ static void finish_segment(pp_exchange *e, const pp_param *p, float *g, float *w
     e->spec.backend->finish_gradient(e->spec.device, count, (float)e->step.rows, p->l1, p->l2, w,
                                      g);
     if (e->step.want_norm || e->step.clip_norm > 0)
-        pp_sum_add(&e->squares, e->spec.backend->sum_squares(e->spec.device, count, g));
+        add_squares(e, p, e->spec.backend->sum_squares(e->spec.device, count, g));
 }
 
 static void update_segment(pp_exchange *e, const pp_param *p, float *g, float *w, int64_t count,
@@ -320,7 +327,7 @@ void pp_exchange_begin(pp_exchange *e, const pp_exchange_step *step)
 {
     e->step = *step;
     e->next = e->oldest = e->n_buckets - 1;
-    e->squares = (pp_sum){{0}, 0};
+    memset(e->squares, 0, sizeof e->squares);
     e->clip_factor = 1.0f;
     for (int i = 0; i < e->n_buckets; i++)
         e->buckets[i].stage = IDLE;
@@ -341,13 +348,14 @@ static int all_at_least(const pp_exchange *e, stage least)
     return 1;
 }
 
-/* The sum of squares over all ranks: exact, hence the same for any slicing. */
-static pp_sum sum_over_ranks(const pp_exchange *e)
+/* The sums of squares over all ranks: exact, hence the same for any slicing. */
+static void sum_over_ranks(const pp_exchange *e, pp_sum all[2])
 {
-    pp_sum all = e->squares;
-    pp_sum_normalise(&all);
-    pp_comm_sum_i64(e->spec.comm, (int64_t *)&all, sizeof all / sizeof(int64_t));
-    return all;
+    for (int i = 0; i < 2; i++) {
+        all[i] = e->squares[i];
+        pp_sum_normalise(&all[i]);
+    }
+    pp_comm_sum_i64(e->spec.comm, (int64_t *)all, 2 * sizeof *all / sizeof(int64_t));
 }
 
 /* As torch.nn.utils.clip_grad_norm_: the factor is max_norm / (norm + 1e-6), at most 1. */
@@ -355,8 +363,8 @@ static void clip(pp_exchange *e)
 {
     while (!all_at_least(e, REDUCED))
         poll(e);
-    e->squares = sum_over_ranks(e);
-    double factor = e->step.clip_norm / (sqrt(pp_sum_value(&e->squares)) + 1e-6);
+    sum_over_ranks(e, e->squares);
+    double factor = e->step.clip_norm / (sqrt(pp_sum_value(&e->squares[0])) + 1e-6);
     e->clip_factor = factor < 1 ? (float)factor : 1.0f;
     for (int i = e->n_buckets - 1; i >= 0; i--) {
         for (int64_t at = 0; at < slice_size(&e->buckets[i], e->rank); at += PP_BLOCK)
@@ -375,10 +383,12 @@ void pp_exchange_finish(pp_exchange *e)
     e->waited += pp_comm_seconds() - begun;
 }
 
-double pp_exchange_norm(pp_exchange *e)
+double pp_exchange_norm(pp_exchange *e, double *weights)
 {
-    pp_sum all = e->step.clip_norm > 0 ? e->squares : sum_over_ranks(e);
-    return sqrt(pp_sum_value(&all));
+    pp_sum all[2] = {e->squares[0], e->squares[1]};
+    if (e->step.clip_norm <= 0) sum_over_ranks(e, all);
+    if (weights != NULL) *weights = sqrt(pp_sum_value(&all[1]));
+    return sqrt(pp_sum_value(&all[0]));
 }
 
 double pp_exchange_waited(pp_exchange *e)

@@ -347,7 +347,8 @@ pp_status pp__trial_write_verdict(trial *t, const pp_result *result, pp_error *e
 {
     pp_json_writer *writer = pp_json_writer_create(2);
     if (writer == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
-    pp_verdict_write(&result->verdict, &result->all, writer);
+    pp_evidence evidence = pp__trial_evidence(t, result);
+    pp_verdict_write(&result->verdict, &evidence, writer);
     pp_status status = pp_generation_check(t->dir, t->generation, err);
     if (status == PP_OK) status = write_json(t, "verdict.json", writer, err);
     pp_json_writer_destroy(writer);

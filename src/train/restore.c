@@ -14,12 +14,13 @@
 typedef struct progress {
     int64_t step, metrics_bytes, first_bad_step;
     pp_watch watch;
+    pp_history history;
+    pp_summary last_look;
 } progress;
 
 /* What rank 0 puts into a checkpoint. */
 typedef struct freight {
     float *params, *state[2]; /* [model size] */
-    pp_sketch *running;       /* of all ranks */
 } freight;
 
 static const char *const state_name[2] = {"optimizer.state.0", "optimizer.state.1"};
@@ -29,7 +30,6 @@ static void free_freight(freight *f)
     free(f->params);
     free(f->state[0]);
     free(f->state[1]);
-    free(f->running);
 }
 
 /* Collective. f is filled on rank 0 only. */
@@ -37,8 +37,6 @@ static pp_status collect(trial *t, freight *f, pp_error *err)
 {
     size_t bytes = (size_t)t->model->size * sizeof(float);
     int states = pp_update_states(&t->job->optimizer), ok = 1;
-    f->running = pp_sketch_create(&t->shape);
-    ok = f->running != NULL;
     if (t->rank == 0) {
         ok = ok && (f->params = malloc(bytes)) != NULL;
         for (int i = 0; i < states; i++)
@@ -50,9 +48,7 @@ static pp_status collect(trial *t, freight *f, pp_error *err)
     if (t->rank == 0) t->spec->backend->download(t->device, f->params, t->params, bytes);
     for (int i = 0; i < states; i++)
         pp_exchange_gather_state(t->exchange, i, 0, f->state[i]);
-    size_t sketch_bytes = pp_sketch_bytes(&t->shape);
-    memcpy(f->running, t->running, sketch_bytes);
-    pp_comm_merge(t->comm, 0, f->running, sketch_bytes, pp_sketch_merge);
+    pp__trial_gather_running(t);
     return PP_OK;
 }
 
@@ -60,15 +56,17 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
 {
     if (fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0)
         return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
-    progress p = {t->step, ftell(t->metrics), t->first_bad_step, t->watch};
+    progress p = {t->step,  ftell(t->metrics), t->first_bad_step,
+                  t->watch, t->history,        t->last_look};
+    int64_t sketch_bytes = (int64_t)pp_sketch_bytes(&t->brief);
     pp_tensor_note job = {"job", t->identity};
-    pp_tensor tensors[5];
+    pp_tensor tensors[6];
     int n = 0;
     tensors[n++] = (pp_tensor){"params", PP_F32, 1, {t->model->size}, f->params};
     for (int i = 0; i < pp_update_states(&t->job->optimizer); i++)
         tensors[n++] = (pp_tensor){state_name[i], PP_F32, 1, {t->model->size}, f->state[i]};
-    tensors[n++] =
-        (pp_tensor){"running", PP_U8, 1, {(int64_t)pp_sketch_bytes(&t->shape)}, f->running};
+    tensors[n++] = (pp_tensor){"since_epoch", PP_U8, 1, {sketch_bytes}, t->since_epoch};
+    tensors[n++] = (pp_tensor){"since_look", PP_U8, 1, {sketch_bytes}, t->since_look};
     tensors[n++] = (pp_tensor){"progress", PP_U8, 1, {sizeof p}, &p};
     return pp_checkpoint_write(t->dir, t->generation, t->step, t->job->checkpoint.keep, tensors, n,
                                &job, 1, err);
@@ -110,9 +108,12 @@ static pp_status read_progress(trial *t, const pp_tensorfile *file, progress *p,
 {
     const char *job = pp_tensorfile_note(file, "job");
     const pp_tensor *small = wanted(file, "progress", PP_U8, sizeof *p);
-    const pp_tensor *running = wanted(file, "running", PP_U8, (int64_t)pp_sketch_bytes(&t->shape));
+    int64_t bytes = (int64_t)pp_sketch_bytes(&t->brief);
+    const pp_tensor *epoch = wanted(file, "since_epoch", PP_U8, bytes);
+    const pp_tensor *look = wanted(file, "since_look", PP_U8, bytes);
     int states = pp_update_states(&t->job->optimizer);
-    int ok = small != NULL && running != NULL && job != NULL && strcmp(job, t->identity) == 0 &&
+    int ok = small != NULL && epoch != NULL && look != NULL && job != NULL &&
+             strcmp(job, t->identity) == 0 &&
              wanted(file, "params", PP_F32, t->model->size) != NULL;
     for (int i = 0; i < states; i++)
         ok = ok && wanted(file, state_name[i], PP_F32, t->model->size) != NULL;
@@ -123,7 +124,8 @@ static pp_status read_progress(trial *t, const pp_tensorfile *file, progress *p,
             "Pitprop; start again with --overwrite",
             t->dir);
     memcpy(p, small->data, sizeof *p);
-    memcpy(t->running, running->data, pp_sketch_bytes(&t->shape));
+    memcpy(t->since_epoch, epoch->data, (size_t)bytes);
+    memcpy(t->since_look, look->data, (size_t)bytes);
     return PP_OK;
 }
 
@@ -170,6 +172,8 @@ pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err)
             t->step = p.step;
             t->watch = p.watch;
             t->first_bad_step = p.first_bad_step;
+            t->history = p.history;
+            t->last_look = p.last_look;
             status = spread_all(t, file, err);
         }
     }

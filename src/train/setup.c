@@ -147,9 +147,20 @@ static pp_status plan(trial *t, pp_error *err)
     int64_t rows = t->cut[t->range.first + t->range.count] - t->cut[t->range.first], most = 0;
     for (int l = t->range.first; l < t->range.first + t->range.count; l++)
         if (t->cut[l + 1] - t->cut[l] > most) most = t->cut[l + 1] - t->cut[l];
-    t->running = pp_sketch_create(&t->shape);
-    t->sketch_row = PP_ARENA_NEW(t->arena, float, 2 * t->shape.columns);
-    if (t->running == NULL || t->sketch_row == NULL || !take_buffers(t, &t->batch, rows, most, 1) ||
+    t->brief = t->shape;
+    t->brief.brief = 1;
+    t->running = pp_sketch_create(&t->brief);
+    t->since_epoch = pp_sketch_create(&t->brief);
+    t->since_look = pp_sketch_create(&t->brief);
+    t->groups = PP_ARENA_NEW(t->arena, pp_group, t->lanes);
+    t->group_first = PP_ARENA_NEW(t->arena, int64_t, t->ranks + 1);
+    int64_t sketched = rows > PP_BLOCK_ROWS ? rows : PP_BLOCK_ROWS;
+    t->sketch_p = PP_ARENA_NEW(t->arena, float, sketched * t->shape.columns);
+    t->sketch_t = PP_ARENA_NEW(t->arena, float, sketched * t->shape.columns);
+    t->sketch_y = PP_ARENA_NEW(t->arena, int64_t, sketched);
+    if (!t->running || !t->since_epoch || !t->since_look || !t->groups || !t->group_first ||
+        !t->sketch_p || !t->sketch_t || !t->sketch_y ||
+        !take_buffers(t, &t->batch, rows, most, 1) ||
         !take_buffers(t, &t->block, PP_BLOCK_ROWS, PP_BLOCK_ROWS, 0))
         return pp_fail(err, PP_E_MEMORY, "no memory for the rows of a batch");
     return PP_OK;
@@ -201,6 +212,8 @@ void pp__trial_release(trial *t)
         backend->close(t->device);
     }
     free(t->running);
+    free(t->since_epoch);
+    free(t->since_look);
     free(t->resolved);
     free(t->identity);
     pp_dataset_close(t->data);

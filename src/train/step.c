@@ -26,12 +26,12 @@ static void losses(trial *t, const float *z, pp_sum *sum)
 {
     row_buffers *b = &t->batch;
     int64_t outputs = t->model->outputs, first = 0;
-    for (int l = 0; l < t->range.count; first += t->lane_rows[l++])
+    for (int l = 0; l < t->range.count; first += t->lane_rows[l++]) {
         pp_loss_rows(&t->loss, t->lane_rows[l], z + first * outputs,
                      b->rows.y + first * t->info->y_columns, b->rows.weight + first,
                      b->row_loss + first, b->dz + first * outputs, b->scratch);
-    for (int64_t i = 0; i < first; i++)
-        pp_sum_add(sum, b->row_loss[i]);
+        pp_sum_add(sum, pp__trial_loss(b, first, t->lane_rows[l]));
+    }
 }
 
 static int bits_of(const trial *t, const pp_sum *loss)
@@ -45,9 +45,8 @@ static int bits_of(const trial *t, const pp_sum *loss)
 }
 
 /* Collective. */
-static void write_step_row(trial *t, pp_sum *loss, double rows, double lr)
+static void write_step_row(trial *t, pp_sum *loss, double rows, double lr, double norm)
 {
-    double norm = pp_exchange_norm(t->exchange);
     pp_sum_normalise(loss);
     pp_comm_sum_i64(t->comm, (int64_t *)loss, sizeof *loss / sizeof(int64_t));
     t->last_loss = pp_sum_value(loss) / rows;
@@ -75,6 +74,7 @@ int pp__trial_step(trial *t)
     row_buffers *b = &t->batch;
     int64_t every = t->job->monitor.log_steps;
     int logged = every > 0 && (t->step + 1) % every == 0;
+    int looked = pp__trial_look_is_due(t, t->step + 1);
     double lr = pp_schedule_lr(t->job, &t->watch, t->step, t->steps, t->steps_per_epoch);
     int64_t mine;
     double rows = rows_to_batch(t, &mine);
@@ -85,12 +85,12 @@ int pp__trial_step(trial *t)
     backend->download(t->device, b->z, z, bytes);
     losses(t, b->z, &loss);
     backend->upload(t->device, b->dz_device, b->dz, bytes);
-    pp__trial_sketch(t, t->running, mine, b);
+    if (t->job->monitor.enabled) pp__trial_sketch(t, t->running, mine, b, &loss);
 
     pp_exchange_step step = {.update = pp_update_at(&t->job->optimizer, lr, t->step),
                              .rows = rows,
                              .clip_norm = t->job->training.clip_norm,
-                             .want_norm = logged};
+                             .want_norm = logged || looked};
     pp_comm_start_or(t->comm, bits_of(t, &loss));
     pp_exchange_begin(t->exchange, &step);
     pp_pass_backward(t->pass, t->params, b->x, b->dz_device, pp_exchange_gradients(t->exchange),
@@ -101,7 +101,10 @@ int pp__trial_step(trial *t)
     t->watch_time.exchange += pp_exchange_waited(t->exchange);
     t->watch_time.rows += (int64_t)rows;
     t->trained_rows += rows;
-    if (logged) write_step_row(t, &loss, rows, lr);
+    if (logged || looked) {
+        double norm = pp_exchange_norm(t->exchange, &t->gradient);
+        if (logged) write_step_row(t, &loss, rows, lr, norm);
+    }
     t->step++;
     return bits;
 }

@@ -61,20 +61,21 @@ static void log_epoch(trial *t, double epoch, const pp_summary *s)
 /* An epoch row: training predictions as they passed, and the evaluation. Collective. */
 static void write_epoch_row(trial *t, const pp_summary *evaluation, double lr)
 {
-    pp_comm_merge(t->comm, 0, t->running, pp_sketch_bytes(&t->shape), pp_sketch_merge);
+    pp__trial_gather_running(t);
     pp_json_writer *row = t->rank == 0 ? pp_json_writer_create(0) : NULL;
     double epoch = (double)t->step / (double)t->steps_per_epoch;
     const char *key = watched_part(t) == PP_PART_VALIDATION ? "validation" : "evaluation";
     if (row != NULL) {
-        pp_summary running = pp_sketch_summarise(t->running);
+        pp_summary running = pp_sketch_summarise(t->since_epoch);
+        pp_sketch_clear(t->since_epoch);
         pp_json_begin_object(row, NULL);
         pp_json_put_string(row, "type", "epoch");
         pp_json_put_number(row, "epoch", epoch);
         pp_json_put_int(row, "step", t->step);
         pp_json_put_number(row, "lr", lr);
-        put_summary(row, "train", &running);
+        if (running.rows > 0) put_summary(row, "train", &running);
         put_summary(row, key, evaluation);
-        t->last_loss = running.loss;
+        if (running.rows > 0) t->last_loss = running.loss;
     }
     pp__trial_timing(t, row);
     if (row != NULL) {
@@ -83,7 +84,6 @@ static void write_epoch_row(trial *t, const pp_summary *evaluation, double lr)
         pp_json_writer_destroy(row);
         log_epoch(t, epoch, evaluation);
     }
-    pp_sketch_clear(t->running);
 }
 
 /* Collective. */
@@ -140,13 +140,16 @@ static pp_status train(trial *t, int *stopped, pp_error *err)
     int64_t save_steps = steps_in(t, c->every_epochs);
     int64_t watch_steps = steps_in(t, t->job->monitor.evaluate_epochs);
     pp_status status = PP_OK;
+    int collapsed = t->history.called > 0 && t->job->monitor.on_collapse == PP_COLLAPSE_STOP;
     t->begun = t->watch_time.begun = t->last_save = pp_comm_seconds();
     t->last_loss = NAN;
     while (status == PP_OK && !*stopped && t->step < t->steps &&
-           !pp_watch_stops(&t->watch, t->job)) {
+           !pp_watch_stops(&t->watch, t->job) && !collapsed) {
         int bits = pp__trial_step(t);
         note_non_finite(t, bits);
-        if (is_due(t->step, watch_steps) || t->step == t->steps) status = watch(t, err);
+        if (pp__trial_look_is_due(t, t->step)) collapsed = pp__trial_look(t);
+        if (is_due(t->step, watch_steps) || t->step == t->steps || collapsed)
+            status = watch(t, err);
         *stopped = (bits & BIT_STOP) != 0;
         if (status == PP_OK && (*stopped || bits & BIT_SAVE || is_due(t->step, c->every_steps) ||
                                 is_due(t->step, save_steps)))
@@ -177,7 +180,7 @@ static pp_status record_result(trial *t, pp_result *result, pp_error *err)
     return status;
 }
 
-/* The final weights on every row: training and held-out rows apart, and together for the verdict.
+/* The final weights on every row: training and held-out rows apart, and together in the picture.
  */
 static pp_status conclude(trial *t, pp_result *result, pp_error *err)
 {
@@ -187,8 +190,9 @@ static pp_status conclude(trial *t, pp_result *result, pp_error *err)
         status = evaluate(t, PP_PART_VALIDATION, &held_out, &result->validation, err);
     if (status == PP_OK && t->rank == 0) {
         if (held_out != NULL) pp_sketch_merge(result->sketch, held_out, pp_sketch_bytes(&t->shape));
-        result->all = pp_sketch_summarise(result->sketch);
-        result->verdict = pp_verdict_of(&result->all);
+        result->split = pp_groups_compare(t->groups, t->lanes, result->train.tolerance);
+        pp_evidence evidence = pp__trial_evidence(t, result);
+        result->verdict = pp_verdict_of(&evidence);
         status = record_result(t, result, err);
     }
     free(held_out);
@@ -228,6 +232,7 @@ static void fill_result(const trial *t, pp_result *result)
 {
     result->steps = t->step;
     result->first_bad_step = t->first_bad_step;
+    result->called_step = t->history.called_step;
     result->train_rows = pp_dataset_part_rows(t->data, PP_PART_TRAIN);
     result->validation_rows = t->info->validation_rows;
     result->seconds = pp_comm_seconds() - t->begun;

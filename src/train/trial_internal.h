@@ -51,13 +51,22 @@ typedef struct trial {
     row_buffers batch, block;
 
     pp_sketch_shape shape;
-    pp_sketch *running; /* training predictions of this rank since the last epoch row */
-    float *sketch_row;  /* [2, columns]: predictions and targets of a row */
+    pp_sketch_shape brief; /* the same without logarithms */
+    pp_sketch
+        *running; /* training predictions of this rank since they were last brought together */
+    pp_sketch *since_epoch, *since_look; /* of all ranks; rank 0 */
+    int64_t *group_first;                /* [ranks + 1] scratch */
+    pp_group *groups;                    /* [lanes] of an evaluation of the training rows */
+    double gradient;                     /* norm of the weights' gradient, where a look is due */
+    float *sketch_p, *sketch_t; /* [rows of a batch or block, columns] on their way to a sketch */
+    int64_t *sketch_y;          /* [rows of a batch or block] */
 
     /* progress: what a checkpoint restores */
     int64_t step, steps, steps_per_epoch;
     pp_watch watch;
     int64_t first_bad_step;
+    pp_history history;   /* rank 0 */
+    pp_summary last_look; /* rank 0 */
 
     /* the run directory; rank 0 only */
     const char *dir;
@@ -79,10 +88,23 @@ pp_status pp__trial_load(trial *t, pp_error *err);
 void pp__trial_release(trial *t);
 
 /* ---- evaluate.c ---- */
-/* Adds rows with their outputs z (host) to a sketch, as probabilities or predictions. */
-void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *buffers);
+/* Adds rows with their outputs z (host) to a sketch, as probabilities or predictions; loss: the sum
+ * of their losses. */
+void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *buffers,
+                      const pp_sum *loss);
+/* Sum of row losses in row order: of a lane's rows or a block's, which the job alone decides. */
+double pp__trial_loss(const row_buffers *buffers, int64_t first, int64_t rows);
 /* Collective: the whole part with fixed weights; merged into sketch on rank 0. */
 void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch);
+
+/* ---- monitor.c: predictions of training on their way to rank 0, and looks at them ---- */
+/* Collective: this rank's rows join those of the others. */
+void pp__trial_gather_running(trial *t);
+int pp__trial_look_is_due(const trial *t, int64_t step);
+/* Collective. Returns whether the run is to stop for what was seen. */
+int pp__trial_look(trial *t);
+/* What the verdict of a result rests on. Rank 0. */
+pp_evidence pp__trial_evidence(const trial *t, const pp_result *result);
 
 /* ---- step.c ---- */
 enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4 };

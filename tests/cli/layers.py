@@ -19,7 +19,7 @@ LAYERS = {
     "convert": "import",
     "data": "lanes dataset",
     "model": "model loss schedule",
-    "collapse": "sketch verdict",
+    "collapse": "groups sketch verdict",
     "train": "exchange checkpoint trial predict",
     "report": "report",
     "cli": "",

@@ -39,12 +39,12 @@ SHORTER = {
 
 def same_answer_to_all(case, verdict, final):
     case.assertIs(verdict["collapse"], True)
-    case.assertEqual(verdict["evidence"]["classes_predicted"], 1)
+    case.assertEqual(verdict["evidence"]["train"]["classes_predicted"], 1)
 
 
 def always_one(case, verdict, final):
     same_answer_to_all(case, verdict, final)
-    case.assertEqual((verdict["evidence"]["min"], verdict["evidence"]["max"]), (1, 1))
+    case.assertEqual((verdict["evidence"]["train"]["min"], verdict["evidence"]["train"]["max"]), (1, 1))
 
 
 def no_loss(case, verdict, final):
@@ -53,12 +53,12 @@ def no_loss(case, verdict, final):
 
 
 def never_negative(case, verdict, final):
-    case.assertGreaterEqual(verdict["evidence"]["min"], 0)
+    case.assertGreaterEqual(verdict["evidence"]["train"]["min"], 0)
 
 
 def at_most_one(case, verdict, final):
     never_negative(case, verdict, final)
-    case.assertLessEqual(verdict["evidence"]["max"], 1)
+    case.assertLessEqual(verdict["evidence"]["train"]["max"], 1)
 
 
 def far_below_the_targets(case, verdict, final):
@@ -138,7 +138,7 @@ class RealCases(support.Case):
         if not paths:
             self.assertEqual(result.warnings, [])
         verdict = support.read_json(f"{run}/verdict.json")
-        self.assertEqual(verdict["evidence"]["non_finite"], 0)
+        self.assertEqual(verdict["evidence"]["train"]["non_finite"], 0)
         BY_CONSTRUCTION.get(name, lambda *_: None)(self, verdict, support.metrics(run, "final")[0])
 
 

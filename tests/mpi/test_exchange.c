@@ -257,7 +257,7 @@ static void check_step(bench *b, int step)
     step_reference(b, step);
     CU_ASSERT_TRUE(same_floats(b, b->params, b->all_params, "params"));
     if (b->s->want_norm || b->s->clip_norm > 0)
-        CU_ASSERT_EQUAL(pp_exchange_norm(b->exchange), b->norm);
+        CU_ASSERT_EQUAL(pp_exchange_norm(b->exchange, NULL), b->norm);
 }
 
 /* ---- settings ---- */
@@ -382,7 +382,7 @@ static void test_nan(void)
     b.bad = param_named(b.model, "layers.3.weight")->offset + 7;
     step_exchange(&b, 0);
     step_reference(&b, 0);
-    CU_ASSERT_TRUE(isnan(pp_exchange_norm(b.exchange)));
+    CU_ASSERT_TRUE(isnan(pp_exchange_norm(b.exchange, NULL)));
     for (int64_t i = 0; i < b.model->size; i++)
         spoilt += isnan(b.params[i]) != 0;
     CU_ASSERT_EQUAL(spoilt, 1);

@@ -1,4 +1,5 @@
 #define _XOPEN_SOURCE 700 /* pseudo-terminals */
+#include "support/sketch_rows.h"
 #include "support/test.h"
 
 #include <fcntl.h>
@@ -81,13 +82,13 @@ static const char *line_of(const char *bytes, const char *label, char *line, siz
 /* 1000 rows: 700 near 0.1, 299 near 0.8 and one at 0.95; base rate 0.3. */
 static pp_sketch *binary_sketch(void)
 {
-    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     for (int64_t i = 0; i < 1000; i++) {
         int64_t y = i >= 700;
         float p = i == 999 ? 0.96f : y ? 0.8f : 0.1f;
         p += (float)(i % 7) * 0.002f;
-        pp_sketch_add(sketch, i, &p, &y, NULL, 0.5);
+        sketch_row(sketch, i, &p, &y, NULL, 0.5);
     }
     return sketch;
 }
@@ -149,13 +150,13 @@ static void width_and_colour_are_respected(void)
 /* `classes` classes; all answers are class 1, targets evenly spread. */
 static pp_sketch *class_sketch(int classes)
 {
-    pp_sketch_shape shape = {PP_SKETCH_MULTICLASS, classes, classes, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_MULTICLASS, classes, classes, 0, 0, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     float *p = calloc((size_t)classes, sizeof *p);
     p[1] = 1;
     for (int64_t i = 0; i < 100 * classes; i++) {
         int64_t y = i % classes;
-        pp_sketch_add(sketch, i, p, &y, NULL, 1);
+        sketch_row(sketch, i, p, &y, NULL, 1);
     }
     free(p);
     return sketch;
@@ -192,11 +193,11 @@ static void many_classes_are_cut(void)
 
 static pp_sketch *regression_sketch(double low, double high, double scale)
 {
-    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 1, low, high};
+    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 1, low, high, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     for (int64_t i = 0; i <= 1000; i++) {
         float t = (float)(low + (high - low) * (double)i / 1000), p = (float)((double)t * scale);
-        pp_sketch_add(sketch, i, &p, NULL, &t, 0.1);
+        sketch_row(sketch, i, &p, NULL, &t, 0.1);
     }
     return sketch;
 }
@@ -237,9 +238,9 @@ static void regression_histogram(void)
 
 static void shapes_without_rows(void)
 {
-    pp_sketch_shape shapes[] = {{PP_SKETCH_BINARY, 2, 1, 0, 0},
-                                {PP_SKETCH_MULTICLASS, 3, 3, 0, 0},
-                                {PP_SKETCH_REGRESSION, 0, 1, 0, 1}};
+    pp_sketch_shape shapes[] = {{PP_SKETCH_BINARY, 2, 1, 0, 0, 0},
+                                {PP_SKETCH_MULTICLASS, 3, 3, 0, 0, 0},
+                                {PP_SKETCH_REGRESSION, 0, 1, 0, 1, 0}};
     for (size_t i = 0; i < 3; i++) {
         pp_sketch *sketch = pp_sketch_create(shapes + i);
         text *t = distribution(sketch, UNICODE);
@@ -252,7 +253,7 @@ static void shapes_without_rows(void)
         pp_report_metrics(t->stream, PLAIN, "held-out rows", &s);
         CU_ASSERT_STRING_EQUAL(text_close(t), "held-out rows: 0\n");
         text_free(t);
-        pp_sketch_add(sketch, 5, (float[]){NAN, NAN, NAN}, NULL, NULL, 0);
+        sketch_row(sketch, 5, (float[]){NAN, NAN, NAN}, NULL, NULL, 0);
         t = distribution(sketch, PLAIN);
         CU_ASSERT(strstr(t->bytes, "1 rows (1 not finite, left out)") != NULL);
         text_free(t);
@@ -289,7 +290,7 @@ static void metrics_are_those_that_apply(void)
     pp_sketch_clear(one);
     int64_t y = 1;
     for (int64_t i = 0; i < 10; i++)
-        pp_sketch_add(one, i, (float[]){0, 1, 0}, &y, NULL, 0);
+        sketch_row(one, i, (float[]){0, 1, 0}, &y, NULL, 0);
     t = metrics(one);
     CU_ASSERT(strstr(t->bytes, "skill") == NULL && strstr(t->bytes, "AUC") == NULL);
     CU_ASSERT(strstr(t->bytes, "accuracy") != NULL && strstr(t->bytes, "-0.0") == NULL);
@@ -298,9 +299,10 @@ static void metrics_are_those_that_apply(void)
 
 static void verdict_is_wrapped(void)
 {
-    pp_verdict v = {PP_VERDICT_AT_HALF,
-                    "98.7% of 60000 predictions lie within 0.01 of 0.5; they carry "
-                    "0.0004 bits about the inputs, and so on"};
+    pp_verdict v = {.id = PP_VERDICT_AT_HALF,
+                    .collapse = 1,
+                    .sentence = "98.7% of 60000 predictions lie within 0.01 of 0.5; they carry "
+                                "0.0004 bits about the inputs, and so on"};
     text *t = text_open();
     pp_style narrow = {0, 0, 0, 44};
     pp_report_verdict(t->stream, narrow, &v);
@@ -310,6 +312,7 @@ static void verdict_is_wrapped(void)
     CU_ASSERT(strstr(t->bytes, "and so on\n") != NULL);
     text_free(t);
     v.id = PP_VERDICT_HEALTHY;
+    v.collapse = 0;
     t = text_open();
     pp_report_verdict(t->stream, (pp_style){1, 1, 1, 80}, &v);
     text_close(t);

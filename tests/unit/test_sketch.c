@@ -1,3 +1,4 @@
+#include "support/sketch_rows.h"
 #include "support/test.h"
 
 #include <math.h>
@@ -39,7 +40,7 @@ static table classification(int classes, int64_t rows, double signal, double noi
 {
     int binary = classes == 2;
     pp_sketch_shape shape = {binary ? PP_SKETCH_BINARY : PP_SKETCH_MULTICLASS, classes,
-                             binary ? 1 : classes, 0, 0};
+                             binary ? 1 : classes, 0, 0, 0};
     table d = make_table(shape, rows);
     for (int64_t i = 0; i < rows; i++) {
         double u = pp_rng_uniform(source(1), (uint64_t)i);
@@ -58,7 +59,7 @@ static table classification(int classes, int64_t rows, double signal, double noi
 
 static table regression(int columns, int64_t rows)
 {
-    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, columns, 90, 130};
+    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, columns, 90, 130, 0};
     table d = make_table(shape, rows);
     for (int64_t i = 0; i < rows * columns; i++) {
         double t = 110 + 5 * pp_rng_normal(source(3), (uint64_t)i);
@@ -76,8 +77,8 @@ static double row_loss(int64_t row)
 static void add_row(pp_sketch *sketch, const table *d, int64_t row)
 {
     int classes = d->shape.classes > 0;
-    pp_sketch_add(sketch, row, d->p + row * d->shape.columns, classes ? d->y + row : NULL,
-                  classes ? NULL : d->t + row * d->shape.columns, row_loss(row));
+    sketch_row(sketch, row, d->p + row * d->shape.columns, classes ? d->y + row : NULL,
+               classes ? NULL : d->t + row * d->shape.columns, row_loss(row));
 }
 
 static pp_sketch *sketch_of(const table *d)
@@ -189,13 +190,13 @@ static void cleared_is_as_created(void)
 
 static void zeros_of_either_sign_are_one(void)
 {
-    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
     size_t bytes = pp_sketch_bytes(&shape);
     pp_sketch *a = pp_sketch_create(&shape), *b = pp_sketch_create(&shape);
     static const float zeros[] = {0.0f, -0.0f};
     for (int64_t i = 0; i < 2; i++) {
-        pp_sketch_add(a, i, zeros + i, NULL, NULL, 0);
-        pp_sketch_add(b, i, zeros + 1 - i, NULL, NULL, 0);
+        sketch_row(a, i, zeros + i, NULL, NULL, 0);
+        sketch_row(b, i, zeros + 1 - i, NULL, NULL, 0);
     }
     CU_ASSERT(memcmp(a, b, bytes) == 0);
     free(a);
@@ -344,34 +345,34 @@ static void auc_bound_is_honest_about_ties(void)
 
 static void log_loss_normalises_and_clamps(void)
 {
-    pp_sketch_shape shape = {PP_SKETCH_MULTICLASS, 2, 2, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_MULTICLASS, 2, 2, 0, 0, 0};
     pp_sketch *s = pp_sketch_create(&shape);
     int64_t y[] = {0, 1};
-    pp_sketch_add(s, 0, (float[]){0.2f, 0.6f}, y, NULL, 0); /* sums to 0.8: 0.25 and 0.75 */
+    sketch_row(s, 0, (float[]){0.2f, 0.6f}, y, NULL, 0); /* sums to 0.8: 0.25 and 0.75 */
     CU_ASSERT(close_to(pp_sketch_summarise(s).log_loss, log(4), 1e-6));
     pp_sketch_clear(s);
-    pp_sketch_add(s, 0, (float[]){-0.5f, 0.6f}, y, NULL, 0); /* cannot be normalised */
+    sketch_row(s, 0, (float[]){-0.5f, 0.6f}, y, NULL, 0); /* cannot be normalised */
     CU_ASSERT(close_to(pp_sketch_summarise(s).log_loss, -log(1e-7), 1e-9));
     CU_ASSERT(pp_sketch_summarise(s).out_of_range == 1);
     pp_sketch_clear(s);
-    pp_sketch_add(s, 0, (float[]){0, 0}, y + 1, NULL, 0);
+    sketch_row(s, 0, (float[]){0, 0}, y + 1, NULL, 0);
     CU_ASSERT(close_to(pp_sketch_summarise(s).log_loss, -log(1e-7), 1e-9));
     CU_ASSERT(pp_sketch_summarise(s).out_of_range == 0);
     pp_sketch_clear(s);
-    pp_sketch_add(s, 0, (float[]){0, 1}, y + 1, NULL, 0);
+    sketch_row(s, 0, (float[]){0, 1}, y + 1, NULL, 0);
     CU_ASSERT(close_to(pp_sketch_summarise(s).log_loss * 1e7, 1, 1e-6));
     free(s);
 }
 
 static void binary_out_of_range_is_clamped(void)
 {
-    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     int64_t y[] = {0, 1};
     float p[] = {-2.0f, 3.0f, 0.25f};
-    pp_sketch_add(sketch, 0, p, y, NULL, 0);
-    pp_sketch_add(sketch, 1, p + 1, y, NULL, 0);
-    pp_sketch_add(sketch, 2, p + 2, y + 1, NULL, 0);
+    sketch_row(sketch, 0, p, y, NULL, 0);
+    sketch_row(sketch, 1, p + 1, y, NULL, 0);
+    sketch_row(sketch, 2, p + 2, y + 1, NULL, 0);
     pp_summary s = pp_sketch_summarise(sketch);
     CU_ASSERT(s.out_of_range == 2);
     CU_ASSERT(s.min == -2 && s.max == 3 && close_to(s.mean, 1.25 / 3, 1e-12));
@@ -421,13 +422,13 @@ static void metrics_of_regression(void)
 
 static void masses_count_what_is_near(void)
 {
-    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     static const float values[] = {0.495f,  0.505f,  0.4901f, 0.4899f,
                                    0.5101f, 0.2501f, 0.999f,  0.2481f};
     for (int64_t i = 0; i < 8; i++) {
         int64_t y = i < 2;
-        pp_sketch_add(sketch, i, values + i, &y, NULL, 0);
+        sketch_row(sketch, i, values + i, &y, NULL, 0);
     }
     pp_summary s = pp_sketch_summarise(sketch);
     CU_ASSERT(close_to(s.half_mass, 3.0 / 8, 1e-12));
@@ -441,16 +442,16 @@ static void masses_count_what_is_near(void)
 static void a_constant_is_known_exactly(void)
 {
     static const float values[] = {0, 0.1f, 0.3333f, 0.5f, 0.75f, 1, 0.0001f};
-    pp_sketch_shape binary = {PP_SKETCH_BINARY, 2, 1, 0, 0},
-                    line = {PP_SKETCH_REGRESSION, 0, 1, 0, 1};
+    pp_sketch_shape binary = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0},
+                    line = {PP_SKETCH_REGRESSION, 0, 1, 0, 1, 0};
     for (size_t v = 0; v < 7; v++) {
         pp_sketch *a = pp_sketch_create(&binary), *b = pp_sketch_create(&line);
         float far = values[v] * 1000 - 100;
         for (int64_t i = 0; i < 50; i++) {
             int64_t y = i == 0;
             float t = (float)(i % 2);
-            pp_sketch_add(a, i, values + v, &y, NULL, 0);
-            pp_sketch_add(b, i, &far, NULL, &t, 0);
+            sketch_row(a, i, values + v, &y, NULL, 0);
+            sketch_row(b, i, &far, NULL, &t, 0);
         }
         pp_summary s = pp_sketch_summarise(a), r = pp_sketch_summarise(b);
         CU_ASSERT(s.median == (double)values[v] && s.median_mass == 1.0);
@@ -490,12 +491,12 @@ static void histogram_fits_the_data(void)
 
 static void ties_have_one_answer(void)
 {
-    pp_sketch_shape three = {PP_SKETCH_MULTICLASS, 3, 3, 0, 0},
-                    two = {PP_SKETCH_BINARY, 2, 1, 0, 0};
+    pp_sketch_shape three = {PP_SKETCH_MULTICLASS, 3, 3, 0, 0, 0},
+                    two = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
     pp_sketch *a = pp_sketch_create(&three), *b = pp_sketch_create(&two);
     int64_t y = 1;
-    pp_sketch_add(a, 0, (float[]){0.2f, 0.4f, 0.4f}, &y, NULL, 0);
-    pp_sketch_add(b, 0, (float[]){0.5f}, &y, NULL, 0);
+    sketch_row(a, 0, (float[]){0.2f, 0.4f, 0.4f}, &y, NULL, 0);
+    sketch_row(b, 0, (float[]){0.5f}, &y, NULL, 0);
     CU_ASSERT(pp_sketch_answers(a, 1) == 1 && pp_sketch_answers(b, 1) == 1);
     free(a);
     free(b);
@@ -522,8 +523,8 @@ static void non_finite_rows_touch_nothing_else(void)
 {
     table d = classification(3, 300, 1, 1);
     pp_sketch *clean = sketch_of(&d), *dirty = sketch_of(&d);
-    pp_sketch_add(dirty, 900, (float[]){0.1f, NAN, 0.2f}, d.y, NULL, NAN);
-    pp_sketch_add(dirty, 500, (float[]){0.1f, 0.1f, -INFINITY}, d.y, NULL, 1);
+    sketch_row(dirty, 900, (float[]){0.1f, NAN, 0.2f}, d.y, NULL, 0);
+    sketch_row(dirty, 500, (float[]){0.1f, 0.1f, -INFINITY}, d.y, NULL, 0);
     pp_summary a = pp_sketch_summarise(clean), b = pp_sketch_summarise(dirty);
     CU_ASSERT(b.rows == 302 && b.non_finite == 2 && b.first_non_finite_row == 500);
     CU_ASSERT(a.non_finite == 0 && a.first_non_finite_row == -1);
@@ -545,8 +546,8 @@ static void labels_outside_are_counted_and_left_out(void)
     int64_t outside[] = {2, -1, INT64_MIN};
     float p = 0.9f;
     for (int64_t i = 0; i < 3; i++)
-        pp_sketch_add(sketch, 1000 + i, &p, outside + i, NULL, 0);
-    pp_sketch_add(sketch, 2000, &p, NULL, NULL, 0);
+        sketch_row(sketch, 1000 + i, &p, outside + i, NULL, 0);
+    sketch_row(sketch, 2000, &p, NULL, NULL, 0);
     pp_summary s = pp_sketch_summarise(sketch);
     CU_ASSERT(s.rows == 404 && s.label_outside == 3);
     CU_ASSERT(s.accuracy == before.accuracy && s.log_loss == before.log_loss);
@@ -559,10 +560,10 @@ static void labels_outside_are_counted_and_left_out(void)
 
 static void empty_says_nothing(void)
 {
-    pp_sketch_shape shapes[] = {{PP_SKETCH_BINARY, 2, 1, 0, 0},
-                                {PP_SKETCH_MULTICLASS, 3, 3, 0, 0},
-                                {PP_SKETCH_REGRESSION, 0, 2, 0, 1},
-                                {PP_SKETCH_REGRESSION, 0, 1, 5, 5}};
+    pp_sketch_shape shapes[] = {{PP_SKETCH_BINARY, 2, 1, 0, 0, 0},
+                                {PP_SKETCH_MULTICLASS, 3, 3, 0, 0, 0},
+                                {PP_SKETCH_REGRESSION, 0, 2, 0, 1, 0},
+                                {PP_SKETCH_REGRESSION, 0, 1, 5, 5, 0}};
     for (size_t i = 0; i < 4; i++) {
         pp_sketch *sketch = pp_sketch_create(shapes + i);
         pp_summary s = pp_sketch_summarise(sketch);
@@ -575,10 +576,10 @@ static void empty_says_nothing(void)
 
 static void predictions_without_targets(void)
 {
-    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 1, 0, 10};
+    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 1, 0, 10, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
     for (int64_t i = 0; i < 10; i++)
-        pp_sketch_add(sketch, i, &(float){(float)i}, NULL, NULL, 0);
+        sketch_row(sketch, i, &(float){(float)i}, NULL, NULL, 0);
     pp_summary s = pp_sketch_summarise(sketch);
     CU_ASSERT(close_to(s.mean, 4.5, 1e-12) && close_to(s.deviation, sqrt(8.25), 1e-12));
     CU_ASSERT(isnan(s.target_mean) && isnan(s.target_deviation) && isnan(s.mse) && isnan(s.mae));
@@ -599,17 +600,17 @@ static void one_class_of_targets_has_no_skill(void)
 
 static void many_classes_stay_bounded(void)
 {
-    pp_sketch_shape ten = {PP_SKETCH_MULTICLASS, 10, 10, 0, 0},
-                    many = {PP_SKETCH_MULTICLASS, 1000, 1000, 0, 0};
+    pp_sketch_shape ten = {PP_SKETCH_MULTICLASS, 10, 10, 0, 0, 0},
+                    many = {PP_SKETCH_MULTICLASS, 1000, 1000, 0, 0, 0};
     CU_ASSERT(pp_sketch_bytes(&ten) < 600000);
     CU_ASSERT(pp_sketch_bytes(&many) < 4000000);
     pp_sketch *sketch = pp_sketch_create(&many);
     float *p = calloc(1000, sizeof *p);
     int64_t y = 999;
     p[999] = 1;
-    pp_sketch_add(sketch, 0, p, &y, NULL, 0);
+    sketch_row(sketch, 0, p, &y, NULL, 0);
     y = 0;
-    pp_sketch_add(sketch, 1, p, &y, NULL, 0);
+    sketch_row(sketch, 1, p, &y, NULL, 0);
     pp_summary s = pp_sketch_summarise(sketch);
     CU_ASSERT(s.accuracy == 0.5 && s.classes_present == 2 && s.classes_predicted == 1);
     CU_ASSERT(pp_sketch_confusion(sketch, 999, 999) == 1);

@@ -1,0 +1,48 @@
+/* What the predicates ask about predictions, for this folder only. */
+#ifndef PITPROP_COLLAPSE_FACTS_H
+#define PITPROP_COLLAPSE_FACTS_H
+
+#include "pitprop/verdict.h"
+
+enum { PP__FEW_ROWS = 20 }; /* below, only what needs no statistics is said */
+
+#define PP__SAME_MASS 0.98    /* this share of rows at one value is "every prediction" */
+#define PP__SAME_SPREAD 0.02  /* or this deviation, in units of the targets' */
+#define PP__USEFUL_SKILL 0.05 /* beyond what predictions within the tolerance could earn */
+#define PP__USEFUL_AUC 0.05   /* an AUC nearer to 1/2 is not worth having */
+#define PP__USEFUL_R 0.1      /* nor a correlation nearer to 0 */
+#define PP__GOOD_AUC 0.1 /* an AUC or a correlation beyond these tells inputs apart, however bad   \
+                          */
+#define PP__GOOD_R 0.3   /* the probabilities or the scale */
+
+/* One part of the rows at the level of a decision. */
+typedef struct pp__facts {
+    const pp_summary *s;
+    double level, z; /* two-sided, of a single test */
+    int64_t rows;    /* finite */
+    int varied;      /* the targets differ, so that there is something to tell apart */
+    int associated;  /* association beyond chance */
+    int informative; /* ... and large, for sure */
+    int skilled;     /* better than the best constant, for sure */
+    int nearly_constant;
+    double effect, effect_error; /* AUC - 1/2 or correlation, and its error at this level */
+    double useful;               /* what of it is worth having */
+} pp__facts;
+
+pp__facts pp__facts_of(const pp_summary *summary, double level);
+int pp__is_classification(const pp_summary *s);
+int pp__is_at_base(const pp__facts *f);
+
+/* ---- predicates: is this so, of these facts? ---- */
+typedef struct pp__case {
+    const pp_evidence *e;
+    pp__facts train, judged, running; /* running.s NULL: unknown */
+    int has_held_out;
+    int falling; /* the training loss fell since the first look */
+} pp__case;
+
+pp__case pp__case_of(const pp_evidence *evidence, double level);
+int pp__holds(pp_verdict_id id, const pp__case *c);
+void pp__say(pp_verdict *verdict, const pp__case *c);
+
+#endif

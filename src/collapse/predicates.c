@@ -1,0 +1,222 @@
+/* The predicates of the verdicts. A null hypothesis stands above each that is a test. */
+#include "facts.h"
+
+#include <math.h>
+
+#define AT_HALF 0.01
+#define FAR_OFF 10.0   /* times the loss of the best constant */
+#define MOSTLY_CUT 0.5 /* of the rows */
+#define COMPRESSED 5.0 /* slope: predictions vary a fifth of what they should */
+
+/* No part of the rows shows that the model tells inputs apart. */
+static int knows_nothing(const pp__case *c)
+{
+    return !c->judged.skilled && !c->train.skilled && !c->judged.associated && !c->train.associated;
+}
+
+static int is_useless(const pp__case *c)
+{
+    return !c->judged.skilled && !c->judged.informative && !c->train.informative;
+}
+
+/* A constant answer to constant targets is right. */
+static int answers_constant_targets(const pp__facts *f)
+{
+    return !f->varied && f->s->base_distance <= f->s->tolerance;
+}
+
+/* Ranks inputs, but on a scale far too small, or the wrong way round. */
+static int is_compressed(const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    int steep = isnan(s->slope) ? c->judged.informative : s->slope > COMPRESSED || s->slope < 0;
+    return c->judged.nearly_constant && c->judged.associated && steep &&
+           !(s->skill >= PP__USEFUL_SKILL);
+}
+
+/* All predictions are the same; what little they differ by knows nothing, or has stopped to grow.
+ */
+static int is_constant(const pp__case *c)
+{
+    return c->train.nearly_constant && (c->judged.nearly_constant || c->judged.rows < 2) &&
+           (knows_nothing(c) || (is_compressed(c) && !c->falling)) &&
+           !answers_constant_targets(&c->judged);
+}
+
+static int non_finite(const pp__case *c)
+{
+    return c->train.s->non_finite > 0 || c->judged.s->non_finite > 0;
+}
+
+static double times_base(const pp_summary *s)
+{
+    return (pp__is_classification(s) ? s->log_loss : s->mse) / s->base_loss;
+}
+
+static int diverged(const pp__case *c)
+{
+    const pp_history *h = c->e->history;
+    int rose = h != NULL && (h->last_loss > h->first_loss || isnan(h->last_loss));
+    return rose && times_base(c->train.s) > FAR_OFF && is_useless(c);
+}
+
+static int is_split(const pp__case *c)
+{
+    const pp_split *split = c->e->split;
+    return split != NULL && split->groups > 1 && split->constant == split->groups &&
+           split->between > split->tolerance;
+}
+
+static int rank_split(const pp__case *c)
+{
+    return c->e->by_rank && is_split(c);
+}
+
+static int lane_split(const pp__case *c)
+{
+    return !c->e->by_rank && is_split(c);
+}
+
+static int clamped(const pp__case *c)
+{
+    return c->judged.s->cut_share >= MOSTLY_CUT && !c->judged.skilled && c->judged.varied;
+}
+
+static int saturated(const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    return s->limit_share >= PP__SAME_MASS && s->min < s->max && c->judged.varied && is_useless(c);
+}
+
+static int at_half(const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    double distance = fabs(s->median - 0.5);
+    int nearer_base = pp__is_at_base(&c->judged) && s->base_distance < distance;
+    return s->shape.kind == PP_SKETCH_BINARY && distance <= AT_HALF && !nearer_base &&
+           is_constant(c);
+}
+
+static int at_base_rate(const pp__case *c)
+{
+    return pp__is_classification(c->judged.s) && pp__is_at_base(&c->judged) && is_constant(c);
+}
+
+static int at_target_mean(const pp__case *c)
+{
+    return !pp__is_classification(c->judged.s) && pp__is_at_base(&c->judged) && is_constant(c);
+}
+
+/* Null: the predictions are related to the targets to an extent worth having. */
+static int nothing_worth_having(const pp__facts *f)
+{
+    return f->rows >= PP__FEW_ROWS && f->varied && !f->associated && !f->skilled &&
+           f->effect + f->effect_error < f->useful;
+}
+
+/* One answer that is mostly wrong is a fact, where not even the ranks are good; one that is mostly
+ * right may be the best there is, unless nothing else is known. */
+static int one_class(const pp__case *c)
+{
+    const pp_summary *s = c->judged.s, *t = c->train.s;
+    if (!pp__is_classification(s) || c->judged.rows < PP__FEW_ROWS || !c->judged.varied) return 0;
+    if (s->classes_predicted != 1 || t->classes_predicted != 1 || s->answer != t->answer) return 0;
+    int wrong = s->accuracy < 0.5 && s->skill < PP__USEFUL_SKILL && !c->judged.informative &&
+                (s->classes_present > 2 || !c->judged.associated);
+    return wrong || (knows_nothing(c) && nothing_worth_having(&c->train));
+}
+
+/* How much of what the targets vary by the predictions explain, without logarithms. */
+static double explained(const pp_summary *s)
+{
+    switch (s->shape.kind) {
+    case PP_SKETCH_BINARY:
+        return 1 - s->mse / (s->target_deviation * s->target_deviation);
+    case PP_SKETCH_MULTICLASS:
+        return s->balanced_accuracy - 1.0 / s->classes_present;
+    case PP_SKETCH_REGRESSION:
+        break;
+    }
+    return s->r2;
+}
+
+/* The same rows and weights (but for the steps of the last looks), with the statistics of the batch
+ * and without. Null: what training mode knows, evaluation knows at least half of. */
+static int batch_statistics(const pp__case *c)
+{
+    if (c->running.s == NULL || !c->running.informative) return 0;
+    double with = explained(c->running.s), without = explained(c->train.s);
+    int lost = c->train.effect + c->train.effect_error < (c->running.effect) / 2;
+    return (lost || without < with / 2 - 0.1) && with > 0.1 && !c->train.skilled;
+}
+
+/* Null: the held-out rows show at least half of the effect that the training rows show. */
+static int memorised(const pp__case *c)
+{
+    return c->has_held_out && c->judged.rows >= PP__FEW_ROWS && c->judged.varied &&
+           (c->train.skilled || c->train.informative) && !c->judged.associated &&
+           !c->judged.skilled && c->judged.effect + c->judged.effect_error < c->train.effect / 2;
+}
+
+/* Null: better than nothing, or no worse than the best constant answer. */
+static int uninformative(const pp__case *c)
+{
+    const pp__facts *f = &c->judged;
+    int worse = f->rows >= PP__FEW_ROWS && f->varied && !f->associated &&
+                f->s->skill + f->z * f->s->skill_error < 0;
+    return worse || nothing_worth_having(f);
+}
+
+/* Null: the model is no worse than the best constant; or there is no association. */
+static int not_yet_learned(const pp__case *c)
+{
+    if (!c->judged.varied) return 0;
+    if (is_compressed(c)) return 1;
+    if (c->e->history == NULL || c->judged.skilled || c->train.skilled) return 0;
+    if (c->judged.informative && c->falling) return 0;
+    return c->judged.associated || c->train.associated ||
+           c->train.s->skill + c->train.z * c->train.s->skill_error < 0;
+}
+
+/* Few held-out rows that do not contradict what the training rows show are no doubt. */
+static int agrees_with_train(const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    return c->train.skilled && s->skill + c->judged.z * s->skill_error >= c->train.s->skill;
+}
+
+static int undetermined(const pp__case *c)
+{
+    return c->judged.varied && !c->judged.skilled && !c->judged.associated && !agrees_with_train(c);
+}
+
+static int always(const pp__case *c)
+{
+    (void)c;
+    return 1;
+}
+
+static int (*const predicates[PP_VERDICT_COUNT])(const pp__case *c) = {
+    [PP_VERDICT_NON_FINITE] = non_finite,
+    [PP_VERDICT_DIVERGED] = diverged,
+    [PP_VERDICT_RANK_SPLIT] = rank_split,
+    [PP_VERDICT_LANE_SPLIT] = lane_split,
+    [PP_VERDICT_CLAMPED] = clamped,
+    [PP_VERDICT_SATURATED] = saturated,
+    [PP_VERDICT_AT_HALF] = at_half,
+    [PP_VERDICT_AT_BASE_RATE] = at_base_rate,
+    [PP_VERDICT_AT_TARGET_MEAN] = at_target_mean,
+    [PP_VERDICT_CONSTANT] = is_constant,
+    [PP_VERDICT_ONE_CLASS] = one_class,
+    [PP_VERDICT_BATCH_STATISTICS] = batch_statistics,
+    [PP_VERDICT_MEMORISED] = memorised,
+    [PP_VERDICT_UNINFORMATIVE] = uninformative,
+    [PP_VERDICT_NOT_YET_LEARNED] = not_yet_learned,
+    [PP_VERDICT_UNDETERMINED] = undetermined,
+    [PP_VERDICT_HEALTHY] = always,
+};
+
+int pp__holds(pp_verdict_id id, const pp__case *c)
+{
+    return predicates[id](c);
+}

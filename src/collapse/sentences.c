@@ -1,0 +1,271 @@
+/* The sentences of the verdicts: plain words with the numbers that decided. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "facts.h"
+
+static long long rows_of(const pp_summary *s)
+{
+    return (long long)(s->rows - s->non_finite - (pp__is_classification(s) ? 0 : s->label_outside));
+}
+
+static double class_bits(const pp_summary *s)
+{
+    return s->base_loss / log(2.0);
+}
+
+/* Text that grows in a verdict's sentence and stops at its end. */
+static void say(pp_verdict *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(pp_verdict *v, const char *format, ...)
+{
+    size_t used = strlen(v->sentence);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(v->sentence + used, sizeof v->sentence - used, format, arguments);
+    va_end(arguments);
+}
+
+/* 99.97% of the rows must not read as 100.0%. */
+static double shown_percent(double share)
+{
+    return share < 1 ? fmin(100 * share, 99.9) : 100;
+}
+
+/* No -0.000. */
+static double three_digits(double value)
+{
+    return fabs(value) < 0.0005 ? 0.0 : value;
+}
+
+static void say_skill(pp_verdict *v, const pp_summary *s)
+{
+    if (isnan(s->skill)) return;
+    const char *than = s->skill < -0.01              ? "does worse"
+                       : s->skill <= 0.002           ? "does no better"
+                       : s->skill < PP__USEFUL_SKILL ? "does hardly better"
+                                                     : "does better";
+    static const char *const constant[] = {"the base rate", "the class shares", "the mean target"};
+    say(v, "; the model %s than always answering %s", than, constant[s->shape.kind]);
+    if (s->shape.columns == 1) say(v, ", %.4g", s->target_mean);
+    say(v, " (skill %.3f)", three_digits(s->skill));
+}
+
+static void say_information(pp_verdict *v, const pp_summary *s)
+{
+    if (pp__is_classification(s)) {
+        say(v, "; they carry %.4f bits about the inputs", s->information);
+        if (s->classes_present > 1) say(v, " (the classes hold %.2f)", class_bits(s));
+    } else if (!isnan(s->correlation)) {
+        say(v, "; their correlation with the targets is %.3f", s->correlation);
+    }
+}
+
+/* The effect with its interval at the level of the decision. */
+static void say_effect(pp_verdict *v, const pp__facts *f)
+{
+    if (pp__is_classification(f->s))
+        say(v, "AUC %.3f +- %.3f", f->s->auc, f->effect_error);
+    else
+        say(v, "correlation %.3f +- %.3f", three_digits(f->s->correlation), f->effect_error);
+}
+
+static void say_non_finite(pp_verdict *v, const pp_summary *s)
+{
+    say(v, "NaN or infinite: %lld of %lld predictions, first in row %lld", (long long)s->non_finite,
+        (long long)s->rows, (long long)s->first_non_finite_row);
+}
+
+static void say_where(pp_verdict *v, const pp_summary *s)
+{
+    long long rows = (long long)rows_of(s);
+    if (s->shape.columns == 1 && s->min == s->max)
+        say(v, "All %lld predictions are exactly %.4g", rows, s->median);
+    else if (s->shape.columns == 1 && s->median_mass >= PP__SAME_MASS)
+        say(v, "%.1f%% of %lld predictions lie within %.2g of %.4g", shown_percent(s->median_mass),
+            rows, s->tolerance, s->median);
+    else
+        say(v, "%lld predictions vary by only %.2f%% of the deviation of the targets", rows,
+            100 * s->spread);
+    if (s->shape.columns == 1 && s->min != s->max) say(v, " (all: %.4g to %.4g)", s->min, s->max);
+    if (s->shape.kind == PP_SKETCH_MULTICLASS && s->answer_share >= PP__SAME_MASS)
+        say(v, " and %.1f%% of the answers are class %d", shown_percent(s->answer_share),
+            s->answer);
+}
+
+static void say_constant(pp_verdict *v, const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    say_where(v, s);
+    if (v->id == PP_VERDICT_AT_HALF && pp__is_at_base(&c->judged))
+        say(v, ", which is also the base rate, %.4g", s->target_mean);
+    else if (v->id == PP_VERDICT_AT_BASE_RATE && s->shape.kind == PP_SKETCH_BINARY)
+        say(v, "; the base rate is %.4g", s->target_mean);
+    else if (v->id == PP_VERDICT_AT_BASE_RATE)
+        say(v, " around the shares of the classes (off by %.3f at most)", s->base_distance);
+    else if (v->id == PP_VERDICT_AT_TARGET_MEAN && s->shape.columns == 1)
+        say(v, "; the mean target is %.4g", s->target_mean);
+    say_information(v, s);
+    say_skill(v, s);
+    if (!c->judged.associated) return;
+    say(v, "; yet they rank the rows %s (",
+        c->judged.s->association < 0 ? "the wrong way round" : "better than chance");
+    say_effect(v, &c->judged);
+    say(v, ")");
+}
+
+static void say_diverged(pp_verdict *v, const pp__case *c)
+{
+    const pp_history *h = c->e->history;
+    say(v, "The training loss went from %.4g to %.4g", h->first_loss, h->last_loss);
+    say_skill(v, c->train.s);
+}
+
+static void say_split(pp_verdict *v, const pp__case *c)
+{
+    const pp_split *split = c->e->split;
+    const char *what = c->e->by_rank ? "rank" : "lane";
+    say(v,
+        "Within each of %lld %ss all predictions lie within %.2g of one another, but from %s to %s "
+        "they differ by up to %.4g: they follow the %s, not the inputs",
+        (long long)split->groups, what, split->within, what, what, split->between, what);
+}
+
+static void say_clamped(pp_verdict *v, const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    say(v, "A clamp has cut %.1f%% of %lld predictions to its limits, %.4g and %.4g",
+        100 * s->cut_share, (long long)rows_of(s), s->min, s->max);
+    say_skill(v, s);
+}
+
+static void say_saturated(pp_verdict *v, const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    say(v, "%.1f%% of %lld predictions are 0 or 1 to within 1e-6, and %.1f%% of them are right; ",
+        shown_percent(s->limit_share), (long long)rows_of(s), 100 * s->accuracy);
+    say_effect(v, &c->judged);
+    say_skill(v, s);
+}
+
+static void say_one_class(pp_verdict *v, const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    say(v, "Class %d is the answer to all %lld rows, although the targets have %d classes; ",
+        s->answer, (long long)rows_of(s), s->classes_present);
+    say_effect(v, &c->judged);
+    say_information(v, s);
+    say_skill(v, s);
+}
+
+static void say_batch_statistics(pp_verdict *v, const pp__case *c)
+{
+    say(v, "In training mode the model tells inputs apart (");
+    say_effect(v, &c->running);
+    say(v, "); with fixed statistics, on the same rows, it does not (");
+    say_effect(v, &c->train);
+    say(v, ")");
+    say_skill(v, c->train.s);
+}
+
+static void say_memorised(pp_verdict *v, const pp__case *c)
+{
+    say(v, "On %lld training rows ", (long long)c->train.rows);
+    say_effect(v, &c->train);
+    say(v, ", skill %.3f; on %lld held-out rows ", three_digits(c->train.s->skill),
+        (long long)c->judged.rows);
+    say_effect(v, &c->judged);
+    say(v, ", skill %.3f: the model knows its training rows by heart and nothing else",
+        three_digits(c->judged.s->skill));
+}
+
+static void say_uninformative(pp_verdict *v, const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    say(v, "Predictions vary (deviation %.3g), but ", s->deviation);
+    say_effect(v, &c->judged);
+    say(v, " on %lld rows is chance, or too near to it to be worth anything",
+        (long long)c->judged.rows);
+    say_skill(v, s);
+}
+
+static void say_not_yet_learned(pp_verdict *v, const pp__case *c)
+{
+    const pp_history *h = c->e->history;
+    say_where(v, c->judged.s);
+    say(v, "; ");
+    say_effect(v, &c->judged);
+    say_skill(v, c->judged.s);
+    if (h != NULL && h->looks > 0)
+        say(v, "; the training loss %s (%.4g at first, %.4g at last)",
+            c->falling ? "is still falling" : "does not fall", h->first_loss, h->last_loss);
+}
+
+static void say_undetermined(pp_verdict *v, const pp__case *c)
+{
+    say(v, "Cannot tell yet: ");
+    say_effect(v, &c->judged);
+    say(v, ", skill %.3f +- %.3f, on %lld %srows; more rows would decide",
+        three_digits(c->judged.s->skill), c->judged.z * c->judged.s->skill_error,
+        (long long)c->judged.rows, c->has_held_out ? "held-out " : "");
+}
+
+static void say_healthy(pp_verdict *v, const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    if (c->judged.rows == 0) {
+        say(v, "There are no predictions to judge");
+        return;
+    }
+    if (!c->judged.varied) {
+        say(v, "%lld rows without differing targets: nothing to tell apart",
+            (long long)c->judged.rows);
+        return;
+    }
+    if (pp__is_classification(s) && s->auc < 0.5 && c->judged.associated)
+        say(v, "Predictions rank the rows the wrong way round: ");
+    if (pp__is_classification(s))
+        say(v, "%.1f%% of %lld rows right; ", 100 * s->accuracy, (long long)c->judged.rows);
+    else
+        say(v, "R2 %.3f on %lld rows; ", s->r2, (long long)c->judged.rows);
+    say_effect(v, &c->judged);
+    if (pp__is_classification(s)) say_information(v, s);
+    say(v, "; skill %.3f +- %.3f", three_digits(s->skill), c->judged.z * s->skill_error);
+    if (s->skill <= 0) say(v, ", so they rank inputs, but are worse than one constant answer");
+    if (pp__is_classification(s) && s->classes_predicted == 1)
+        say(v, "; class %d is the answer to every row all the same", s->answer);
+}
+
+static void say_non_finite_rows(pp_verdict *v, const pp__case *c)
+{
+    say_non_finite(v, c->judged.s->non_finite > 0 ? c->judged.s : c->train.s);
+}
+
+static void (*const sentences[PP_VERDICT_COUNT])(pp_verdict *v, const pp__case *c) = {
+    [PP_VERDICT_NON_FINITE] = say_non_finite_rows,
+    [PP_VERDICT_DIVERGED] = say_diverged,
+    [PP_VERDICT_RANK_SPLIT] = say_split,
+    [PP_VERDICT_LANE_SPLIT] = say_split,
+    [PP_VERDICT_CLAMPED] = say_clamped,
+    [PP_VERDICT_SATURATED] = say_saturated,
+    [PP_VERDICT_AT_HALF] = say_constant,
+    [PP_VERDICT_AT_BASE_RATE] = say_constant,
+    [PP_VERDICT_AT_TARGET_MEAN] = say_constant,
+    [PP_VERDICT_CONSTANT] = say_constant,
+    [PP_VERDICT_ONE_CLASS] = say_one_class,
+    [PP_VERDICT_BATCH_STATISTICS] = say_batch_statistics,
+    [PP_VERDICT_MEMORISED] = say_memorised,
+    [PP_VERDICT_UNINFORMATIVE] = say_uninformative,
+    [PP_VERDICT_NOT_YET_LEARNED] = say_not_yet_learned,
+    [PP_VERDICT_UNDETERMINED] = say_undetermined,
+    [PP_VERDICT_HEALTHY] = say_healthy,
+};
+
+void pp__say(pp_verdict *v, const pp__case *c)
+{
+    sentences[v->id](v, c);
+    if (c->judged.s->label_outside > 0)
+        say(v, "; %lld targets are outside the range and were left out",
+            (long long)c->judged.s->label_outside);
+}

@@ -1,0 +1,8 @@
+/* The little statistics that verdicts need, for this folder only. */
+#ifndef PITPROP_COLLAPSE_STATISTICS_H
+#define PITPROP_COLLAPSE_STATISTICS_H
+
+/* z with P(|N(0, 1)| > z) = level, 0 < level < 1. */
+double pp__two_sided_z(double level);
+
+#endif

@@ -1,0 +1,67 @@
+/* Predictions of training on their way to rank 0, and the looks at them. */
+#include <inttypes.h>
+
+#include "trial_internal.h"
+
+void pp__trial_gather_running(trial *t)
+{
+    size_t bytes = pp_sketch_bytes(&t->brief);
+    if (!t->job->monitor.enabled) return;
+    pp_comm_merge(t->comm, 0, t->running, bytes, pp_sketch_merge);
+    if (t->rank == 0) {
+        pp_sketch_merge(t->since_epoch, t->running, bytes);
+        pp_sketch_merge(t->since_look, t->running, bytes);
+    }
+    pp_sketch_clear(t->running);
+}
+
+/* Evenly over the run, the last step included. */
+int pp__trial_look_is_due(const trial *t, int64_t step)
+{
+    if (!t->job->monitor.enabled) return 0;
+    return step * PP_LOOKS / t->steps != (step - 1) * PP_LOOKS / t->steps;
+}
+
+static void record_call(trial *t, const pp_verdict *verdict)
+{
+    pp_log_write(t->log, PP_LOG_WARN, "collapse at step %" PRId64 " of %" PRId64 ": %s: %s",
+                 t->step, t->steps, pp_verdict_name(verdict->id), verdict->sentence);
+    pp_json_writer *row = pp_json_writer_create(0);
+    if (row == NULL) return;
+    pp_json_begin_object(row, NULL);
+    pp_json_put_string(row, "type", "collapse");
+    pp_json_put_int(row, "step", t->step);
+    pp_json_put_string(row, "verdict", pp_verdict_name(verdict->id));
+    pp_json_put_string(row, "sentence", verdict->sentence);
+    pp_json_end_object(row);
+    pp__trial_metrics(t, row);
+    pp_json_writer_destroy(row);
+}
+
+int pp__trial_look(trial *t)
+{
+    int stop = 0;
+    pp__trial_gather_running(t);
+    if (t->rank == 0) {
+        pp_verdict verdict;
+        t->last_look = pp_sketch_summarise(t->since_look);
+        pp_sketch_clear(t->since_look);
+        pp_look look = {&t->last_look, t->gradient, t->step, t->steps, t->job->monitor.alpha};
+        if (pp_history_look(&t->history, &look, &verdict)) {
+            record_call(t, &verdict);
+            stop = t->job->monitor.on_collapse == PP_COLLAPSE_STOP;
+        }
+    }
+    pp_comm_broadcast(t->comm, 0, &stop, sizeof stop);
+    return stop;
+}
+
+pp_evidence pp__trial_evidence(const trial *t, const pp_result *result)
+{
+    return (pp_evidence){.train = &result->train,
+                         .held_out = result->validation.rows > 0 ? &result->validation : NULL,
+                         .running = t->last_look.rows > 0 ? &t->last_look : NULL,
+                         .split = &result->split,
+                         .history = t->history.looks > 0 ? &t->history : NULL,
+                         .alpha = t->job->monitor.alpha};
+}
