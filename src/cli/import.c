@@ -53,7 +53,7 @@ static void print_names(void)
     int count;
     const pp_synth_row *table = pp_synth_table(&count);
     for (int i = 0; i < count; i++)
-        printf("  %-12s %7lld rows  %s\n", table[i].name, (long long)table[i].default_rows,
+        printf("  %-13s %7lld rows  %s\n", table[i].name, (long long)table[i].default_rows,
                table[i].help);
 }
 

@@ -8,37 +8,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "synth_sample.h"
+
 #include "pitprop/h5.h"
 #include "pitprop/rng.h"
 
 static const double pi = 3.14159265358979323846;
 
-enum { BLOCK_ROWS = 512, MAX_FEATURES = 32, SIDE = 28, PIXELS = SIDE * SIDE, MAX_SHARED = 256 };
+enum { BLOCK_ROWS = 512, MAX_FEATURES = 32, MAX_SHARED = 256 };
 
-/* One row while it is made. Draws are numbered within the row. */
-typedef struct sample {
-    int64_t row, rows;
-    pp_rng rng;
-    const double *shared;  /* [MAX_SHARED] standard normal, the same for all rows */
-    float *x;              /* [features], of table sets */
-    unsigned char *pixels; /* [PIXELS], of image sets */
-    int64_t label;         /* out, of classifications */
-    double value;          /* out, of regressions */
-} sample;
+typedef void (*fill_fn)(synth_sample *s);
 
-typedef void (*fill_fn)(sample *s);
-
-static double uniform(const sample *s, uint64_t draw)
+static double uniform(const synth_sample *s, uint64_t draw)
 {
     return pp_rng_uniform(s->rng, draw);
 }
 
-static double normal(const sample *s, uint64_t draw)
+static double normal(const synth_sample *s, uint64_t draw)
 {
     return pp_rng_normal(s->rng, draw);
 }
 
-static void normal_features(sample *s, int count)
+static void normal_features(synth_sample *s, int count)
 {
     for (int i = 0; i < count; i++)
         s->x[i] = (float)normal(s, (uint64_t)i);
@@ -49,16 +40,13 @@ static double logistic(double z)
     return 1.0 / (1.0 + exp(-z));
 }
 
-/* Draw numbers from here on are apart from those of features. */
-enum { DRAW_LABEL = 100, DRAW_NOISE, DRAW_EXTRA };
-
 /* ---- classification ---- */
 
 /* Two interleaved half circles of radius 1, with noise of deviation 0.15. */
-static void fill_moons(sample *s)
+static void fill_moons(synth_sample *s)
 {
-    double angle = pi * uniform(s, DRAW_EXTRA);
-    s->label = uniform(s, DRAW_LABEL) < 0.5;
+    double angle = pi * uniform(s, SYNTH_DRAW_EXTRA);
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < 0.5;
     double a = s->label ? 1.0 - cos(angle) : cos(angle);
     double b = s->label ? 0.5 - sin(angle) : sin(angle);
     s->x[0] = (float)(a + 0.15 * normal(s, 0));
@@ -66,9 +54,9 @@ static void fill_moons(sample *s)
 }
 
 /* Ten normal clouds of deviation 1 around centres drawn with deviation 0.8 per feature. */
-static void fill_blobs(sample *s)
+static void fill_blobs(synth_sample *s)
 {
-    s->label = (int64_t)pp_rng_below(s->rng, DRAW_LABEL, 10);
+    s->label = (int64_t)pp_rng_below(s->rng, SYNTH_DRAW_LABEL, 10);
     for (int i = 0; i < 20; i++)
         s->x[i] = (float)(0.8 * s->shared[s->label * 20 + i] + normal(s, (uint64_t)i));
 }
@@ -77,7 +65,7 @@ static void fill_blobs(sample *s)
  * tails, that tell little one by one, and 7 derived from three of them each, with noise, that tell
  * more. The log odds of the label are linear in three derived quantities and hold products of the
  * other four, so that a linear model sees a part of the signal. The offset sets the base rate. */
-static void fill_higgs(sample *s)
+static void fill_higgs(synth_sample *s)
 {
     double z[21], h[7];
     for (int i = 0; i < 21; i++) {
@@ -89,11 +77,11 @@ static void fill_higgs(sample *s)
         s->x[21 + k] = (float)(h[k] + 0.3 * normal(s, (uint64_t)(21 + k)));
     }
     double score = 0.5 * (h[0] - h[1] + h[2]) + 0.8 * (h[3] * h[4] - h[5] * h[6]);
-    s->label = uniform(s, DRAW_LABEL) < logistic(score + 0.2);
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < logistic(score + 0.2);
 }
 
 /* The truth table of "both are equal" (XNOR): no linear model does better than a constant. */
-static void fill_xor(sample *s)
+static void fill_xor(synth_sample *s)
 {
     int a = (int)(s->row >> 1 & 1), b = (int)(s->row & 1);
     s->x[0] = (float)a;
@@ -101,43 +89,63 @@ static void fill_xor(sample *s)
     s->label = a == b;
 }
 
-static void fill_noise(sample *s)
+static void fill_noise(synth_sample *s)
 {
     normal_features(s, 20);
-    s->label = uniform(s, DRAW_LABEL) < 0.5;
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < 0.5;
+}
+
+/* The three below say nothing of their inputs: what is learnt of them is noise by heart. Rare: the
+ * last tenth of the rows is of class 1, so that the count is exact. */
+static void fill_noise_rare(synth_sample *s)
+{
+    normal_features(s, 10);
+    s->label = s->row >= s->rows - s->rows / 10;
+}
+
+static void fill_noise_coin(synth_sample *s)
+{
+    normal_features(s, 10);
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < 0.5;
+}
+
+static void fill_noise_uniform(synth_sample *s)
+{
+    normal_features(s, 10);
+    s->value = uniform(s, SYNTH_DRAW_LABEL);
 }
 
 /* One row in ten is of class 1; its first three features are shifted by 1. */
-static void fill_imbalanced(sample *s)
+static void fill_imbalanced(synth_sample *s)
 {
     normal_features(s, 10);
-    s->label = uniform(s, DRAW_LABEL) < 0.1;
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < 0.1;
     for (int i = 0; s->label && i < 3; i++)
         s->x[i] += 1.0f;
 }
 
 /* ---- regression ---- */
 
-static void fill_linear(sample *s)
+static void fill_linear(synth_sample *s)
 {
     normal_features(s, 10);
-    s->value = 0.5 + 0.1 * normal(s, DRAW_NOISE);
+    s->value = 0.5 + 0.1 * normal(s, SYNTH_DRAW_NOISE);
     for (int i = 0; i < 10; i++)
         s->value += s->shared[i] * (double)s->x[i];
 }
 
 /* Friedman, "Multivariate adaptive regression splines", Annals of Statistics 1991: five of the ten
  * features matter. Noise of deviation 1. */
-static void fill_friedman(sample *s)
+static void fill_friedman(synth_sample *s)
 {
     double u[10];
     for (int i = 0; i < 10; i++)
         s->x[i] = (float)(u[i] = uniform(s, (uint64_t)i));
     s->value = 10.0 * sin(pi * u[0] * u[1]) + 20.0 * (u[2] - 0.5) * (u[2] - 0.5) + 10.0 * u[3] +
-               5.0 * u[4] + normal(s, DRAW_NOISE);
+               5.0 * u[4] + normal(s, SYNTH_DRAW_NOISE);
 }
 
-static void fill_square(sample *s)
+static void fill_square(synth_sample *s)
 {
     double x = s->rows > 1 ? 10.0 * (double)s->row / (double)(s->rows - 1) : 0.0;
     s->x[0] = (float)x;
@@ -145,102 +153,11 @@ static void fill_square(sample *s)
 }
 
 /* 0.5 where the first feature is within 1.2816 of 0 (four rows in five), 0.1 or 0.9 beyond. */
-static void fill_half(sample *s)
+static void fill_half(synth_sample *s)
 {
     normal_features(s, 5);
     double lead = (double)s->x[0];
     s->value = fabs(lead) < 1.2816 ? 0.5 : lead > 0.0 ? 0.9 : 0.1;
-}
-
-/* ---- images ---- */
-
-/* Whether the point (u, v) is inside a shape that fills [-1, 1] x [-1, 1]. */
-typedef int (*shape_fn)(double u, double v);
-
-static int in_disc(double u, double v)
-{
-    return u * u + v * v < 1.0;
-}
-
-static int in_ring(double u, double v)
-{
-    return in_disc(u, v) && u * u + v * v > 0.36;
-}
-
-static int in_square(double u, double v)
-{
-    return fabs(u) < 0.85 && fabs(v) < 0.85;
-}
-
-static int in_frame(double u, double v)
-{
-    return in_square(u, v) && (fabs(u) > 0.5 || fabs(v) > 0.5);
-}
-
-static int in_plus(double u, double v)
-{
-    return fmin(fabs(u), fabs(v)) < 0.25 && fmax(fabs(u), fabs(v)) < 1.0;
-}
-
-static int in_cross(double u, double v)
-{
-    return in_plus((u + v) * 0.75, (u - v) * 0.75);
-}
-
-static int in_rows(double u, double v)
-{
-    return in_square(u, v) && (int)floor((v + 1.0) * 2.5) % 2 == 0;
-}
-
-static int in_columns(double u, double v)
-{
-    return in_rows(v, u);
-}
-
-static int in_triangle(double u, double v)
-{
-    return v < 0.85 && v > -0.85 && fabs(u) < (v + 0.85) * 0.6;
-}
-
-static int in_checks(double u, double v)
-{
-    return in_square(u, v) && ((int)floor((u + 1.0) * 2.0) + (int)floor((v + 1.0) * 2.0)) % 2 == 0;
-}
-
-static const shape_fn shapes[] = {in_disc,  in_ring, in_square,  in_frame,    in_plus,
-                                  in_cross, in_rows, in_columns, in_triangle, in_checks};
-
-typedef struct pose {
-    double down, right, size; /* pixels */
-    double cosine, sine;      /* of the angle by which the shape is turned */
-    double light;             /* added to the noise inside the shape */
-} pose;
-
-static pose random_pose(const sample *s)
-{
-    double angle = 0.5 * (uniform(s, DRAW_EXTRA) - 0.5);
-    return (pose){.down = 13.5 + 6.0 * (uniform(s, DRAW_EXTRA + 1) - 0.5),
-                  .right = 13.5 + 6.0 * (uniform(s, DRAW_EXTRA + 2) - 0.5),
-                  .size = 7.0 + 3.5 * uniform(s, DRAW_EXTRA + 3),
-                  .cosine = cos(angle),
-                  .sine = sin(angle),
-                  .light = 70.0 + 90.0 * uniform(s, DRAW_EXTRA + 4)};
-}
-
-/* A shape of random place, size, angle and brightness, over noise that is triangular on [0, 62].
- */
-static void fill_images(sample *s)
-{
-    uint32_t words[4] = {0}; /* noise of four pixels */
-    s->label = (int64_t)pp_rng_below(s->rng, DRAW_LABEL, sizeof shapes / sizeof *shapes);
-    pose p = random_pose(s);
-    for (int i = 0; i < PIXELS; i++) {
-        if (i % 4 == 0) pp_rng_words(s->rng, 1000u + (uint32_t)(i / 4), words);
-        unsigned noise = (words[i % 4] & 31) + (words[i % 4] >> 27);
-        double right = (i % SIDE - p.right) / p.size, down = (i / SIDE - p.down) / p.size;
-        double u = p.cosine * right + p.sine * down, v = p.cosine * down - p.sine * right;
-        s->pixels[i] = (unsigned char)(noise + (shapes[s->label](u, v) ? p.light : 0.0));
-    }
 }
 
 /* ---- the table ---- */
@@ -257,13 +174,19 @@ typedef enum kind { CLASSES, NUMBERS, IMAGES } kind;
     X("friedman", 10007, 10, NUMBERS, fill_friedman,                                               \
       "regression, 10 features: Friedman's first function, a prime number of rows")                \
     X("xor", 4, 2, CLASSES, fill_xor, "2 classes, 2 features: the truth table of XNOR")            \
-    X("images", 12000, PIXELS, IMAGES, fill_images,                                                \
+    X("images", 12000, SYNTH_PIXELS, IMAGES, pp__synth_image,                                      \
       "10 classes, 28 x 28 uint8: shapes over noise, a stand-in for Fashion-MNIST")                \
     X("square", 100, 1, NUMBERS, fill_square, "regression, 1 feature: y = x^2 for x in [0, 10]")   \
     X("noise", 2000, 20, CLASSES, fill_noise,                                                      \
       "2 classes, 20 features: labels that x says nothing of")                                     \
     X("imbalanced", 5000, 10, CLASSES, fill_imbalanced, "2 classes, 10 features: 10% are class 1") \
-    X("half", 2000, 5, NUMBERS, fill_half, "regression, 5 features: four targets in five are 0.5")
+    X("half", 2000, 5, NUMBERS, fill_half, "regression, 5 features: four targets in five are 0.5") \
+    X("noise-rare", 100, 10, CLASSES, fill_noise_rare,                                             \
+      "2 classes, 10 features: the last tenth is class 1; x says nothing of y")                    \
+    X("noise-coin", 100, 10, CLASSES, fill_noise_coin,                                             \
+      "2 classes, 10 features: labels by a coin; x says nothing of y")                             \
+    X("noise-uniform", 100, 10, NUMBERS, fill_noise_uniform,                                       \
+      "regression, 10 features: targets uniform in [0, 1]; x says nothing of y")
 
 #define PUBLIC_ROW(name, rows, features, kind, fill, help) {name, help, rows},
 static const pp_synth_row public_table[] = {SYNTH_LIST(PUBLIC_ROW)};
@@ -291,7 +214,7 @@ const pp_synth_row *pp_synth_table(int *count)
 
 typedef struct block {
     float x[BLOCK_ROWS * MAX_FEATURES];
-    unsigned char pixels[BLOCK_ROWS * PIXELS];
+    unsigned char pixels[BLOCK_ROWS * SYNTH_PIXELS];
     int64_t labels[BLOCK_ROWS];
     unsigned char small_labels[BLOCK_ROWS];
     float values[BLOCK_ROWS];
@@ -302,10 +225,10 @@ static void fill_block(const recipe *r, int64_t rows, int64_t seed, int64_t firs
                        block *b)
 {
     for (int64_t i = 0; i < count; i++) {
-        sample s = {.row = first + i, .rows = rows, .shared = b->shared};
+        synth_sample s = {.row = first + i, .rows = rows, .shared = b->shared};
         s.rng = pp_rng_at((uint64_t)seed, PP_RNG_SYNTH, 1 + (uint64_t)s.row);
         if (r->kind == IMAGES)
-            s.pixels = b->pixels + i * PIXELS;
+            s.pixels = b->pixels + i * SYNTH_PIXELS;
         else
             s.x = b->x + i * r->features;
         r->fill(&s);
@@ -337,7 +260,7 @@ static pp_status add_sets(const recipe *r, int64_t rows, pp_h5_writer *writer, p
 {
     static const pp_h5_type y_types[] = {
         [CLASSES] = PP_H5_I64, [NUMBERS] = PP_H5_F32, [IMAGES] = PP_H5_U8};
-    int64_t table[2] = {rows, r->features}, images[3] = {rows, SIDE, SIDE};
+    int64_t table[2] = {rows, r->features}, images[3] = {rows, SYNTH_SIDE, SYNTH_SIDE};
     pp_status status = r->kind == IMAGES
                            ? pp_h5_writer_add(writer, "x", PP_H5_U8, 3, images, 0, err)
                            : pp_h5_writer_add(writer, "x", PP_H5_F32, 2, table, 0, err);

@@ -441,7 +441,7 @@ static void test_synth_all(void)
     const pp_synth_row *rows = pp_synth_table(&count);
     scratch s;
     scratch_make(&s);
-    CU_ASSERT_TRUE(count >= 11);
+    CU_ASSERT_TRUE(count >= 14);
     for (int i = 0; i < count; i++) {
         const char *a = make_synth(&s, "a.h5", rows[i].name, 700, 1); /* more than a block */
         const char *b = make_synth(&s, "b.h5", rows[i].name, 700, 1);
@@ -475,7 +475,8 @@ static void test_synth_targets(void)
         {"friedman", 0, 14.4, 0.4, -5, 35},   {"xor", 1, 0.5, 0, 0, 1},
         {"square", 0, 33.34, 0.05, 0, 100},   {"noise", 1, 0.5, 0.03, 0, 1},
         {"imbalanced", 1, 0.1, 0.02, 0, 1},   {"half", 0, 0.5, 0.02, 0.1f, 0.9f},
-        {"images", 1, 4.5, 0.2, 0, 9},
+        {"images", 1, 4.5, 0.2, 0, 9},        {"noise-rare", 1, 409.0 / 4096, 0, 0, 1},
+        {"noise-coin", 1, 0.5, 0.03, 0, 1},   {"noise-uniform", 0, 0.5, 0.02, 0, 1},
     };
     scratch s;
     scratch_make(&s);
