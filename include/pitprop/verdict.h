@@ -18,9 +18,9 @@ extern "C" {
 #endif
 
 /* The most fundamental first; the first that holds names the verdict, all that hold are listed.
- * What cannot be computed comes before what is not true; a mechanism (split, clamp, saturation)
- * before the place where the predictions ended up, as it explains it; constant before varying;
- * faults before doubts. X(identifier, text id, collapse?, title) */
+ * What cannot be computed comes before what is not true; a mechanism (split, clamp, saturation,
+ * batch statistics) before the place where the predictions ended up, as it explains it; constant
+ * before varying; faults before doubts. X(identifier, text id, collapse?, title) */
 #define PP_VERDICT_LIST(X)                                                                         \
     X(PP_VERDICT_NON_FINITE, "non-finite", 1, "predictions are not finite")                        \
     X(PP_VERDICT_DIVERGED, "diverged", 1, "the loss has run away")                                 \
@@ -28,13 +28,13 @@ extern "C" {
     X(PP_VERDICT_LANE_SPLIT, "lane-split", 1, "predictions depend on the lane alone")              \
     X(PP_VERDICT_CLAMPED, "clamped", 1, "a clamp decides the predictions")                         \
     X(PP_VERDICT_SATURATED, "saturated", 1, "predictions are stuck at 0 and 1")                    \
+    X(PP_VERDICT_BATCH_STATISTICS, "bimodal-by-batch-statistics", 1,                               \
+      "the model works in training mode only")                                                     \
     X(PP_VERDICT_AT_HALF, "at-half", 1, "every prediction is 0.5")                                 \
     X(PP_VERDICT_AT_BASE_RATE, "at-base-rate", 1, "every prediction is the base rate")             \
     X(PP_VERDICT_AT_TARGET_MEAN, "at-target-mean", 1, "every prediction is the mean target")       \
     X(PP_VERDICT_CONSTANT, "constant", 1, "every prediction is the same")                          \
     X(PP_VERDICT_ONE_CLASS, "one-class", 1, "one class is the answer to everything")               \
-    X(PP_VERDICT_BATCH_STATISTICS, "bimodal-by-batch-statistics", 1,                               \
-      "the model works in training mode only")                                                     \
     X(PP_VERDICT_MEMORISED, "memorised", 1, "training rows are known by heart, others not at all") \
     X(PP_VERDICT_UNINFORMATIVE, "uninformative", 1,                                                \
       "predictions vary without telling inputs apart")                                             \
@@ -72,7 +72,7 @@ enum { PP_LOOKS = 20 }; /* looks at the predictions of training, evenly over the
 /* What the looks have seen: a plain value, to go into checkpoints. All-zero bytes: nothing yet. */
 typedef struct pp_history {
     int64_t looks;
-    double first_loss, last_loss; /* means over the rows between two looks */
+    double loss[PP_LOOKS]; /* means over the rows between two looks */
     double flat_loss,
         flat_gradient;           /* at the look that began the present run without association */
     int64_t flat, dead, runaway; /* consecutive looks: no association; no gradient; loss far off */

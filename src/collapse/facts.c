@@ -5,6 +5,8 @@
 #include "statistics.h"
 
 #define EXACT_SPREAD 1e-6 /* equal but for rounding */
+#define FELL 0.005        /* of the loss, in a quarter of the looks: still falling */
+#define ROSE 2.0          /* times the first loss: on its way up */
 #define SIGMAS 3.0        /* of a base rate that predictions are compared with */
 
 int pp__is_classification(const pp_summary *s)
@@ -43,14 +45,15 @@ static int is_nearly_constant(const pp_summary *s, int64_t rows)
 static void put_effect(pp__facts *f)
 {
     const pp_summary *s = f->s;
+    double z = pp__two_sided_z(2 * f->level); /* one side */
     if (pp__is_classification(s)) {
         f->effect = fabs(s->auc - 0.5);
-        f->effect_error = f->z * s->auc_error + (s->max > s->min ? s->auc_bound : 0);
+        f->effect_error = z * s->auc_error + (s->max > s->min ? s->auc_bound : 0);
         f->useful = PP__USEFUL_AUC;
     } else {
         double r = isnan(s->correlation) ? 0 : fabs(s->correlation);
         f->effect = r;
-        f->effect_error = f->z * (1 - r * r) / sqrt((double)f->rows); /* large-sample */
+        f->effect_error = z * (1 - r * r) / sqrt((double)f->rows); /* large-sample */
         f->useful = PP__USEFUL_R;
     }
 }
@@ -81,6 +84,25 @@ int pp__is_at_base(const pp__facts *f)
     return f->s->base_distance <= f->s->tolerance + error;
 }
 
+double pp__last_loss(const pp_history *h)
+{
+    return h->looks > 0 ? h->loss[h->looks - 1] : NAN;
+}
+
+static int is_falling(const pp_history *h)
+{
+    if (h->looks < 2) return 0;
+    int64_t back = (h->looks + 3) / 4;
+    double before = h->loss[h->looks - 1 - back];
+    return pp__last_loss(h) < before - FELL * fabs(before);
+}
+
+/* NaN has risen as well. */
+int pp__has_risen(const pp_history *h)
+{
+    return h->looks > 1 && !(pp__last_loss(h) <= ROSE * fabs(h->loss[0]));
+}
+
 pp__case pp__case_of(const pp_evidence *e, double level)
 {
     pp__case c = {.e = e};
@@ -88,8 +110,6 @@ pp__case pp__case_of(const pp_evidence *e, double level)
     c.train = pp__facts_of(e->train, level);
     c.judged = c.has_held_out ? pp__facts_of(e->held_out, level) : c.train;
     if (e->running != NULL && e->running->rows > 0) c.running = pp__facts_of(e->running, level);
-    const pp_history *h = e->history;
-    c.falling =
-        h != NULL && h->looks > 1 && h->last_loss < h->first_loss - 0.01 * fabs(h->first_loss);
+    c.falling = e->history != NULL && is_falling(e->history);
     return c;
 }

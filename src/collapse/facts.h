@@ -26,7 +26,8 @@ typedef struct pp__facts {
     int informative; /* ... and large, for sure */
     int skilled;     /* better than the best constant, for sure */
     int nearly_constant;
-    double effect, effect_error; /* AUC - 1/2 or correlation, and its error at this level */
+    double effect, effect_error; /* |AUC - 1/2| or |correlation|; with the error that it exceeds
+                                    with the chance `level` on one side */
     double useful;               /* what of it is worth having */
 } pp__facts;
 
@@ -39,11 +40,14 @@ typedef struct pp__case {
     const pp_evidence *e;
     pp__facts train, judged, running; /* running.s NULL: unknown */
     int has_held_out;
-    int falling; /* the training loss fell since the first look */
+    int falling; /* the training loss, over the last quarter of the looks */
 } pp__case;
 
 pp__case pp__case_of(const pp_evidence *evidence, double level);
 int pp__holds(pp_verdict_id id, const pp__case *c);
+/* Of the looks. */
+int pp__has_risen(const pp_history *h);
+double pp__last_loss(const pp_history *h);
 void pp__say(pp_verdict *verdict, const pp__case *c);
 
 #endif

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "facts.h"
+#include "pitprop/check.h"
 
 enum { TWICE = 2, PATIENCE = PP_LOOKS / 4 };
 #define HALF_WAY 0.5
@@ -12,30 +13,28 @@ enum { TWICE = 2, PATIENCE = PP_LOOKS / 4 };
  * that large between 0 and 1, so for classes the training loss itself is compared. */
 static int is_far_off(const pp_history *h, const pp_summary *s)
 {
-    double base = pp__is_classification(s) ? s->base_loss : s->base_loss;
-    double loss = pp__is_classification(s) ? h->last_loss : s->mse;
-    return base > 0 && loss > FAR_OFF * base && h->last_loss > h->first_loss;
+    double loss = pp__is_classification(s) ? pp__last_loss(h) : s->mse;
+    return s->base_loss > 0 && loss > FAR_OFF * s->base_loss && pp__has_risen(h);
 }
 
 static void count(pp_history *h, const pp_look *look, const pp__facts *f)
 {
-    h->looks++;
-    h->last_loss = look->running->loss;
-    if (h->looks == 1) h->first_loss = h->last_loss;
+    PP_CHECK(h->looks < PP_LOOKS);
+    h->loss[h->looks++] = look->running->loss;
     int flat = f->varied && !f->associated;
     if (flat && h->flat == 0) {
-        h->flat_loss = h->last_loss;
+        h->flat_loss = pp__last_loss(h);
         h->flat_gradient = look->gradient;
     }
     h->flat = flat ? h->flat + 1 : 0;
     h->dead = flat && look->gradient == 0 ? h->dead + 1 : 0;
-    h->runaway = f->varied && !f->informative && is_far_off(h, look->running) ? h->runaway + 1 : 0;
+    h->runaway = f->varied && is_far_off(h, look->running) ? h->runaway + 1 : 0;
 }
 
 /* Neither falls the loss nor grows the gradient: nothing is about to happen. */
 static int is_still(const pp_history *h, double gradient)
 {
-    return h->last_loss > h->flat_loss - MOVED * fabs(h->flat_loss) &&
+    return pp__last_loss(h) > h->flat_loss - MOVED * fabs(h->flat_loss) &&
            gradient < GREW * h->flat_gradient;
 }
 

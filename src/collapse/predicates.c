@@ -50,14 +50,14 @@ static int non_finite(const pp__case *c)
 
 static double times_base(const pp_summary *s)
 {
-    return (pp__is_classification(s) ? s->log_loss : s->mse) / s->base_loss;
+    double log_loss = isnan(s->log_loss) ? s->loss : s->log_loss; /* brief: as it was trained */
+    return (pp__is_classification(s) ? log_loss : s->mse) / s->base_loss;
 }
 
 static int diverged(const pp__case *c)
 {
     const pp_history *h = c->e->history;
-    int rose = h != NULL && (h->last_loss > h->first_loss || isnan(h->last_loss));
-    return rose && times_base(c->train.s) > FAR_OFF && is_useless(c);
+    return h != NULL && pp__has_risen(h) && times_base(c->train.s) > FAR_OFF;
 }
 
 static int is_split(const pp__case *c)
@@ -174,8 +174,7 @@ static int not_yet_learned(const pp__case *c)
     if (is_compressed(c)) return 1;
     if (c->e->history == NULL || c->judged.skilled || c->train.skilled) return 0;
     if (c->judged.informative && c->falling) return 0;
-    return c->judged.associated || c->train.associated ||
-           c->train.s->skill + c->train.z * c->train.s->skill_error < 0;
+    return c->judged.associated || c->train.s->skill + c->train.z * c->train.s->skill_error < 0;
 }
 
 /* Few held-out rows that do not contradict what the training rows show are no doubt. */

@@ -118,7 +118,7 @@ static void say_constant(pp_verdict *v, const pp__case *c)
 static void say_diverged(pp_verdict *v, const pp__case *c)
 {
     const pp_history *h = c->e->history;
-    say(v, "The training loss went from %.4g to %.4g", h->first_loss, h->last_loss);
+    say(v, "The training loss went from %.4g to %.4g", h->loss[0], pp__last_loss(h));
     say_skill(v, c->train.s);
 }
 
@@ -199,7 +199,7 @@ static void say_not_yet_learned(pp_verdict *v, const pp__case *c)
     say_skill(v, c->judged.s);
     if (h != NULL && h->looks > 0)
         say(v, "; the training loss %s (%.4g at first, %.4g at last)",
-            c->falling ? "is still falling" : "does not fall", h->first_loss, h->last_loss);
+            c->falling ? "is still falling" : "does not fall", h->loss[0], pp__last_loss(h));
 }
 
 static void say_undetermined(pp_verdict *v, const pp__case *c)
