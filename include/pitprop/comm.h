@@ -39,6 +39,8 @@ void pp_comm_max_i64(pp_comm *comm, int64_t *values, int64_t count);
 void pp_comm_min_i64(pp_comm *comm, int64_t *values, int64_t count);
 /* Each rank's `size` bytes to root, in rank order: gathered [size of comm, size], root only. */
 void pp_comm_gather(pp_comm *comm, int root, const void *bytes, size_t size, void *gathered);
+/* As gather, to everyone. */
+void pp_comm_all_gather(pp_comm *comm, const void *bytes, size_t size, void *gathered);
 /* Brings ranges of a float array together on root: rank r owns [first[r], first[r + 1]) of values.
  */
 void pp_comm_gather_ranges(pp_comm *comm, int root, const int64_t *first, float *values);

@@ -24,6 +24,10 @@ void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketc
 /* Metrics of one evaluation, a line each, those that apply. title: "held-out rows". */
 void pp_report_metrics(FILE *stream, pp_style style, const char *title, const pp_summary *summary);
 void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
+/* Causes compatible with the verdict, where there is no job to experiment on; nothing where there
+ * are none. */
+void pp_report_candidates(FILE *stream, pp_style style, const pp_verdict *verdict,
+                          const pp_summary *summary);
 
 /* One rewritten line on a terminal (at most 10 a second). Elsewhere, as under mpirun and in batch
  * logs, a line of the log when nothing has been said for 10 seconds and 1% of the run. */

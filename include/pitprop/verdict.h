@@ -118,7 +118,10 @@ int pp_verdict_is_collapse(pp_verdict_id id);
 
 /* Members of the summary that apply, under their names, into an object that is open. */
 void pp_summary_write(const pp_summary *summary, pp_json_writer *writer);
-/* {"verdict", "collapse", "also", "sentence", "called", "tests", "evidence": {"train", ...}}. */
+/* Members "verdict", "collapse", "also", "sentence", "called", "tests", "evidence": {"train", ...}
+ * into an object that is open. */
+void pp_verdict_put(const pp_verdict *verdict, const pp_evidence *evidence, pp_json_writer *writer);
+/* The same as a value of its own. */
 void pp_verdict_write(const pp_verdict *verdict, const pp_evidence *evidence,
                       pp_json_writer *writer);
 

@@ -121,9 +121,8 @@ static void write_test(pp_json_writer *writer, const pp_verdict_test *test)
     pp_json_end_object(writer);
 }
 
-void pp_verdict_write(const pp_verdict *v, const pp_evidence *evidence, pp_json_writer *writer)
+void pp_verdict_put(const pp_verdict *v, const pp_evidence *evidence, pp_json_writer *writer)
 {
-    pp_json_begin_object(writer, NULL);
     pp_json_put_string(writer, "verdict", pp_verdict_name(v->id));
     pp_json_put_bool(writer, "collapse", v->collapse);
     pp_json_begin_array(writer, "also");
@@ -143,5 +142,11 @@ void pp_verdict_write(const pp_verdict *v, const pp_evidence *evidence, pp_json_
     put_part(writer, "running", evidence->running);
     put_split(writer, evidence->split);
     pp_json_end_object(writer);
+}
+
+void pp_verdict_write(const pp_verdict *v, const pp_evidence *evidence, pp_json_writer *writer)
+{
+    pp_json_begin_object(writer, NULL);
+    pp_verdict_put(v, evidence, writer);
     pp_json_end_object(writer);
 }

@@ -164,6 +164,12 @@ void pp_comm_gather(pp_comm *comm, int root, const void *bytes, size_t size, voi
     MPI_Gather(bytes, (int)size, MPI_BYTE, gathered, (int)size, MPI_BYTE, root, comm->mpi);
 }
 
+void pp_comm_all_gather(pp_comm *comm, const void *bytes, size_t size, void *gathered)
+{
+    PP_CHECK(size <= INT_MAX);
+    MPI_Allgather(bytes, (int)size, MPI_BYTE, gathered, (int)size, MPI_BYTE, comm->mpi);
+}
+
 enum { TAG_RANGES = 32767 }; /* above every tag of the exchange, which counts buckets modulo this */
 
 void pp_comm_gather_ranges(pp_comm *comm, int root, const int64_t *first, float *values)

@@ -1,9 +1,11 @@
 #include "csv.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <strings.h>
 #include <zlib.h>
 
 #include "pitprop/fs.h"
@@ -193,6 +195,42 @@ static int read_record(pp__csv *csv)
     }
 }
 
+/* ---- what a cell holds ---- */
+
+int pp__csv_is_missing(const char *cell)
+{
+    static const char *const marks[] = {"", "na", "n/a", "nan", "null", "?"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strcasecmp(cell, marks[i]) == 0) return 1;
+    return 0;
+}
+
+int pp__csv_number(const char *cell, double *value)
+{
+    char *end;
+    if (*cell == '\0' || strpbrk(cell, "xXnN") != NULL) return 0;
+    *value = strtod(cell, &end);
+    return *end == '\0' && isfinite(*value);
+}
+
+void pp__csv_show(const char *cell, char shown[PP__CSV_SHOWN + 1])
+{
+    size_t length = strlen(cell);
+    if (length > PP__CSV_SHOWN) length = PP__CSV_SHOWN;
+    for (size_t i = 0; i < length; i++)
+        shown[i] = (unsigned char)cell[i] < ' ' ? ' ' : cell[i];
+    shown[length] = '\0';
+}
+
+/* Header names are no numbers, and a first row of data has at least one number. */
+int pp__csv_is_header(const pp__csv_record *first)
+{
+    double ignored;
+    for (int i = 0; i < first->n_cells; i++)
+        if (pp__csv_number(first->cells[i], &ignored)) return 0;
+    return 1;
+}
+
 /* ---- the file ---- */
 
 static pp_status report(const pp__csv *csv, pp_error *err)
@@ -212,8 +250,58 @@ pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err)
     if (csv->status != PP_OK) return report(csv, err);
     for (size_t i = 0; i < csv->n_cells; i++)
         csv->cells[i] = csv->text + csv->starts[i];
-    *record = (pp__csv_record){line, found ? (int)csv->n_cells : 0, csv->cells};
+    *record = (pp__csv_record){line, csv->line - line, found ? (int)csv->n_cells : 0, csv->cells};
     return PP_OK;
+}
+
+/* ---- parts of a file ---- */
+
+int pp__csv_is_gzip(const pp__csv *csv)
+{
+    return !gzdirect(csv->stream);
+}
+
+pp__csv_place pp__csv_tell(const pp__csv *csv)
+{
+    return (pp__csv_place){(int64_t)gztell(csv->stream) - (int64_t)(csv->filled - csv->at),
+                           csv->line};
+}
+
+pp_status pp__csv_seek(pp__csv *csv, const pp__csv_place *place, pp_error *err)
+{
+    csv->at = csv->filled = 0;
+    csv->line = place->line;
+    if (gzseek(csv->stream, (z_off_t)place->offset, SEEK_SET) >= 0) return PP_OK;
+    return pp_fail(err, PP_E_IO, "%s: line %lld: cannot go there", csv->path,
+                   (long long)place->line);
+}
+
+static void skip_line(pp__csv *csv)
+{
+    int c;
+    do
+        c = next_byte(csv);
+    while (!at_line_end(c));
+    if (c != END) skip_line_end(csv, c);
+}
+
+pp_status pp__csv_count(pp__csv *csv, int64_t begin, int64_t end, pp__csv_part *part, pp_error *err)
+{
+    pp__csv_place before = {begin > 0 ? begin - 1 : 0, 1};
+    pp_status status = pp__csv_seek(csv, &before, err);
+    if (status != PP_OK) return status;
+    if (begin > 0) skip_line(csv); /* of which begin - 1 is a byte */
+    csv->line = 0;
+    int64_t at = pp__csv_tell(csv).offset;
+    *part = (pp__csv_part){at, 0, 0};
+    while (at < end && csv->status == PP_OK && peek(csv) != END) {
+        skip_blanks(csv);
+        part->rows += !at_line_end(peek(csv));
+        skip_line(csv);
+        at = pp__csv_tell(csv).offset;
+    }
+    part->lines = csv->line;
+    return report(csv, err);
 }
 
 static void skip_byte_order_mark(pp__csv *csv)
@@ -283,7 +371,7 @@ pp_status pp__csv_guess_separator(const char *path, char *separator, pp_error *e
     if (counts[best] == 0)
         return pp_fail(err, PP_E_DATA,
                        "%s: no comma, semicolon or tab in its first line; expected "
-                       "at least one feature and the target",
+                       "two columns or more",
                        path);
     *separator = known[best];
     return PP_OK;

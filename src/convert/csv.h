@@ -10,7 +10,8 @@
 typedef struct pp__csv pp__csv;
 
 typedef struct pp__csv_record {
-    int64_t line; /* at which the record begins, from 1 */
+    int64_t line;  /* at which the record begins, from 1 */
+    int64_t lines; /* more than 1: a quoted cell holds line breaks */
     int n_cells;
     const char *const
         *cells; /* [n_cells], blanks around unquoted cells cut off; until the next read */
@@ -24,5 +25,32 @@ pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err);
 
 /* The one of , ; and tab that the first line holds most of; an error if it holds none. */
 pp_status pp__csv_guess_separator(const char *path, char *separator, pp_error *err);
+
+/* ---- what a cell holds ---- */
+enum { PP__CSV_SHOWN = 40 };
+int pp__csv_is_missing(const char *cell); /* empty, NA, nan, null, ? */
+/* 1 and its value: decimal and finite (strtod alone would take "0x1p3", "inf" and "nan" too). */
+int pp__csv_number(const char *cell, double *value);
+/* A cell for a message: on one line and of bounded length. */
+void pp__csv_show(const char *cell, char shown[PP__CSV_SHOWN + 1]);
+int pp__csv_is_header(const pp__csv_record *first); /* none of its cells is a number */
+
+/* ---- parts of a file, for files that have a row a line ---- */
+typedef struct pp__csv_place {
+    int64_t offset, line; /* of the next record, lines from 1 */
+} pp__csv_place;
+
+typedef struct pp__csv_part {
+    int64_t offset;      /* of the first line that begins in the part */
+    int64_t lines, rows; /* that begin there; rows: lines that are not blank */
+} pp__csv_part;
+
+int pp__csv_is_gzip(const pp__csv *csv);
+pp__csv_place pp__csv_tell(const pp__csv *csv);
+/* Cheap where the file is not compressed. */
+pp_status pp__csv_seek(pp__csv *csv, const pp__csv_place *place, pp_error *err);
+/* Looks through bytes [begin, end); begin 0 is taken as the start of a line. */
+pp_status pp__csv_count(pp__csv *csv, int64_t begin, int64_t end, pp__csv_part *part,
+                        pp_error *err);
 
 #endif

@@ -6,13 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "csv.h"
 #include "pitprop/h5.h"
 #include "pitprop/json.h"
 
-enum { MAX_CLASSES = 1000, BLOCK_BYTES = 4 << 20, MAX_SHOWN = 40 };
+enum { MAX_CLASSES = 1000, BLOCK_BYTES = 4 << 20 };
 
 /* Beyond it a double does not hold every integer. */
 static const double max_integer = 9007199254740992.0; /* 2^53 */
@@ -24,9 +23,9 @@ typedef struct plan {
     int n_columns, target; /* columns of the file, and which of them is the target */
     char **names;          /* [n_columns] of the header; NULL without one */
     int64_t rows;
-    int all_numbers, all_integers;   /* of the target cells */
-    int64_t text_line;               /* first line whose target is no number */
-    char text_shown[MAX_SHOWN + 1];  /* and that target */
+    int all_numbers, all_integers;      /* of the target cells */
+    int64_t text_line;                  /* first line whose target is no number */
+    char text_shown[PP__CSV_SHOWN + 1]; /* and that target */
     char **classes;                  /* [n_classes] different target texts, by first appearance */
     int n_classes, too_many_classes; /* collecting stops at MAX_CLASSES */
 } plan;
@@ -40,41 +39,13 @@ typedef struct place { /* of a cell, for messages */
 
 /* ---- cells ---- */
 
-static const char *const missing_marks[] = {"", "na", "n/a", "nan", "null", "?"};
-
-static int is_missing(const char *cell)
-{
-    for (size_t i = 0; i < sizeof missing_marks / sizeof *missing_marks; i++)
-        if (strcasecmp(cell, missing_marks[i]) == 0) return 1;
-    return 0;
-}
-
-/* Decimal and finite: strtod alone would take "0x1p3", "inf" and "nan" too. */
-static int is_number(const char *cell, double *value)
-{
-    char *end;
-    if (*cell == '\0' || strpbrk(cell, "xXnN") != NULL) return 0;
-    *value = strtod(cell, &end);
-    return *end == '\0' && isfinite(*value);
-}
-
-/* A cell on one line and of bounded length. */
-static void show_cell(const char *cell, char shown[MAX_SHOWN + 1])
-{
-    size_t length = strlen(cell);
-    if (length > MAX_SHOWN) length = MAX_SHOWN;
-    for (size_t i = 0; i < length; i++)
-        shown[i] = (unsigned char)cell[i] < ' ' ? ' ' : cell[i];
-    shown[length] = '\0';
-}
-
 static pp_status fail_cell(const place *at, pp_error *err, const char *what)
 {
-    char shown[MAX_SHOWN + 1], column[MAX_SHOWN + 16];
+    char shown[PP__CSV_SHOWN + 1], column[PP__CSV_SHOWN + 16];
     const plan *p = at->plan;
-    show_cell(at->cell, shown);
+    pp__csv_show(at->cell, shown);
     if (p->names != NULL)
-        snprintf(column, sizeof column, "'%.*s'", MAX_SHOWN, p->names[at->column]);
+        snprintf(column, sizeof column, "'%.*s'", PP__CSV_SHOWN, p->names[at->column]);
     else
         snprintf(column, sizeof column, "%d (counted from 0)", at->column);
     return pp_fail(err, PP_E_DATA, "%s: line %lld, column %s: '%s' %s", p->path,
@@ -84,9 +55,9 @@ static pp_status fail_cell(const place *at, pp_error *err, const char *what)
 static pp_status take_feature(const place *at, float *value, pp_error *err)
 {
     double number;
-    if (is_missing(at->cell))
+    if (pp__csv_is_missing(at->cell))
         return fail_cell(at, err, "is a missing value; fill it in or leave out the row");
-    if (!is_number(at->cell, &number))
+    if (!pp__csv_number(at->cell, &number))
         return fail_cell(at, err,
                          at->line == 1 && at->plan->names == NULL
                              ? "is not a number; if this line is a header, say so"
@@ -113,15 +84,6 @@ static int find_name(const pp__csv_record *first, const char *name)
     for (int i = 0; i < first->n_cells; i++)
         if (strcmp(first->cells[i], name) == 0) return i;
     return -1;
-}
-
-/* Header names are no numbers, and a first row of data has at least one number. */
-static int guess_header(const pp__csv_record *first)
-{
-    double ignored;
-    for (int i = 0; i < first->n_cells; i++)
-        if (is_number(first->cells[i], &ignored)) return 0;
-    return 1;
 }
 
 static pp_status fail_target(const plan *p, const char *target, pp_error *err)
@@ -160,7 +122,7 @@ static pp_status plan_columns(plan *p, const pp_csv_options *options, const pp__
     int named = find_name(first, target), indexed = -1;
     int is_index = parse_index(target, p->n_columns, &indexed);
     p->has_header = options->has_header;
-    if (p->has_header < 0) p->has_header = guess_header(first) || (named >= 0 && !is_index);
+    if (p->has_header < 0) p->has_header = pp__csv_is_header(first) || (named >= 0 && !is_index);
     if (p->has_header) {
         pp_status status = copy_names(p, first, err);
         if (status != PP_OK) return status;
@@ -204,12 +166,12 @@ static pp_status look_at_target(plan *p, const pp__csv_record *record, pp_error 
 {
     double value;
     place at = {p, record->line, p->target, record->cells[p->target]};
-    if (is_missing(at.cell))
+    if (pp__csv_is_missing(at.cell))
         return fail_cell(&at, err, "is a missing value; fill it in or leave out the row");
-    if (!is_number(at.cell, &value)) {
+    if (!pp__csv_number(at.cell, &value)) {
         if (p->all_numbers) {
             p->text_line = at.line;
-            show_cell(at.cell, p->text_shown);
+            pp__csv_show(at.cell, p->text_shown);
         }
         p->all_numbers = p->all_integers = 0;
     } else if (value != floor(value) || fabs(value) > max_integer) {
@@ -266,7 +228,7 @@ static pp_status take_target(const plan *p, const place *at, block *b, pp_error 
         b->y_class[b->count] = class_of(p, at->cell);
     else if (!p->all_integers)
         return take_feature(at, &b->y_value[b->count], err);
-    else if (is_number(at->cell, &value))
+    else if (pp__csv_number(at->cell, &value))
         b->y_class[b->count] = (int64_t)value;
     return PP_OK;
 }

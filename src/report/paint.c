@@ -63,3 +63,21 @@ int pp__bar(FILE *stream, pp_style style, double share, int cells)
     if (style.utf8) fputs(eighths[length % parts], stream);
     return (length + parts - 1) / parts;
 }
+
+void pp__wrap(FILE *stream, const char *text, int column, int indent, int width)
+{
+    int begun = 0; /* words stand on this line */
+    while (*text != '\0') {
+        int word = (int)strcspn(text, " ");
+        if (begun && column + 1 + word > width) {
+            fputc('\n', stream);
+            column = begun = 0;
+        }
+        column += begun ? fprintf(stream, " ") : fprintf(stream, "%*s", indent - column, "");
+        column += fprintf(stream, "%.*s", word, text);
+        begun = 1;
+        text += word;
+        text += strspn(text, " ");
+    }
+    fputc('\n', stream);
+}

@@ -18,5 +18,8 @@ typedef enum pp__ink {
 void pp__ink_set(FILE *stream, pp_style style, pp__ink ink);
 /* A bar of `share` (0 to 1) of `cells` columns; anything above 0 shows. Returns columns written. */
 int pp__bar(FILE *stream, pp_style style, double share, int cells);
+/* Text in words over lines of `width` columns, `indent` of them blank, and a line end. `column`
+ * columns of the first line are filled already. */
+void pp__wrap(FILE *stream, const char *text, int column, int indent, int width);
 
 #endif

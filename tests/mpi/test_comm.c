@@ -156,6 +156,9 @@ static void check_gather(int root, size_t size)
     memset(mine, me() + 1, size);
     pp_comm_gather(pp_test_comm, root, mine, size, me() == root ? gathered : NULL);
     if (me() == root) check_gathered(gathered, size);
+    memset(gathered, 0, size * (size_t)ranks());
+    pp_comm_all_gather(pp_test_comm, mine, size, gathered);
+    check_gathered(gathered, size);
     free(mine);
     free(gathered);
 }
