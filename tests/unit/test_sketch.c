@@ -39,8 +39,8 @@ static void free_table(table *d)
 static table classification(int classes, int64_t rows, double signal, double noise)
 {
     int binary = classes == 2;
-    pp_sketch_shape shape = {binary ? PP_SKETCH_BINARY : PP_SKETCH_MULTICLASS, classes,
-                             binary ? 1 : classes, 0, 0, 0};
+    pp_sketch_shape shape = {
+        binary ? PP_SKETCH_BINARY : PP_SKETCH_MULTICLASS, classes, binary ? 1 : classes, 0, 0, 0};
     table d = make_table(shape, rows);
     for (int64_t i = 0; i < rows; i++) {
         double u = pp_rng_uniform(source(1), (uint64_t)i);
