@@ -92,9 +92,9 @@ typedef struct pp_look {
 /* Adds a look. Returns 1 where collapse is called now, the first time, with the verdict on it.
  * Called at once, on hard evidence: predictions that are not finite; a loss over ten times that of
  * the best constant, above where it began, at two looks; weights whose gradient is exactly 0 at two
- * looks. On soft evidence (the predictions show no association with the targets) only when half of
- * the steps are done, at a quarter of all looks in a row, and neither the loss nor the gradient
- * moves: models may sit on a plateau for long and learn then. */
+ * looks. On soft evidence (the predictions show no association with the targets) only when three
+ * quarters of the steps are done, at half of all looks in a row, and neither the loss nor the
+ * gradient moves: models may sit on a plateau for long and learn then. */
 int pp_history_look(pp_history *history, const pp_look *look, pp_verdict *verdict);
 
 /* ---- at the end ---- */

@@ -5,7 +5,7 @@
 #include "statistics.h"
 
 #define EXACT_SPREAD 1e-6 /* equal but for rounding */
-#define FELL 0.005        /* of the loss, in a quarter of the looks: still falling */
+#define FELL 0.005        /* of the loss, over some looks: it falls */
 #define ROSE 2.0          /* times the first loss: on its way up */
 #define SIGMAS 3.0        /* of a base rate that predictions are compared with */
 
@@ -89,10 +89,10 @@ double pp__last_loss(const pp_history *h)
     return h->looks > 0 ? h->loss[h->looks - 1] : NAN;
 }
 
-static int is_falling(const pp_history *h)
+/* Over the last `back` looks. */
+static int has_fallen(const pp_history *h, int64_t back)
 {
     if (h->looks < 2) return 0;
-    int64_t back = (h->looks + 3) / 4;
     double before = h->loss[h->looks - 1 - back];
     return pp__last_loss(h) < before - FELL * fabs(before);
 }
@@ -110,6 +110,8 @@ pp__case pp__case_of(const pp_evidence *e, double level)
     c.train = pp__facts_of(e->train, level);
     c.judged = c.has_held_out ? pp__facts_of(e->held_out, level) : c.train;
     if (e->running != NULL && e->running->rows > 0) c.running = pp__facts_of(e->running, level);
-    c.falling = e->history != NULL && is_falling(e->history);
+    const pp_history *h = e->history;
+    c.falling = h != NULL && has_fallen(h, (h->looks + 3) / 4);
+    c.improved = h != NULL && has_fallen(h, h->looks - 1);
     return c;
 }

@@ -40,7 +40,8 @@ typedef struct pp__case {
     const pp_evidence *e;
     pp__facts train, judged, running; /* running.s NULL: unknown */
     int has_held_out;
-    int falling; /* the training loss, over the last quarter of the looks */
+    int falling;  /* the training loss, over the last quarter of the looks */
+    int improved; /* ... since the first look */
 } pp__case;
 
 pp__case pp__case_of(const pp_evidence *evidence, double level);

@@ -3,8 +3,8 @@
 #include "facts.h"
 #include "pitprop/check.h"
 
-enum { TWICE = 2, PATIENCE = PP_LOOKS / 4 };
-#define HALF_WAY 0.5
+enum { TWICE = 2, PATIENCE = PP_LOOKS / 2 };
+#define LATE 0.75
 #define FAR_OFF 10.0 /* times the loss of the best constant */
 #define MOVED 0.005  /* of the loss, at the beginning of a run without association */
 #define GREW 1.5     /* of the gradient */
@@ -41,7 +41,7 @@ static int is_still(const pp_history *h, double gradient)
 static int is_sure(const pp_history *h, const pp_look *look)
 {
     if (look->running->non_finite > 0 || h->dead >= TWICE || h->runaway >= TWICE) return 1;
-    return (double)look->step >= HALF_WAY * (double)look->steps && h->flat >= PATIENCE &&
+    return (double)look->step >= LATE * (double)look->steps && h->flat >= PATIENCE &&
            is_still(h, look->gradient);
 }
 

@@ -34,12 +34,18 @@ static int is_compressed(const pp__case *c)
            !(s->skill >= PP__USEFUL_SKILL);
 }
 
-/* All predictions are the same; what little they differ by knows nothing, or has stopped to grow.
- */
+static int is_worse_than_constant(const pp__facts *f)
+{
+    return f->s->skill + f->z * f->s->skill_error < 0;
+}
+
+/* All predictions are the same; what little they differ by knows nothing, has stopped to grow, or
+ * is beside a wrong answer. */
 static int is_constant(const pp__case *c)
 {
     return c->train.nearly_constant && (c->judged.nearly_constant || c->judged.rows < 2) &&
-           (knows_nothing(c) || (is_compressed(c) && !c->falling)) &&
+           (knows_nothing(c) ||
+            (is_compressed(c) && (!c->falling || is_worse_than_constant(&c->judged)))) &&
            !answers_constant_targets(&c->judged);
 }
 
@@ -140,6 +146,12 @@ static double explained(const pp_summary *s)
     return s->r2;
 }
 
+/* Rows drawn more often than others change what can be explained, but not the ranks. */
+static int same_targets(const pp_summary *a, const pp_summary *b)
+{
+    return fabs(a->base_loss - b->base_loss) < 0.1 * b->base_loss;
+}
+
 /* The same rows and weights (but for the steps of the last looks), with the statistics of the batch
  * and without. Null: what training mode knows, evaluation knows at least half of. */
 static int batch_statistics(const pp__case *c)
@@ -147,7 +159,8 @@ static int batch_statistics(const pp__case *c)
     if (c->running.s == NULL || !c->running.informative) return 0;
     double with = explained(c->running.s), without = explained(c->train.s);
     int lost = c->train.effect + c->train.effect_error < (c->running.effect) / 2;
-    return (lost || without < with / 2 - 0.1) && with > 0.1 && !c->train.skilled;
+    int worse = without < with / 2 - 0.1 && same_targets(c->running.s, c->train.s);
+    return (lost || worse) && with > 0.1 && !c->train.skilled;
 }
 
 /* Null: the held-out rows show at least half of the effect that the training rows show. */
@@ -162,8 +175,7 @@ static int memorised(const pp__case *c)
 static int uninformative(const pp__case *c)
 {
     const pp__facts *f = &c->judged;
-    int worse = f->rows >= PP__FEW_ROWS && f->varied && !f->associated &&
-                f->s->skill + f->z * f->s->skill_error < 0;
+    int worse = f->rows >= PP__FEW_ROWS && f->varied && !f->associated && is_worse_than_constant(f);
     return worse || nothing_worth_having(f);
 }
 
@@ -173,8 +185,8 @@ static int not_yet_learned(const pp__case *c)
     if (!c->judged.varied) return 0;
     if (is_compressed(c)) return 1;
     if (c->e->history == NULL || c->judged.skilled || c->train.skilled) return 0;
-    if (c->judged.informative && c->falling) return 0;
-    return c->judged.associated || c->train.s->skill + c->train.z * c->train.s->skill_error < 0;
+    if (c->judged.informative && c->improved) return 0;
+    return c->judged.associated || is_worse_than_constant(&c->train);
 }
 
 /* Few held-out rows that do not contradict what the training rows show are no doubt. */
