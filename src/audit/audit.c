@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ static void judge(pp_audit *audit, pp_sketch *sketches[2])
     audit->train = pp_sketch_summarise(sketches[0]);
     audit->held_out = pp_sketch_summarise(sketches[1]);
     int judged = audit->held_out.rows > 0;
+    audit->train.loss = audit->held_out.loss = NAN; /* what was trained on is not known */
     audit->held_out_rows = audit->held_out.rows;
     audit->sketch = sketches[judged];
     sketches[judged] = NULL;

@@ -284,7 +284,7 @@ static void put_classification(const pp_sketch *sketch, int64_t rows, pp_summary
         s->slope = binary_slope(sketch, rows, s->target_mean);
     pp__auc area = pp__sketch_auc(sketch);
     s->auc = area.value;
-    s->auc_bound = area.bound;
+    s->auc_bound = s->max > s->min ? area.bound : 0.0; /* equal values are tied for good */
     s->auc_error = area.error;
     s->association = area.z;
     s->association_tests = area.tests;
