@@ -5,9 +5,13 @@
 #include "statistics.h"
 
 #define EXACT_SPREAD 1e-6 /* equal but for rounding */
+#define FEW_SPREAD 1e-3   /* of fewer than PP__FEW_ROWS rows: equal but for the last steps */
+#define MOST_SPREAD 0.1   /* of predictions that are the same but for a few rows */
+#define SAME_ODDS 0.1     /* deviation of the log-odds of predictions that are the same */
 #define FELL 0.005        /* of the loss, over some looks: it falls */
 #define ROSE 2.0          /* times the first loss: on its way up */
-#define SIGMAS 3.0        /* of a base rate that predictions are compared with */
+#define FEW_OF_A_CLASS 5.0
+#define SIGMAS 3.0 /* of a base rate that predictions are compared with */
 
 int pp__is_classification(const pp_summary *s)
 {
@@ -26,8 +30,30 @@ static int targets_vary(const pp_summary *s)
 
 static int is_exactly_constant(const pp_summary *s)
 {
-    if (s->shape.columns == 1) return s->min == s->max;
-    return s->spread < EXACT_SPREAD;
+    if (s->shape.columns == 1 && s->min == s->max) return 1;
+    return s->spread < (s->shape.columns == 1 ? FEW_SPREAD : EXACT_SPREAD);
+}
+
+/* The spread of predictions that are the same. Of rare classes the best that hard problems allow is
+ * a small spread: at AUC 0.55 and 1 row in 100 it is 0.018, though the log-odds differ by as much
+ * as those of balanced classes do, 0.18. Hence 2%, or log-odds that deviate by 0.1 where that is
+ * less: sd(p) / (p q) = spread / sqrt(p q), and of several classes with the p q of two that are as
+ * uncertain. */
+static double same_spread(const pp_summary *s)
+{
+    double root_pq = s->shape.kind == PP_SKETCH_BINARY       ? s->target_deviation
+                     : s->shape.kind == PP_SKETCH_MULTICLASS ? s->base_loss / (2 * log(2.0))
+                                                             : 0.5;
+    return fmin(PP__SAME_SPREAD, SAME_ODDS * root_pq);
+}
+
+/* All but a few rows at one value: says nothing where a few rows are all that there is to find. */
+static int is_one_value(const pp_summary *s)
+{
+    if (s->shape.kind == PP_SKETCH_MULTICLASS && s->answer_share < PP__SAME_MASS) return 0;
+    if (isnan(s->spread)) return s->median_mass >= PP__SAME_MASS; /* no target to compare with */
+    return s->median_mass >= PP__SAME_MASS && s->spread <= MOST_SPREAD &&
+           same_spread(s) >= PP__SAME_SPREAD;
 }
 
 /* Of a handful of rows, several may well agree by chance. */
@@ -35,9 +61,17 @@ static int is_nearly_constant(const pp_summary *s, int64_t rows)
 {
     if (rows < 2) return 0;
     if (rows < PP__FEW_ROWS) return is_exactly_constant(s);
-    int one_value = s->median_mass >= PP__SAME_MASS;
-    if (s->shape.kind == PP_SKETCH_MULTICLASS) one_value &= s->answer_share >= PP__SAME_MASS;
-    return one_value || s->spread <= PP__SAME_SPREAD;
+    return s->min == s->max || is_one_value(s) || s->spread <= same_spread(s);
+}
+
+/* Of two classes the error that DeLong finds in a few rows of one may be far too small, by luck:
+ * never less than that of predictions that are unrelated. */
+static double auc_error(const pp__facts *f)
+{
+    const pp_summary *s = f->s;
+    double n = (double)f->rows, pq = s->target_deviation * s->target_deviation;
+    if (s->shape.kind != PP_SKETCH_BINARY || !(pq > 0) || s->min == s->max) return s->auc_error;
+    return fmax(s->auc_error, sqrt((n + 1) / (12 * n * n * pq)));
 }
 
 /* AUC - 1/2, or the correlation, with what it may be off by. Of several columns the strongest
@@ -48,7 +82,7 @@ static void put_effect(pp__facts *f)
     double z = pp__two_sided_z(2 * f->level); /* one side */
     if (pp__is_classification(s)) {
         f->effect = fabs(s->auc - 0.5);
-        f->effect_error = z * s->auc_error + (s->max > s->min ? s->auc_bound : 0);
+        f->effect_error = z * auc_error(f) + (s->max > s->min ? s->auc_bound : 0);
         f->useful = PP__USEFUL_AUC;
     } else {
         double r = isnan(s->correlation) ? 0 : fabs(s->correlation);
@@ -56,6 +90,33 @@ static void put_effect(pp__facts *f)
         f->effect_error = z * (1 - r * r) / sqrt((double)f->rows); /* large-sample */
         f->useful = PP__USEFUL_R;
     }
+}
+
+/* The best constant is the best in hindsight: of n rows it beats the true one by z^2 / 2n nats a
+ * row (classes), or z^2 / n of the variance, at the very most. A model that knows the true one must
+ * not look worse for that. */
+static double hindsight(const pp__facts *f)
+{
+    double squares = f->z * f->z + fmax(0, f->s->classes_present - 2);
+    if (!pp__is_classification(f->s)) return f->z * f->z / (double)f->rows;
+    return squares / (2 * (double)f->rows * f->s->base_loss);
+}
+
+/* For a mean loss to be normal, roughly; a missing row of a rare class looks like overconfidence.
+ */
+static int has_enough(const pp__facts *f)
+{
+    double pq = f->s->target_deviation * f->s->target_deviation;
+    if (f->s->shape.kind == PP_SKETCH_BINARY && pq * (double)f->rows < FEW_OF_A_CLASS) return 0;
+    return f->rows >= PP__FEW_ROWS;
+}
+
+static void put_skill(pp__facts *f)
+{
+    const pp_summary *s = f->s;
+    f->skill_error = pp__two_sided_t(f->level, (double)f->rows - 1) * s->skill_error;
+    f->skilled = s->skill - f->skill_error > 0;
+    f->worse = has_enough(f) && s->skill + f->skill_error < -hindsight(f);
 }
 
 pp__facts pp__facts_of(const pp_summary *s, double level)
@@ -72,7 +133,7 @@ pp__facts pp__facts_of(const pp_summary *s, double level)
     f.associated = fabs(s->association) > pp__two_sided_z(f.level / tests);
     double good = pp__is_classification(s) ? PP__GOOD_AUC : PP__GOOD_R;
     f.informative = f.associated && f.effect - f.effect_error > good;
-    f.skilled = s->skill - f.z * s->skill_error > 0;
+    put_skill(&f);
     return f;
 }
 
@@ -106,9 +167,16 @@ int pp__has_risen(const pp_history *h)
 pp__case pp__case_of(const pp_evidence *e, double level)
 {
     pp__case c = {.e = e};
-    c.has_held_out = e->held_out != NULL && e->held_out->rows > 0;
-    c.train = pp__facts_of(e->train, level);
-    c.judged = c.has_held_out ? pp__facts_of(e->held_out, level) : c.train;
+    c.train = c.judged = pp__facts_of(e->train, level);
+    if (e->held_out != NULL && e->held_out->rows > 0) {
+        pp__facts held_out = pp__facts_of(e->held_out, level);
+        c.flat_held_out = !held_out.varied && c.train.varied && e->held_out->non_finite == 0;
+        c.has_held_out = !c.flat_held_out;
+        if (c.has_held_out) c.judged = held_out;
+    }
+    /* of a few held-out rows, what is the same is measured by the training rows */
+    if (c.judged.rows < PP__FEW_ROWS && c.train.nearly_constant)
+        c.judged.nearly_constant |= c.judged.s->max - c.judged.s->min <= 2 * c.train.s->tolerance;
     if (e->running != NULL && e->running->rows > 0) c.running = pp__facts_of(e->running, level);
     const pp_history *h = e->history;
     c.falling = h != NULL && has_fallen(h, (h->looks + 3) / 4);

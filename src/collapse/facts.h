@@ -25,7 +25,9 @@ typedef struct pp__facts {
     int associated;  /* association beyond chance */
     int informative; /* ... and large, for sure */
     int skilled;     /* better than the best constant, for sure */
+    int worse;       /* than it, for sure */
     int nearly_constant;
+    double skill_error;          /* what the skill may be off by, either way */
     double effect, effect_error; /* |AUC - 1/2| or |correlation|; with the error that it exceeds
                                     with the chance `level` on one side */
     double useful;               /* what of it is worth having */
@@ -39,9 +41,10 @@ int pp__is_at_base(const pp__facts *f);
 typedef struct pp__case {
     const pp_evidence *e;
     pp__facts train, judged, running; /* running.s NULL: unknown */
-    int has_held_out;
-    int falling;  /* the training loss, over the last quarter of the looks */
-    int improved; /* ... since the first look */
+    int has_held_out;                 /* rows that can be judged by */
+    int flat_held_out; /* held-out rows whose targets do not differ: judged on training rows */
+    int falling;       /* the training loss, over the last quarter of the looks */
+    int improved;      /* ... since the first look */
 } pp__case;
 
 pp__case pp__case_of(const pp_evidence *evidence, double level);

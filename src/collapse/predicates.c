@@ -16,13 +16,18 @@ static int knows_nothing(const pp__case *c)
 
 static int is_useless(const pp__case *c)
 {
-    return !c->judged.skilled && !c->judged.informative && !c->train.informative;
+    return !c->judged.skilled && !c->train.skilled && !c->judged.informative &&
+           !c->train.informative;
 }
 
-/* A constant answer to constant targets is right. */
+/* A constant answer to constant targets is right. So is a probability of another class that n rows
+ * without a single one allow: up to 1 - level^(1/n), the exact binomial limit. */
 static int answers_constant_targets(const pp__facts *f)
 {
-    return !f->varied && f->s->base_distance <= f->s->tolerance;
+    double allowed = f->s->tolerance;
+    if (pp__is_classification(f->s))
+        allowed = fmax(allowed, 1 - pow(f->level, 1 / (double)f->rows));
+    return !f->varied && f->s->base_distance <= allowed;
 }
 
 /* Ranks inputs, but on a scale far too small, or the wrong way round. */
@@ -34,18 +39,12 @@ static int is_compressed(const pp__case *c)
            !(s->skill >= PP__USEFUL_SKILL);
 }
 
-static int is_worse_than_constant(const pp__facts *f)
-{
-    return f->s->skill + f->z * f->s->skill_error < 0;
-}
-
 /* All predictions are the same; what little they differ by knows nothing, has stopped to grow, or
  * is beside a wrong answer. */
 static int is_constant(const pp__case *c)
 {
     return c->train.nearly_constant && (c->judged.nearly_constant || c->judged.rows < 2) &&
-           (knows_nothing(c) ||
-            (is_compressed(c) && (!c->falling || is_worse_than_constant(&c->judged)))) &&
+           (knows_nothing(c) || (is_compressed(c) && (!c->falling || c->judged.worse))) &&
            !answers_constant_targets(&c->judged);
 }
 
@@ -85,7 +84,8 @@ static int lane_split(const pp__case *c)
 
 static int clamped(const pp__case *c)
 {
-    return c->judged.s->cut_share >= MOSTLY_CUT && !c->judged.skilled && c->judged.varied;
+    return c->judged.s->cut_share >= MOSTLY_CUT && c->judged.varied && !c->judged.skilled &&
+           !c->train.skilled;
 }
 
 static int saturated(const pp__case *c)
@@ -120,14 +120,15 @@ static int nothing_worth_having(const pp__facts *f)
            f->effect + f->effect_error < f->useful;
 }
 
-/* One answer that is mostly wrong is a fact, where not even the ranks are good; one that is mostly
- * right may be the best there is, unless nothing else is known. */
+/* One answer to everything may be the best there is. Null: the model is no worse than the best
+ * constant, or ranks well; or, where it is not shown to be worse: its predictions are related to
+ * the targets of the training rows to an extent worth having. */
 static int one_class(const pp__case *c)
 {
     const pp_summary *s = c->judged.s, *t = c->train.s;
     if (!pp__is_classification(s) || c->judged.rows < PP__FEW_ROWS || !c->judged.varied) return 0;
     if (s->classes_predicted != 1 || t->classes_predicted != 1 || s->answer != t->answer) return 0;
-    int wrong = s->accuracy < 0.5 && s->skill < PP__USEFUL_SKILL && !c->judged.informative &&
+    int wrong = c->judged.worse && !c->judged.informative &&
                 (s->classes_present > 2 || !c->judged.associated);
     return wrong || (knows_nothing(c) && nothing_worth_having(&c->train));
 }
@@ -171,34 +172,33 @@ static int memorised(const pp__case *c)
            !c->judged.skilled && c->judged.effect + c->judged.effect_error < c->train.effect / 2;
 }
 
-/* Null: better than nothing, or no worse than the best constant answer. */
+/* Null: the predictions are related to the targets to an extent worth having; or they rank well, or
+ * are no worse than the best constant. What the model knows of a part of the rows at least is no
+ * case of the second. */
 static int uninformative(const pp__case *c)
 {
     const pp__facts *f = &c->judged;
-    int worse = f->rows >= PP__FEW_ROWS && f->varied && !f->associated && is_worse_than_constant(f);
-    return worse || nothing_worth_having(f);
+    double good = pp__is_classification(f->s) ? PP__GOOD_AUC : PP__GOOD_R;
+    int worse = f->worse && knows_nothing(c) && f->effect + f->effect_error < good;
+    return f->varied && (worse || nothing_worth_having(f));
 }
 
-/* Null: the model is no worse than the best constant; or there is no association. */
+/* Ranks inputs, but on a scale far too small; or, null: the model is no worse than the best
+ * constant on the rows that it trains on, which no training has made any better. */
 static int not_yet_learned(const pp__case *c)
 {
     if (!c->judged.varied) return 0;
     if (is_compressed(c)) return 1;
-    if (c->e->history == NULL || c->judged.skilled || c->train.skilled) return 0;
-    if (c->judged.informative && c->improved) return 0;
-    return c->judged.associated || is_worse_than_constant(&c->train);
+    return c->e->history != NULL && c->train.worse && !c->judged.skilled && !c->improved;
 }
 
-/* Few held-out rows that do not contradict what the training rows show are no doubt. */
-static int agrees_with_train(const pp__case *c)
-{
-    const pp_summary *s = c->judged.s;
-    return c->train.skilled && s->skill + c->judged.z * s->skill_error >= c->train.s->skill;
-}
-
+/* Training rows are no help: a model may know them by heart. */
 static int undetermined(const pp__case *c)
 {
-    return c->judged.varied && !c->judged.skilled && !c->judged.associated && !agrees_with_train(c);
+    const pp__facts *f = &c->judged;
+    if (f->rows == 0) return 0;
+    if (!f->varied) return !answers_constant_targets(f);
+    return c->flat_held_out || (!f->skilled && !f->associated);
 }
 
 static int always(const pp__case *c)

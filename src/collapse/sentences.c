@@ -210,13 +210,27 @@ static void say_not_yet_learned(pp_verdict *v, const pp__case *c)
             c->falling ? "is still falling" : "does not fall", h->loss[0], pp__last_loss(h));
 }
 
+static int targets_are_known(const pp_summary *s)
+{
+    return !isnan(s->base_loss);
+}
+
 static void say_undetermined(pp_verdict *v, const pp__case *c)
 {
     say(v, "Cannot tell yet: ");
+    if (!c->judged.varied) {
+        say(v, "the targets of %lld rows %s", (long long)c->judged.rows,
+            targets_are_known(c->judged.s) ? "do not differ" : "are not known");
+        return;
+    }
+    if (c->flat_held_out)
+        say(v, "the targets of the %lld held-out rows do not differ; ", rows_of(c->e->held_out));
     say_effect(v, &c->judged);
     say(v, ", skill %.3f +- %.3f, on %lld %srows; more rows would decide",
-        three_digits(c->judged.s->skill), c->judged.z * c->judged.s->skill_error,
-        (long long)c->judged.rows, c->has_held_out ? "held-out " : "");
+        three_digits(c->judged.s->skill), c->judged.skill_error, (long long)c->judged.rows,
+        c->has_held_out    ? "held-out "
+        : c->flat_held_out ? "training "
+                           : "");
 }
 
 static void say_healthy(pp_verdict *v, const pp__case *c)
@@ -239,7 +253,7 @@ static void say_healthy(pp_verdict *v, const pp__case *c)
         say(v, "R2 %.3f on %lld rows; ", s->r2, (long long)c->judged.rows);
     say_effect(v, &c->judged);
     if (pp__is_classification(s)) say_information(v, s);
-    say(v, "; skill %.3f +- %.3f", three_digits(s->skill), c->judged.z * s->skill_error);
+    say(v, "; skill %.3f +- %.3f", three_digits(s->skill), c->judged.skill_error);
     if (s->skill <= 0) say(v, ", so they rank inputs, but are worse than one constant answer");
     if (pp__is_classification(s) && s->classes_predicted == 1)
         say(v, "; class %d is the answer to every row all the same", s->answer);

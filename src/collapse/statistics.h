@@ -5,4 +5,7 @@
 /* z with P(|N(0, 1)| > z) = level, 0 < level < 1. */
 double pp__two_sided_z(double level);
 
+/* The same of Student's t with so many degrees of freedom: for means of few rows. */
+double pp__two_sided_t(double level, double freedom);
+
 #endif

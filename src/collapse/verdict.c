@@ -16,7 +16,7 @@ static void put_tests(pp_verdict *v, const pp__facts *f, const char *const names
 {
     const pp_summary *s = f->s;
     if (!f->varied) return;
-    double width = f->z * s->skill_error;
+    double width = f->skill_error;
     put_test(v, (pp_verdict_test){names[0], "predictions are independent of the targets",
                                   s->association, NAN, NAN, f->level, f->associated});
     double effect = pp__is_classification(s) ? s->auc : s->correlation;
