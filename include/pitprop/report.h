@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "pitprop/inspect.h"
 #include "pitprop/log.h"
 #include "pitprop/sketch.h"
 #include "pitprop/trial.h"
@@ -24,6 +25,7 @@ void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketc
 /* Metrics of one evaluation, a line each, those that apply. title: "held-out rows". */
 void pp_report_metrics(FILE *stream, pp_style style, const char *title, const pp_summary *summary);
 void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
+void pp_report_inspection(FILE *stream, pp_style style, const pp_inspection *inspection);
 
 /* One rewritten line on a terminal (at most 10 a second); nothing elsewhere: batch logs get epoch
  * lines through pp_log_write. */

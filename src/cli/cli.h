@@ -19,8 +19,8 @@ typedef struct cli_args {
     int n_positional;
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
-    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse;
-    const char *output, *target, *labels, *x, *seed, *rows;
+    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, strict;
+    const char *output, *target, *labels, *x, *y, *seed, *rows;
 } cli_args;
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
@@ -49,10 +49,11 @@ typedef struct cli_command {
     const cli_option *options; /* ended by a NULL name */
     int (*run)(cli *c);        /* returns the exit code */
     const char *notes;         /* more help, nullable */
+    void (*print_more)(void);  /* help that a table has, nullable */
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_check, cli_schema, cli_import, cli_synth,
-    cli_version;
+    cli_inspect, cli_version;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;

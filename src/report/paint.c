@@ -63,3 +63,20 @@ int pp__bar(FILE *stream, pp_style style, double share, int cells)
     if (style.utf8) fputs(eighths[length % parts], stream);
     return (length + parts - 1) / parts;
 }
+
+void pp__wrapped(FILE *stream, const char *text, int indent, int width)
+{
+    int column = 0;
+    while (*text != '\0') {
+        int word = (int)strcspn(text, " ");
+        if (column > 0 && column + 1 + word > width) {
+            fputc('\n', stream);
+            column = 0;
+        }
+        column += column > 0 ? fprintf(stream, " ") : fprintf(stream, "%*s", indent, "");
+        column += fprintf(stream, "%.*s", word, text);
+        text += word;
+        text += strspn(text, " ");
+    }
+    fputc('\n', stream);
+}

@@ -18,5 +18,7 @@ typedef enum pp__ink {
 void pp__ink_set(FILE *stream, pp_style style, pp__ink ink);
 /* A bar of `share` (0 to 1) of `cells` columns; anything above 0 shows. Returns columns written. */
 int pp__bar(FILE *stream, pp_style style, double share, int cells);
+/* Text with line breaks at words, every line indented. */
+void pp__wrapped(FILE *stream, const char *text, int indent, int width);
 
 #endif

@@ -345,23 +345,6 @@ void pp_report_metrics(FILE *stream, pp_style style, const char *title, const pp
 
 /* ---- verdict ---- */
 
-static void put_wrapped(FILE *stream, const char *text, int width)
-{
-    int column = 0;
-    while (*text != '\0') {
-        int word = (int)strcspn(text, " ");
-        if (column > 0 && column + 1 + word > width) {
-            fputc('\n', stream);
-            column = 0;
-        }
-        column += column > 0 ? fprintf(stream, " ") : fprintf(stream, "%*s", INDENT, "");
-        column += fprintf(stream, "%.*s", word, text);
-        text += word;
-        text += strspn(text, " ");
-    }
-    fputc('\n', stream);
-}
-
 void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict)
 {
     int collapse = pp_verdict_is_collapse(verdict->id);
@@ -371,5 +354,5 @@ void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict)
     pp__ink_set(stream, style, PP__INK_OFF);
     if (collapse) fprintf(stream, ", %s", pp_verdict_title(verdict->id));
     fputc('\n', stream);
-    put_wrapped(stream, verdict->sentence, style.width);
+    pp__wrapped(stream, verdict->sentence, INDENT, style.width);
 }

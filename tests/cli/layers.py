@@ -18,6 +18,7 @@ LAYERS = {
     "store": "h5 tensorfile",
     "convert": "import",
     "data": "lanes dataset",
+    "inspect": "inspect",
     "model": "model loss schedule",
     "collapse": "sketch verdict",
     "train": "exchange checkpoint trial predict",
