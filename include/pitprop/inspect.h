@@ -6,8 +6,8 @@
  * whose rows depend on the row count alone. Only `timing` is of this run. A value that is not
  * finite is a finding here, not an error; what cannot be read at all is an error.
  *
- * Memory of a rank, beside the libraries: at most 200 MB for repeats, 32 MB for the sample, 24 MB of
- * buffers, 600 bytes a feature and 16 bytes a window. */
+ * Memory of a rank, beside the libraries: at most 200 MB for repeats, 32 MB for the sample, 24 MB
+ * of buffers, 600 bytes a feature and 16 bytes a window. */
 #ifndef PITPROP_INSPECT_H
 #define PITPROP_INSPECT_H
 
@@ -61,7 +61,7 @@ typedef struct pp_inspection_feature {
 
 typedef struct pp_inspection_repeats {
     double share;         /* of the rows that were compared: 1, or 1/2^s by their hash */
-    int64_t duplicates;   /* rows equal to an earlier one in x and y, scaled by 1/share */
+    int64_t duplicates;   /* training rows equal to an earlier one in x and y, scaled by 1/share */
     int64_t contradicted; /* rows with an equal x and another y elsewhere, scaled */
     double unattainable;  /* share of rows that no function of x can get right */
     int64_t held_out;     /* held-out rows (of data.validation.files) with a twin in training */

@@ -47,9 +47,10 @@ static int non_finite(const pp__look *at, char *text, size_t size)
     if (values == 0) return 0;
     pp_h5_locate(at->x, row, place, sizeof place);
     snprintf(text, size,
-             "%lld values of %lld features are NaN or infinite (or too large for float32); the "
-             "first is %s, feature %lld",
-             (long long)values, (long long)features, place, (long long)column);
+             "values that are NaN or infinite (or too large for float32): %lld, in %lld of %lld "
+             "features; the first is %s, feature %lld",
+             (long long)values, (long long)features, (long long)found->inputs, place,
+             (long long)column);
     return 1;
 }
 
@@ -63,8 +64,8 @@ static int constant(const pp__look *at, char *text, size_t size)
     char list[160];
     int64_t count = list_features(at, is_constant, list, sizeof list);
     if (count == 0) return 0;
-    snprintf(text, size, "%lld of %lld features never change: %s", (long long)count,
-             (long long)at->found->inputs, list);
+    snprintf(text, size, "features that never change: %s (%lld of %lld)", list, (long long)count,
+             (long long)at->found->inputs);
     return 1;
 }
 
@@ -81,8 +82,8 @@ static int duplicate(const pp__look *at, char *text, size_t size)
     while (!is_duplicate(at, &at->found->features[j]))
         j++;
     snprintf(text, size,
-             "%lld features equal another one in every row: %s (feature %lld repeats feature %lld)",
-             (long long)count, list, (long long)j, (long long)at->found->features[j].duplicate_of);
+             "features that equal another one in every row: %s (feature %lld repeats feature %lld)",
+             list, (long long)j, (long long)at->found->features[j].duplicate_of);
     return 1;
 }
 
@@ -125,9 +126,9 @@ static int offset(const pp__look *at, char *text, size_t size)
         j++;
     const pp_inspection_feature *f = &at->found->features[j];
     snprintf(text, size,
-             "%lld features lie far from 0 for their spread: %s (feature %lld: mean %.6g, "
+             "features that lie far from 0 for their spread: %s (feature %lld: mean %.6g, "
              "deviation %.3g)",
-             (long long)count, list, (long long)j, f->mean, f->deviation);
+             list, (long long)j, f->mean, f->deviation);
     return 1;
 }
 
@@ -151,10 +152,11 @@ static int outlier(const pp__look *at, char *text, size_t size)
     const pp_inspection_feature *f = &at->found->features[worst];
     int high = f->max - f->median > f->median - f->min;
     pp_h5_locate(at->x, high ? f->max_row : f->min_row, place, sizeof place);
-    snprintf(text, size,
-             "%lld features have values far from all others; the farthest is %.6g in %s, feature "
-             "%lld (median %.4g)",
-             (long long)count, high ? f->max : f->min, place, (long long)worst, f->median);
+    snprintf(
+        text, size,
+        "the value farthest from all others is %.6g in %s, feature %lld (median %.4g); features "
+        "with such values: %lld",
+        high ? f->max : f->min, place, (long long)worst, f->median, (long long)count);
     return 1;
 }
 
@@ -187,10 +189,10 @@ static int leak_near(const pp__look *at, char *text, size_t size)
     while (!is_near(at, &at->found->features[best]))
         best++;
     snprintf(text, size,
-             "%lld features each nearly determine the target alone: %s (feature %lld: %.1f%% of "
+             "features that nearly determine the target alone: %s (feature %lld: %.1f%% of "
              "the error of the best constant is gone, by nearest neighbours in a sample of %lld "
              "rows)",
-             (long long)count, list, (long long)best, 100 * at->found->features[best].tells,
+             list, (long long)best, 100 * at->found->features[best].tells,
              (long long)at->found->sample_rows);
     return 1;
 }

@@ -29,7 +29,7 @@ static int duplicates(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_repeats *r = &at->found->repeats;
     char pair[500];
-    double rows = (double)at->found->rows;
+    double rows = (double)(at->found->rows - at->found->held_out_rows);
     if (at->found->rows < FEW_ROWS || (double)r->duplicates < REPEATED * rows) return 0;
     pair_text(at, r->duplicate_row, r->duplicate_twin, pair, sizeof pair);
     snprintf(text, size, "%s%lld rows (%.1f%%) repeat another one in x and y, such as %s", about(r),
@@ -95,9 +95,11 @@ static int large_chunks(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_layout *l = &at->found->layout;
     if (l->stripe_bytes <= large_stripe) return 0;
-    snprintf(text, size,
-             "one row lies in chunks of %.0f MB together (%s); every read inflates them all again",
-             (double)l->stripe_bytes / 1e6, at->found->x.layout);
+    snprintf(
+        text, size,
+        "one row lies in chunks of %.0f MB together (%s), which every rank must hold, or inflate "
+        "again for the next row",
+        (double)l->stripe_bytes / 1e6, at->found->x.layout);
     return 1;
 }
 

@@ -35,7 +35,7 @@ static int non_finite(const pp__look *at, char *text, size_t size)
     char place[512];
     if (y->non_finite == 0) return 0;
     pp_h5_locate(at->y, y->first_non_finite, place, sizeof place);
-    snprintf(text, size, "%lld target rows are NaN or infinite; the first is %s",
+    snprintf(text, size, "rows whose target is NaN or infinite: %lld; the first is %s",
              (long long)y->non_finite, place);
     return 1;
 }
@@ -47,8 +47,8 @@ static int labels_outside(const pp__look *at, char *text, size_t size)
     if (y->outside == 0) return 0;
     pp_h5_locate(at->y, y->first_outside, place, sizeof place);
     snprintf(text, size,
-             "%lld labels are none of the %lld classes; the first is %s (labels: %g to %g)",
-             (long long)y->outside, (long long)at->found->classes, place, y->min, y->max);
+             "labels that are none of the %lld classes: %lld; the first is %s (labels: %g to %g)",
+             (long long)at->found->classes, (long long)y->outside, place, y->min, y->max);
     return 1;
 }
 
@@ -92,11 +92,24 @@ static int constant(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
+static int many_classes(const pp__look *at, char *text, size_t size)
+{
+    sizes s = measure(at->found);
+    if (at->job->data.task != PP_TASK_AUTO || at->found->task != PP_TASK_MULTICLASS) return 0;
+    if (at->found->y_columns > 1 || s.present < MANY_CLASSES) return 0;
+    if (at->found->rows >= FEW_A_CLASS * s.present) return 0;
+    snprintf(text, size, "the integers of y make %lld classes of %.1f rows each in the mean",
+             (long long)s.present, (double)at->found->rows / (double)s.present);
+    return 1;
+}
+
 static int empty_class(const pp__look *at, char *text, size_t size)
 {
     sizes s = measure(at->found);
+    char other[8];
     if (at->found->task != PP_TASK_MULTICLASS || s.first_empty < 0 || s.present < 2) return 0;
-    snprintf(text, size, "%lld of %lld classes have no row; the first is class %lld",
+    if (many_classes(at, other, sizeof other)) return 0;
+    snprintf(text, size, "classes without a row: %lld of %lld; the first is class %lld",
              (long long)(at->found->classes - s.present), (long long)at->found->classes,
              (long long)s.first_empty);
     return 1;
@@ -114,17 +127,6 @@ static int imbalance(const pp__look *at, char *text, size_t size)
              (long long)s.most_class, (long long)s.most, percent(s.most, at->found->rows),
              (long long)s.least_class, (long long)s.least, percent(s.least, at->found->rows),
              (long long)s.most_class, percent(s.most, at->found->rows));
-    return 1;
-}
-
-static int many_classes(const pp__look *at, char *text, size_t size)
-{
-    sizes s = measure(at->found);
-    if (at->job->data.task != PP_TASK_AUTO || at->found->task != PP_TASK_MULTICLASS) return 0;
-    if (at->found->y_columns > 1 || s.present < MANY_CLASSES) return 0;
-    if (at->found->rows >= FEW_A_CLASS * s.present) return 0;
-    snprintf(text, size, "the integers of y make %lld classes of %.1f rows each in the mean",
-             (long long)s.present, (double)at->found->rows / (double)s.present);
     return 1;
 }
 

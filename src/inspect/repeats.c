@@ -180,17 +180,22 @@ static void note(tally *t, int kind, int64_t row, int64_t twin)
     t->twin[kind] = twin;
 }
 
+static int has_same_y(const entry *a, const entry *b)
+{
+    return a->y_and_row >> ROW_BITS == b->y_and_row >> ROW_BITS;
+}
+
 /* Entries of one x, ordered by y and then row. */
 static void count_group(tally *t, const entry *group, int64_t n, int64_t train_rows)
 {
-    int64_t largest = 0, first = INT64_MAX, other = INT64_MAX, trained = INT64_MAX;
+    int64_t largest = 0, first = INT64_MAX, other = INT64_MAX;
     for (int64_t i = 0, end; i < n; i = end) {
-        for (end = i + 1;
-             end < n && group[end].y_and_row >> ROW_BITS == group[i].y_and_row >> ROW_BITS;)
-            end++;
+        for (end = i + 1; end < n && has_same_y(&group[end], &group[i]); end++) {
+            if (row_of(&group[end]) >= train_rows) continue;
+            t->duplicates++;
+            note(t, DUPLICATE, row_of(&group[end]), row_of(&group[i]));
+        }
         if (end - i > largest) largest = end - i;
-        t->duplicates += end - i - 1;
-        if (end - i > 1) note(t, DUPLICATE, row_of(&group[i + 1]), row_of(&group[i]));
         int64_t row = row_of(&group[i]);
         if (row < first) {
             other = first;
@@ -204,11 +209,10 @@ static void count_group(tally *t, const entry *group, int64_t n, int64_t train_r
         t->unattainable += n - largest;
         note(t, CONTRADICTION, other, first);
     }
-    trained = first;
-    for (int64_t i = 0; trained < train_rows && i < n; i++) {
+    for (int64_t i = 0; first < train_rows && i < n; i++) {
         if (row_of(&group[i]) < train_rows) continue;
         t->held_out++;
-        note(t, HELD_OUT, row_of(&group[i]), trained);
+        note(t, HELD_OUT, row_of(&group[i]), first);
     }
 }
 

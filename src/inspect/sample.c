@@ -193,13 +193,14 @@ static double class_skill(const int64_t *class_of, const entry *list, int64_t n,
 static double number_skill(const pp__sample *s, int64_t y_columns, int64_t column,
                            const entry *list, int64_t n)
 {
+    double origin = s->y[list[0].row * y_columns + column]; /* constants leave exact zeros */
     double mean = 0, variance = 0, error = 0;
     for (int64_t i = 0; i < n; i++)
-        mean += (double)s->y[list[i].row * y_columns + column] / (double)n;
+        mean += ((double)s->y[list[i].row * y_columns + column] - origin) / (double)n;
     for (int64_t i = 0; i < n; i++) {
         double y = s->y[list[i].row * y_columns + column];
         double other = s->y[nearest(list, n, i) * y_columns + column];
-        variance += (y - mean) * (y - mean);
+        variance += (y - origin - mean) * (y - origin - mean);
         error += (y - other) * (y - other);
     }
     return variance > 0 ? 1 - error / variance : NAN;
