@@ -6,8 +6,8 @@
  * whose rows depend on the row count alone. Only `timing` is of this run. A value that is not
  * finite is a finding here, not an error; what cannot be read at all is an error.
  *
- * Memory of a rank, beside the libraries: at most 200 MB for repeats, 32 MB for the sample, 24 MB
- * of buffers, 600 bytes a feature and 16 bytes a window. */
+ * Memory of a rank, beside the libraries: 130 MB for repeats (twice that and more where most rows
+ * are equal), 32 MB for the sample, 24 MB of buffers, 600 bytes a feature, 16 bytes a window. */
 #ifndef PITPROP_INSPECT_H
 #define PITPROP_INSPECT_H
 
@@ -100,7 +100,7 @@ typedef struct pp_finding {
 /* Of this run; everything else has equal values on any number of ranks. */
 typedef struct pp_inspection_timing {
     int ranks;
-    int windows;          /* read at random places, over all ranks */
+    int64_t windows;      /* read at random places, over all ranks */
     double window_rows_s; /* rows per second of all ranks together */
     double epoch_seconds; /* of reading every row once, window by window, at that rate */
     double pass_rows_s, pass_seconds; /* the pass, with all that is computed in it */

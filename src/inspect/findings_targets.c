@@ -83,7 +83,7 @@ static int constant(const pp__look *at, char *text, size_t size)
     const pp_inspection_targets *y = &at->found->targets;
     sizes s = measure(at->found);
     if (at->found->classes > 0 && s.present == 1) {
-        snprintf(text, size, "all %lld rows are of class %lld", (long long)at->found->rows,
+        snprintf(text, size, "all rows with a label (%lld) are of class %lld", (long long)s.most,
                  (long long)s.most_class);
         return 1;
     }

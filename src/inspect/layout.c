@@ -6,7 +6,7 @@
 
 #include "pitprop/rng.h"
 
-enum { TIMED_WINDOWS = 16 }; /* of a rank */
+#define TIMED_SECONDS 0.25 /* of a rank */
 
 int64_t pp__plan_windows(const pp__scan *scan, int64_t *window)
 {
@@ -75,33 +75,67 @@ pp_status pp__inspect_layout(pp__scan *scan, pp_error *err)
     return pp_h5_describe(scan->y, 0, &report->y, err);
 }
 
-/* Windows at random places, each rank its own, all ranks at once: what shuffled reading costs. */
+typedef struct timed {
+    pp__scan *scan;
+    pp_rng rng;
+    int64_t window, windows; /* rows of one; of the files */
+    float *values;           /* [most, inputs] */
+    int64_t most;
+} timed;
+
+static pp_status read_window(const timed *t, uint64_t index, int64_t *rows, pp_error *err)
+{
+    int64_t last = t->scan->train_rows - 1;
+    int64_t first = (int64_t)pp_rng_below(t->rng, index, (uint64_t)t->windows) * t->window;
+    if (first > last) first = last; /* of several files, each may end in a short window */
+    int64_t end = last - first < t->window ? last + 1 : first + t->window;
+    pp_status status = PP_OK;
+    for (int64_t at = first; status == PP_OK && at < end; at += t->most)
+        status =
+            pp_h5_read_f32(t->scan->x, at, end - at < t->most ? end - at : t->most, t->values, err);
+    *rows += end - first;
+    return status;
+}
+
+/* Windows at random places for a moment, each rank its own, all ranks at once: what shuffled
+ * reading costs. The first one is not timed. */
+static pp_status read_windows(const timed *t, int64_t *windows, int64_t *rows, double *seconds,
+                              pp_error *err)
+{
+    uint64_t index = (uint64_t)pp_comm_rank(t->scan->comm) << 32;
+    pp_status status = read_window(t, index, rows, err);
+    *rows = 0;
+    *seconds = 0;
+    pp_comm_barrier(t->scan->comm);
+    double start = pp_comm_seconds();
+    while (status == PP_OK && *seconds < TIMED_SECONDS && *windows < t->windows) {
+        status = read_window(t, ++index, rows, err);
+        ++*windows;
+        *seconds = pp_comm_seconds() - start;
+    }
+    return status;
+}
+
 pp_status pp__time_windows(pp__scan *scan, pp_inspection_timing *timing, pp_error *err)
 {
-    int64_t window, n = pp__plan_windows(scan, &window), rows = 0;
-    int64_t most = scan->block_rows < window ? scan->block_rows : window;
-    int rank = pp_comm_rank(scan->comm), ranks = pp_comm_size(scan->comm);
-    float *values = malloc((size_t)most * (size_t)scan->inputs * sizeof *values);
-    pp_status status = values == NULL ? pp__inspect_no_memory(err) : PP_OK;
-    pp_rng rng = pp_rng_at((uint64_t)scan->job->seed, PP_RNG_WINDOWS, 0);
-    pp_comm_barrier(scan->comm);
-    double start = pp_comm_seconds();
-    for (int i = 0; status == PP_OK && i < TIMED_WINDOWS; i++) {
-        uint64_t index = (uint64_t)(rank * TIMED_WINDOWS + i);
-        int64_t first = (int64_t)pp_rng_below(rng, index, (uint64_t)n) * window;
-        if (first >= scan->train_rows) first = scan->train_rows - 1;
-        int64_t end = first + window < scan->train_rows ? first + window : scan->train_rows;
-        rows += end - first;
-        for (int64_t at = first; status == PP_OK && at < end; at += most)
-            status = pp_h5_read_f32(scan->x, at, end - at < most ? end - at : most, values, err);
-    }
-    double seconds = pp_comm_seconds() - start;
-    free(values);
+    timed t = {.scan = scan, .rng = pp_rng_at((uint64_t)scan->job->seed, PP_RNG_WINDOWS, 0)};
+    int64_t windows = 0, rows = 0;
+    double seconds = 0;
+    t.windows = pp__plan_windows(scan, &t.window);
+    t.most = scan->block_rows < t.window ? scan->block_rows : t.window;
+    t.values = malloc((size_t)t.most * (size_t)scan->inputs * sizeof *t.values);
+    pp_status status = t.values == NULL ? pp__inspect_no_memory(err) : PP_OK;
+    status = pp_comm_agree(scan->comm, status, err);
+    if (status == PP_OK) status = read_windows(&t, &windows, &rows, &seconds, err);
+    free(t.values);
+    status = pp_comm_agree(scan->comm, status, err);
+    if (status != PP_OK) return status;
     pp_comm_max_f64(scan->comm, &seconds, 1);
     pp_comm_sum_i64(scan->comm, &rows, 1);
-    timing->ranks = ranks;
-    timing->windows = TIMED_WINDOWS * ranks;
+    pp_comm_sum_i64(scan->comm, &windows, 1);
+    timing->ranks = pp_comm_size(scan->comm);
+    timing->windows = windows;
     timing->window_rows_s = seconds > 0 ? (double)rows / seconds : INFINITY;
     timing->epoch_seconds = (double)scan->train_rows / timing->window_rows_s;
-    return pp_comm_agree(scan->comm, status, err);
+    return PP_OK;
 }

@@ -116,7 +116,8 @@ static void sort_kept(pp__repeats *r)
             at[next[home]++] = here;
         }
     for (int b = 0; b < BUCKETS; b++)
-        qsort(at + first[b], (size_t)(first[b + 1] - first[b]), sizeof *at, by_hash);
+        if (first[b] < first[b + 1])
+            qsort(at + first[b], (size_t)(first[b + 1] - first[b]), sizeof *at, by_hash);
 }
 
 /* ---- bringing a slice of the hashes to rank 0 ---- */
@@ -218,7 +219,7 @@ static void count_group(tally *t, const entry *group, int64_t n, int64_t train_r
 
 static void count_slice(tally *t, list *slice, int64_t train_rows)
 {
-    qsort(slice->at, (size_t)slice->n, sizeof *slice->at, by_hash);
+    if (slice->n > 0) qsort(slice->at, (size_t)slice->n, sizeof *slice->at, by_hash);
     t->rows += slice->n;
     for (int64_t i = 0, end; i < slice->n; i = end) {
         for (end = i + 1; end < slice->n && slice->at[end].x == slice->at[i].x;)

@@ -169,8 +169,8 @@ static void put_timing(FILE *stream, pp_style style, const pp_inspection_timing 
     char epoch[32], pass[32];
     put_heading(stream, style, "Measured here");
     put_name(stream, "reading windows");
-    fprintf(stream, "%.4g rows/s (%d windows at random places, %d rank%s)\n", t->window_rows_s,
-            t->windows, t->ranks, t->ranks == 1 ? "" : "s");
+    fprintf(stream, "%.4g rows/s (%lld windows at random places, %d rank%s)\n", t->window_rows_s,
+            (long long)t->windows, t->ranks, t->ranks == 1 ? "" : "s");
     put_name(stream, "an epoch of it");
     fprintf(stream, "%s\n", pp_report_duration(t->epoch_seconds, epoch, sizeof epoch));
     put_name(stream, "this inspection");

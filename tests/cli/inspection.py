@@ -344,6 +344,27 @@ class Inspect(support.Case):
         self.assertEqual((told["rows"], told["files"]), (ROWS, 2))
         self.assertIn("b.h5: /inputs: row 234, feature 5", told["findings"][0]["sentence"])
 
+    def test_shapes(self):
+        """Fewer rows than ranks, several target columns, nothing finite, big-endian halves."""
+        x, one_hot = features(300), np.eye(3)[np.arange(300) * 7 % 3]
+        cases = {
+            "one row": ({"x": x[:1], "y": [1]}, "binary", {"constant-target"}),
+            "two rows": ({"x": x[:2], "y": [1.5, 2]}, "regression", set()),
+            "one-hot": ({"x": x, "y": one_hot}, "multiclass", set()),
+            "two targets": ({"x": x, "y": x[:, :2] + x[:, 2:4] * x[:, 4:6]}, "regression", set()),
+            "a column": ({"x": x[:, 0], "y": numbers(300)}, "regression", set()),
+            "halves": ({"x": x.astype(">f2"), "y": numbers(300).astype(">f8")}, "regression", set()),
+            "not finite": ({"x": x * np.nan, "y": np.full(300, np.inf)}, "binary",
+                           {"non-finite-target", "non-finite-feature", "duplicate-rows"}),
+        }
+        for name, (sets, task, wanted) in cases.items():
+            with self.subTest(name):
+                path = os.path.join(self.scratch, "data.h5")
+                write(path, sets)
+                self.assertEqual(set(self.on_1_and_3(path)), wanted)
+                told = json.loads(self.inspect(path, more=["--json"]).out)
+                self.assertEqual(told["targets"]["task"], task)
+
     def test_strict(self):
         path = os.path.join(self.scratch, "data.h5")
         support.write_h5(path, x=with_column(0, 1), y=classes())
