@@ -31,20 +31,27 @@ static int answers_constant_targets(const pp__facts *f)
 }
 
 /* Ranks inputs, but on a scale far too small, or the wrong way round. */
-static int is_compressed(const pp__case *c)
+static int is_compressed(const pp__facts *f)
 {
-    const pp_summary *s = c->judged.s;
-    int steep = isnan(s->slope) ? c->judged.informative : s->slope > COMPRESSED || s->slope < 0;
-    return c->judged.nearly_constant && c->judged.associated && steep &&
-           !(s->skill >= PP__USEFUL_SKILL);
+    const pp_summary *s = f->s;
+    int steep = s->slope > COMPRESSED || s->slope < 0;
+    if (isnan(s->slope))
+        steep = s->shape.columns == 1 || f->informative; /* no variance to speak of */
+    return f->nearly_constant && f->associated && steep && !(s->skill >= PP__USEFUL_SKILL);
 }
 
 /* All predictions are the same; what little they differ by knows nothing, has stopped to grow, or
  * is beside a wrong answer. */
+static int is_one_value(const pp__case *c, const pp__facts *f)
+{
+    if (!f->nearly_constant) return 0;
+    if (f->associated) return is_compressed(f) && (!c->falling || f->worse);
+    return !f->skilled;
+}
+
 static int is_constant(const pp__case *c)
 {
-    return c->train.nearly_constant && (c->judged.nearly_constant || c->judged.rows < 2) &&
-           (knows_nothing(c) || (is_compressed(c) && (!c->falling || c->judged.worse))) &&
+    return is_one_value(c, &c->train) && (is_one_value(c, &c->judged) || c->judged.rows < 2) &&
            !answers_constant_targets(&c->judged);
 }
 
@@ -188,7 +195,7 @@ static int uninformative(const pp__case *c)
 static int not_yet_learned(const pp__case *c)
 {
     if (!c->judged.varied) return 0;
-    if (is_compressed(c)) return 1;
+    if (is_compressed(&c->judged)) return 1;
     return c->e->history != NULL && c->train.worse && !c->judged.skilled && !c->improved;
 }
 
