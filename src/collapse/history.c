@@ -17,11 +17,14 @@ static int is_far_off(const pp_history *h, const pp_summary *s)
     return s->base_loss > 0 && loss > FAR_OFF * s->base_loss && pp__has_risen(h);
 }
 
+/* Predictions of training that go against their targets are no sign of learning: an output bias
+ * follows the classes of the last batches, and as an epoch uses up its rows, those to come have
+ * less of what has been. */
 static void count(pp_history *h, const pp_look *look, const pp__facts *f)
 {
     PP_CHECK(h->looks < PP_LOOKS);
     h->loss[h->looks++] = look->running->loss;
-    int flat = f->varied && !f->associated;
+    int flat = f->varied && !(f->associated && f->s->association > 0);
     if (flat && h->flat == 0) {
         h->flat_loss = pp__last_loss(h);
         h->flat_gradient = look->gradient;

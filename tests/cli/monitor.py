@@ -2,6 +2,8 @@
 seen is the same on any number of ranks, and the model is the same with and without."""
 
 import os
+import signal
+import subprocess
 
 import numpy as np
 
@@ -58,6 +60,69 @@ class Monitor(support.Case):
             for file in ("verdict.json", "model.safetensors"):
                 one, two = (support.read_bytes(os.path.join(run, file)) for run in (first, other))
                 self.assertEqual(one, two, file)
+
+    def test_stopped_and_resumed_it_sees_the_same(self):
+        """What the looks have seen is part of a checkpoint: before a call, and after it."""
+        changes = {"training.epochs": 400, "monitor.log_steps": 5, "checkpoint.every_steps": 70}
+        job = patched(dead_net(self.synth("moons", 2000)), changes)
+        whole = support.results(super().train(job, 2, "whole"))
+        self.assertIn(b'"called"', whole["verdict.json"])
+        for name, rows in (("before", 40), ("after", 400)):
+            home = self.folder(name)
+            support.write_json(f"{home}/job.json", job)
+            process = support.start(
+                support.command(["train", "job.json", "-o", "run"], 1),
+                home,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            self.addCleanup(support.stop, process)
+            metrics = f"{home}/run/metrics.jsonl"
+
+            def grown(path=metrics, least=rows):
+                return os.path.exists(path) and support.read_bytes(path).count(b"\n") >= least
+
+            self.assertTrue(support.wait_until(grown))
+            process.send_signal(signal.SIGUSR1)
+            self.assertEqual(process.wait(support.TIME_LIMIT), 5, "had finished already")
+            self.expect(run(["train", "job.json", "-o", "run", "--resume"], 3, cwd=home))
+            self.assertEqual(support.differences(whole, support.results(f"{home}/run")), "", name)
+
+    def test_the_first_number_that_is_none_is_named(self):
+        """A step of 1e38 leaves weights whose products overflow: in the first layer, if that moved,
+        or in the second."""
+        job = patched(dead_net(self.synth("moons", 2000)), {"optimizer.lr": 1e38})
+        job["model"]["layers"][0] = dense(16, "relu")
+        files = []
+        for ranks in (1, 2, "3"):
+            path = self.train(job, ranks, name="overflow")
+            found = self.verdict(path)
+            self.assertEqual(found["verdict"], "non-finite")
+            first = found["first_non_finite"]
+            self.assertEqual(first["step"], 2)
+            self.assertRegex(first["place"], r"^the output of layer [01] \(dense\)$")
+            self.assertIn(f"step 2 with {first['place']}, row {first['row']}", found["sentence"])
+            files.append(support.read_bytes(os.path.join(path, "verdict.json")))
+        self.assertEqual(files[1:], files[:-1])
+
+    def test_weights_that_are_no_numbers_are_named(self):
+        """The output of a step is finite, its gradient is not: the update is to blame."""
+        job = patched(dead_net(self.synth("moons", 2000)), {"loss.type": "mse"})
+        job["optimizer"] = {"type": "sgd", "lr": 3e38}
+        job["model"]["layers"] = [dense("auto", init="constant", init_scale=1e18)]
+        found = self.verdict(self.train(job, 2, name="update"))
+        self.assertEqual(found["verdict"], "non-finite")
+        first = found["first_non_finite"]
+        self.assertRegex(first["place"], r"^the update of the step before, in layers\.0\.\w+$")
+        self.assertNotIn("row", first)
+
+    def test_monitoring_off_says_so_at_the_end(self):
+        job = patched(dead_net(self.synth("moons", 2000)), {"monitor.enabled": False})
+        path = self.train(job, code=4, extra=["--fail-on-collapse"], name="off")
+        found = self.verdict(path)
+        self.assertIs(found["collapse"], True)
+        self.assertNotIn("called", found)
+        self.assertEqual(support.metrics(path, "collapse"), [])
 
     def test_warn_goes_on(self):
         job = dead_net(self.synth("moons", 2000))

@@ -62,6 +62,20 @@ static void no_gradient_is_called_at_the_second_look(void)
     CU_ASSERT(v.id == PP_VERDICT_AT_HALF && v.collapse);
 }
 
+/* The output bias alone moves, against the rows that an epoch has left. */
+static stage dead_but_for_a_bias(int look)
+{
+    (void)look;
+    return (stage){0.693, 0, -0.002, 0.0015};
+}
+
+static void a_bias_that_follows_the_batches_is_no_learning(void)
+{
+    pp_verdict v;
+    CU_ASSERT_EQUAL(called(dead_but_for_a_bias, &v), 2);
+    CU_ASSERT(v.id == PP_VERDICT_AT_HALF && v.collapse);
+}
+
 /* A step without gradient is chance where it is one. */
 static stage dead_now_and_then(int look)
 {
@@ -182,6 +196,8 @@ static void weak_models_are_never_called(void)
 const pp_test pp_tests_history[];
 const pp_test pp_tests_history[] = {
     {"no gradient at two looks is called", no_gradient_is_called_at_the_second_look},
+    {"a bias that follows the batches is no learning",
+     a_bias_that_follows_the_batches_is_no_learning},
     {"no gradient at one look, or of a good model, is not",
      no_gradient_at_one_look_or_of_a_good_model_is_not},
     {"a loss that runs away is called, one that overshoots is not",
