@@ -4,8 +4,11 @@
  * taken for one that has it, and that one with a relation worth having (AUC 0.55, correlation 0.1)
  * is called uninformative. Half of it is spent on the final verdict, half in equal parts on the
  * looks on the way (Bonferroni), and within a decision over its tests. That all predictions are the
- * same is a fact about the rows and no test; it is only a collapse where no association is found as
- * well. */
+ * same is a fact about the rows and no test: they deviate by 2% of what the targets do, or their
+ * log-odds by 0.1, whichever is less (predictions of rare classes hardly differ at their best). It
+ * is only a collapse where training and held-out rows agree and no association is found as well.
+ * "Worse than the best constant" allows for that constant being the best in hindsight. Training
+ * rows never make a model healthy that has held-out ones. */
 #ifndef PITPROP_VERDICT_H
 #define PITPROP_VERDICT_H
 
