@@ -11,7 +11,7 @@
 #define FELL 0.005        /* of the loss, over some looks: it falls */
 #define ROSE 2.0          /* times the first loss: on its way up */
 #define FEW_OF_A_CLASS 5.0
-#define SIGMAS 3.0 /* of a base rate that predictions are compared with */
+#define SIGMAS 3.0 /* of a base rate, or of what hindsight is worth */
 
 int pp__is_classification(const pp_summary *s)
 {
@@ -92,14 +92,17 @@ static void put_effect(pp__facts *f)
     }
 }
 
-/* The best constant is the best in hindsight: of n rows it beats the true one by z^2 / 2n nats a
- * row (classes), or z^2 / n of the variance, at the very most. A model that knows the true one must
- * not look worse for that. */
+/* The best constant is the best in hindsight: over n rows it beats the true one by X / 2n nats a
+ * row (classes), or X / n of the variance, where X is chi-squared with as many degrees of freedom
+ * as the constant has. A model that knows the true one must not look worse for that; three
+ * deviations.
+ */
 static double hindsight(const pp__facts *f)
 {
-    double squares = f->z * f->z + fmax(0, f->s->classes_present - 2);
-    if (!pp__is_classification(f->s)) return f->z * f->z / (double)f->rows;
-    return squares / (2 * (double)f->rows * f->s->base_loss);
+    double n = (double)f->rows;
+    double freedom = pp__is_classification(f->s) ? f->s->classes_present - 1 : 1;
+    double advantage = freedom + SIGMAS * sqrt(2 * freedom);
+    return pp__is_classification(f->s) ? advantage / (2 * n * f->s->base_loss) : advantage / n;
 }
 
 /* For a mean loss to be normal, roughly; a missing row of a rare class looks like overconfidence.

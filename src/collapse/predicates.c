@@ -30,13 +30,15 @@ static int answers_constant_targets(const pp__facts *f)
     return !f->varied && f->s->base_distance <= allowed;
 }
 
-/* Ranks inputs, but on a scale far too small, or the wrong way round. */
+/* Ranks inputs, but on a scale far too small, or the wrong way round. What predictions of this
+ * spread explain where their scale is right, r = spread, is an association of spread * sqrt(n)
+ * deviations; the slope says the same where no few rows decide it. */
 static int is_compressed(const pp__facts *f)
 {
     const pp_summary *s = f->s;
-    int steep = s->slope > COMPRESSED || s->slope < 0;
-    if (isnan(s->slope))
-        steep = s->shape.columns == 1 || f->informative; /* no variance to speak of */
+    double right = s->spread * sqrt((double)f->rows);
+    int steep = s->association < 0 || s->association > COMPRESSED * right ||
+                s->slope > COMPRESSED || s->slope < 0;
     return f->nearly_constant && f->associated && steep && !(s->skill >= PP__USEFUL_SKILL);
 }
 
@@ -127,6 +129,13 @@ static int nothing_worth_having(const pp__facts *f)
            f->effect + f->effect_error < f->useful;
 }
 
+/* Null: the predictions rank well. */
+static int ranks_badly(const pp__facts *f)
+{
+    double good = pp__is_classification(f->s) ? PP__GOOD_AUC : PP__GOOD_R;
+    return f->effect + f->effect_error < good;
+}
+
 /* One answer to everything may be the best there is. Null: the model is no worse than the best
  * constant, or ranks well; or, where it is not shown to be worse: its predictions are related to
  * the targets of the training rows to an extent worth having. */
@@ -136,6 +145,7 @@ static int one_class(const pp__case *c)
     if (!pp__is_classification(s) || c->judged.rows < PP__FEW_ROWS || !c->judged.varied) return 0;
     if (s->classes_predicted != 1 || t->classes_predicted != 1 || s->answer != t->answer) return 0;
     int wrong = c->judged.worse && !c->judged.informative &&
+                (s->accuracy < 0.5 || ranks_badly(&c->judged)) &&
                 (s->classes_present > 2 || !c->judged.associated);
     return wrong || (knows_nothing(c) && nothing_worth_having(&c->train));
 }
@@ -179,15 +189,16 @@ static int memorised(const pp__case *c)
            !c->judged.skilled && c->judged.effect + c->judged.effect_error < c->train.effect / 2;
 }
 
-/* Null: the predictions are related to the targets to an extent worth having; or they rank well, or
- * are no worse than the best constant. What the model knows of a part of the rows at least is no
- * case of the second. */
+/* Null: the predictions are related to the targets to an extent worth having, in the rows that are
+ * judged or in the training rows, which can only look better; or they rank well, or are no worse
+ * than the best constant. What the model knows of a part of the rows is a case of the first only.
+ */
 static int uninformative(const pp__case *c)
 {
     const pp__facts *f = &c->judged;
-    double good = pp__is_classification(f->s) ? PP__GOOD_AUC : PP__GOOD_R;
-    int worse = f->worse && knows_nothing(c) && f->effect + f->effect_error < good;
-    return f->varied && (worse || nothing_worth_having(f));
+    int worse = f->worse && knows_nothing(c) && ranks_badly(f);
+    int nowhere = knows_nothing(c) && nothing_worth_having(&c->train);
+    return f->varied && (worse || nowhere || nothing_worth_having(f));
 }
 
 /* Ranks inputs, but on a scale far too small; or, null: the model is no worse than the best

@@ -190,12 +190,16 @@ static void say_memorised(pp_verdict *v, const pp__case *c)
 
 static void say_uninformative(pp_verdict *v, const pp__case *c)
 {
-    const pp_summary *s = c->judged.s;
-    say(v, "Predictions vary (deviation %.3g), but ", s->deviation);
-    say_effect(v, &c->judged);
-    say(v, " on %lld rows is chance, or too near to it to be worth anything",
-        (long long)c->judged.rows);
-    say_skill(v, s);
+    const pp__facts *judged = &c->judged, *train = &c->train;
+    int by_train = train->effect + train->effect_error < judged->effect + judged->effect_error;
+    const pp__facts *f = by_train ? train : judged; /* what leaves less room */
+    say(v, "Predictions vary (deviation %.3g), but ", f->s->deviation);
+    say_effect(v, f);
+    say(v, " on %lld %srows is chance, or too near to it to be worth anything", (long long)f->rows,
+        !c->has_held_out ? ""
+        : by_train       ? "training "
+                         : "held-out ");
+    say_skill(v, judged->s);
 }
 
 static void say_not_yet_learned(pp_verdict *v, const pp__case *c)
