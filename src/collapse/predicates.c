@@ -42,12 +42,14 @@ static int is_compressed(const pp__facts *f)
     return f->nearly_constant && f->associated && steep && !(s->skill >= PP__USEFUL_SKILL);
 }
 
-/* All predictions are the same; what little they differ by knows nothing, has stopped to grow, or
- * is beside a wrong answer. */
+/* All predictions are the same; what little they differ by knows nothing, has stopped to grow, is
+ * beside a wrong answer, or is rounding that other rows do not show. */
 static int is_one_value(const pp__case *c, const pp__facts *f)
 {
+    const pp__facts *judged = &c->judged;
+    int is_rounding = judged->rows >= PP__FEW_ROWS && judged->s->min == judged->s->max;
     if (!f->nearly_constant) return 0;
-    if (f->associated) return is_compressed(f) && (!c->falling || f->worse);
+    if (f->associated) return is_compressed(f) && (!c->falling || f->worse || is_rounding);
     return !f->skilled;
 }
 
