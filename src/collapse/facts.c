@@ -11,7 +11,8 @@
 #define FELL 0.005        /* of the loss, over some looks: it falls */
 #define ROSE 2.0          /* times the first loss: on its way up */
 #define FEW_OF_A_CLASS 5.0
-#define SIGMAS 3.0 /* of a base rate, or of what hindsight is worth */
+#define ROUNDING 1e-9 /* of a skill, which has no error where every answer is the same */
+#define SIGMAS 3.0    /* of a base rate, or of what hindsight is worth */
 
 int pp__is_classification(const pp_summary *s)
 {
@@ -118,7 +119,7 @@ static void put_skill(pp__facts *f)
 {
     const pp_summary *s = f->s;
     f->skill_error = pp__two_sided_t(f->level, (double)f->rows - 1) * s->skill_error;
-    f->skilled = s->skill - f->skill_error > 0;
+    f->skilled = s->skill - f->skill_error > ROUNDING;
     f->worse = has_enough(f) && s->skill + f->skill_error < -hindsight(f);
 }
 
