@@ -77,6 +77,16 @@ int pp__regression_bin(const pp_sketch *sketch, double p)
     return bin < REGRESSION_BINS ? (int)bin + 1 : REGRESSION_BINS + 1;
 }
 
+int pp__joint_bin(const pp_sketch *sketch, double value)
+{
+    double distance = value - fmax(sketch->low, fmin(0.0, sketch->high));
+    int exponent;
+    frexp(distance / sketch->unit, &exponent); /* |distance| / unit < 2^exponent */
+    int level = exponent >= 0 ? JOINT_LEVELS : JOINT_LEVELS + exponent / 2;
+    if (distance == 0.0 || level < 0) level = 0;
+    return distance < 0 ? JOINT_LEVELS - level : JOINT_LEVELS + level;
+}
+
 double pp__regression_edge(const pp_sketch *sketch, int bin)
 {
     if (bin <= 0) return -INFINITY;

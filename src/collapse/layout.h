@@ -41,7 +41,9 @@ enum {
     FINEST = 32,                /* bins an octave of the binary and of the largest-p histogram */
     HISTOGRAM_COUNTS = 1 << 16, /* about as many in all histograms of a multi-class sketch */
     CONFUSION_CLASSES = 256,    /* the whole matrix up to here */
-    REGRESSION_BINS = 8000 /* over twice the range of the targets; one more at either end beyond */
+    REGRESSION_BINS = 8000, /* over twice the range of the targets; one more at either end beyond */
+    JOINT_LEVELS = 12, /* distances from 0 by factors of 4, down to 2^-24 of the target range */
+    JOINT_BINS = 2 * JOINT_LEVELS + 1
 };
 
 struct pp_sketch {
@@ -52,11 +54,14 @@ struct pp_sketch {
     double unit; /* regression: what one of the sums' units is; a power of two */
     int64_t n_sums, n_counts;
     int64_t rows, non_finite, out_of_range, label_outside;
-    int64_t first_non_finite_row;        /* INT64_MAX: none */
-    int64_t raw_rows, raw_same, raw_cut; /* with raw; p == raw; p is a limit that raw is beyond */
-    double min, max;                     /* +inf, -inf: none yet */
+    int64_t first_non_finite_row;      /* INT64_MAX: none */
+    int64_t raw_rows, raw_cut;         /* finite rows with raw; of these, some p is not raw */
+    double min, max;                   /* +inf, -inf: none yet */
+    double raw_least, raw_greatest;    /* of all p with raw; +inf, -inf */
+    double raised_most, lowered_least; /* of p > raw, the largest; of p < raw, the smallest */
     /* Where in the counts: histograms [columns][groups][bins] come first. */
-    int64_t top; /* histogram of the largest p (multi-class) */
+    int64_t top;   /* histogram of the largest p (multi-class) */
+    int64_t joint; /* regression: [columns][JOINT_BINS of p][JOINT_BINS of t] */
     int64_t targets, answers, hits, confusion;
     int64_t class_losses; /* in the sums: log loss of each class */
     pp_sum sums[];        /* [n_sums], then int64_t counts [n_counts] */
@@ -77,6 +82,23 @@ double pp__bin_edge(int per_octave, int bin); /* lower edge; bin may be pp__bins
 /* ---- bins of a regression: 1 + REGRESSION_BINS + 1 ---- */
 int pp__regression_bin(const pp_sketch *sketch, double p);
 double pp__regression_edge(const pp_sketch *sketch, int bin); /* -inf for bin 0 */
+/* Coarse ones, for ranks: geometric in the distance from 0, or from the end of the target range
+ * that is nearest to it, where heavy tails leave the bulk of the values. */
+int pp__joint_bin(const pp_sketch *sketch, double value);
+
+/* ---- association ---- */
+
+/* One variable: moments of its scores around their mean. */
+typedef struct pp__margin {
+    double rows, squares, fourths; /* sums over the rows; of fourth powers at least the sum */
+    double largest;                /* magnitude of a score, at most */
+} pp__margin;
+void pp__margin_add(pp__margin *margin, double score, double count);
+/* Standard deviations from independence of the sum of a row's score of a times that of b. */
+double pp__association_z(const pp__margin *a, const pp__margin *b, double products);
+/* Of a regression column: by ranks where tails are so heavy that few rows decide. */
+double pp__regression_z(const pp_sketch *sketch, int column, const pp__margin *p,
+                        const pp__margin *t, double products);
 
 /* ---- area under the ROC curve. Binary: of class 1. Multi-class: one against the rest, mean over
  * the classes that occur; the error is the mean as well, which no dependence between the classes

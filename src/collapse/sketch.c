@@ -50,7 +50,8 @@ static void lay_out_regression(pp_sketch *head, const pp_sketch_shape *shape)
     frexp(head->high - head->low, &exponent);
     head->unit = ldexp(1.0, exponent);
     head->targets = REGRESSION_BINS + 2;
-    head->n_counts = head->targets + 1;
+    head->joint = head->targets + 1;
+    head->n_counts = head->joint + (int64_t)JOINT_BINS * JOINT_BINS * head->columns;
     head->n_sums = SUM_COLUMNS + (int64_t)COLUMN_SUMS * head->columns;
 }
 
@@ -111,10 +112,10 @@ void pp_sketch_clear(pp_sketch *sketch)
 {
     memset(sketch->sums, 0, total_bytes(sketch) - sizeof *sketch);
     sketch->rows = sketch->non_finite = sketch->out_of_range = sketch->label_outside = 0;
-    sketch->raw_rows = sketch->raw_same = sketch->raw_cut = 0;
+    sketch->raw_rows = sketch->raw_cut = 0;
     sketch->first_non_finite_row = INT64_MAX;
-    sketch->min = INFINITY;
-    sketch->max = -INFINITY;
+    sketch->min = sketch->raw_least = sketch->lowered_least = INFINITY;
+    sketch->max = sketch->raw_greatest = sketch->raised_most = -INFINITY;
 }
 
 /* ---- adding ---- */
@@ -142,10 +143,20 @@ static double log_loss(double log_p)
 }
 
 /* Adding 0.0 turns -0.0 into 0.0, whose bytes differ. */
-static void note_value(pp_sketch *sketch, double value)
+static inline void lower(double *least, double value)
 {
-    if (value < sketch->min) sketch->min = value + 0.0;
-    if (value > sketch->max) sketch->max = value + 0.0;
+    if (value < *least) *least = value + 0.0;
+}
+
+static inline void raise(double *most, double value)
+{
+    if (value > *most) *most = value + 0.0;
+}
+
+static inline void note_value(pp_sketch *sketch, double value)
+{
+    lower(&sketch->min, value);
+    raise(&sketch->max, value);
 }
 
 /* The class of a row, or -1: none. */
@@ -342,6 +353,12 @@ static void add_targets(pp_sum *sums, double t, double e)
     pp_sum_add(sums + COLUMN_TTEE, t * t * e * e);
 }
 
+static void count_pair(pp_sketch *sketch, int column, double p, double t)
+{
+    int64_t *joint = pp__counts(sketch) + sketch->joint + (int64_t)column * JOINT_BINS * JOINT_BINS;
+    joint[pp__joint_bin(sketch, p) * JOINT_BINS + pp__joint_bin(sketch, t)]++;
+}
+
 static void add_regression(pp_sketch *sketch, const float *p, const float *t)
 {
     double centre = sketch->low + (sketch->high - sketch->low) / 2, scale = 1 / sketch->unit;
@@ -356,6 +373,7 @@ static void add_regression(pp_sketch *sketch, const float *p, const float *t)
         if (t == NULL) continue;
         double miss = (double)p[c] - (double)t[c];
         add_targets(sums, ((double)t[c] - centre) * scale, miss * scale);
+        count_pair(sketch, c, (double)p[c], (double)t[c]);
         pp_sum_add(sketch->sums + SUM_ERROR, fabs(miss));
     }
     counts[sketch->targets] += t != NULL;
@@ -378,26 +396,28 @@ static void add_row(pp_sketch *sketch, const pp_sketch_rows *rows, int64_t i)
         sketch->label_outside++;
 }
 
-/* A probability is cut where it is a limit that the output is beyond; a prediction of a regression,
- * whose limits are not known here, where it is not the output. */
-static int is_cut(const pp_sketch *sketch, float p, float raw)
+/* A clamp leaves a prediction as it is, or moves it to the limit that it is beyond; and then no
+ * prediction is beyond that limit. */
+static void compare_raw(pp_sketch *sketch, const float *p, const float *raw)
 {
-    if (sketch->kind == PP_SKETCH_REGRESSION) return p != raw;
-    return (p == 0.0f && raw < 0.0f) || (p == 1.0f && raw > 1.0f);
+    int cut = 0;
+    for (int c = 0; c < sketch->columns; c++) {
+        lower(&sketch->raw_least, (double)p[c]);
+        raise(&sketch->raw_greatest, (double)p[c]);
+        if (p[c] == raw[c]) continue;
+        cut = 1;
+        if (!(p[c] < raw[c])) raise(&sketch->raised_most, (double)p[c]);
+        if (!(p[c] > raw[c])) lower(&sketch->lowered_least, (double)p[c]);
+    }
+    sketch->raw_rows++;
+    sketch->raw_cut += cut;
 }
 
-static void compare_raw(pp_sketch *sketch, const pp_sketch_rows *rows)
+static void compare_rows(pp_sketch *sketch, const pp_sketch_rows *rows)
 {
-    sketch->raw_rows += rows->rows;
     for (int64_t i = 0; i < rows->rows; i++) {
-        const float *p = rows->p + i * sketch->columns, *raw = rows->raw + i * sketch->columns;
-        int same = 0, cut = 0;
-        for (int c = 0; c < sketch->columns; c++) {
-            same += p[c] == raw[c];
-            cut += is_cut(sketch, p[c], raw[c]);
-        }
-        sketch->raw_same += same == sketch->columns;
-        sketch->raw_cut += cut > 0 && same + cut == sketch->columns;
+        const float *p = rows->p + i * sketch->columns;
+        if (all_finite(p, sketch->columns)) compare_raw(sketch, p, rows->raw + i * sketch->columns);
     }
 }
 
@@ -414,7 +434,7 @@ void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows)
     sketch->rows += rows->rows;
     if (sketch->rows / NORMALISE_EVERY != before) normalise(sketch);
     if (rows->loss != NULL) pp_sum_merge(sketch->sums + SUM_LOSS, rows->loss);
-    if (rows->raw != NULL) compare_raw(sketch, rows);
+    if (rows->raw != NULL) compare_rows(sketch, rows);
     if (sketch->kind == PP_SKETCH_BINARY) {
         add_binary(sketch, rows);
         return;
@@ -437,12 +457,15 @@ void pp_sketch_merge(void *into_bytes, const void *from_bytes, size_t size)
     into->out_of_range += from->out_of_range;
     into->label_outside += from->label_outside;
     into->raw_rows += from->raw_rows;
-    into->raw_same += from->raw_same;
     into->raw_cut += from->raw_cut;
     if (from->first_non_finite_row < into->first_non_finite_row)
         into->first_non_finite_row = from->first_non_finite_row;
-    if (from->min < into->min) into->min = from->min;
-    if (from->max > into->max) into->max = from->max;
+    lower(&into->min, from->min);
+    raise(&into->max, from->max);
+    lower(&into->raw_least, from->raw_least);
+    raise(&into->raw_greatest, from->raw_greatest);
+    raise(&into->raised_most, from->raised_most);
+    lower(&into->lowered_least, from->lowered_least);
     for (int64_t i = 0; i < into->n_sums; i++)
         pp_sum_merge(into->sums + i, from->sums + i);
     int64_t *counts = pp__counts(into);
