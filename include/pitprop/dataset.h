@@ -39,6 +39,27 @@ typedef struct pp_dataset_info {
         *class_weights; /* [classes], all 1 unless balance asks for weights; NULL: regression */
 } pp_dataset_info;
 
+/* What y shows, row by row and merged in any order: its range, and what the task depends on. */
+typedef struct pp_y_survey {
+    int64_t columns;
+    double min, max;
+    int is_integer; /* the type in the files */
+    int is_one_hot; /* every row has one 1 and 0 elsewhere; several columns only */
+    /* One column only: the first two values that differ, and a row that has a third one. */
+    int n_values; /* 3: more than two */
+    double value[2];
+    int64_t third_row;
+} pp_y_survey;
+pp_y_survey pp_y_survey_start(int64_t columns, int is_integer);
+void pp_y_survey_add(pp_y_survey *survey, int64_t row, const float *y); /* y [columns] */
+void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from);
+/* The task where the job leaves it open; classes: as in the job, PP_AUTO too. */
+pp_task pp_y_survey_task(const pp_y_survey *survey, int64_t classes);
+
+/* Rows of a window where the job asks for `wanted` of them (PP_AUTO: whole chunks if there are
+ * enough of them for all lanes). chunk_rows 0: not chunked. */
+int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t chunk_rows, int64_t lanes);
+
 /* Collective. Opens x and y, reads all of y on every rank, settles task, classes, the split and the
  * balance. Labels that the job's loss cannot take are errors with file and row (a class index
  * outside 0..K-1 where y is used as an index); {1, 2} or {-1, 1} for a binary job are not. All
@@ -50,6 +71,8 @@ const pp_dataset_info *pp_dataset_describe(const pp_dataset *set);
 /* Class index of a y row [y_columns]; -1 where it is none, as in a binary task with three or more
  * columns, where a row may be of several classes at once. Classification only. */
 int64_t pp_dataset_class(const pp_dataset *set, const float *y);
+/* The same by task, classes, one_hot, y_columns and labels of info alone. */
+int64_t pp_class_of(const pp_dataset_info *info, const float *y);
 
 /* Collective. Deals windows to lanes by a seeded permutation and reads this rank's share of x into
  * memory; surveys it on the way: a non-finite value is an error that names file, data set, row and

@@ -28,6 +28,21 @@ int64_t pp_h5_chunk_rows(const pp_h5_set *set); /* rows of a chunk; 0 when no fi
 /* "FILE: /name: row R" (R counts within that file) of a global row, for messages. */
 void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size);
 
+/* How one file of a set holds its rows, for people. */
+typedef struct pp_h5_facts {
+    char type[32];     /* "uint8", "float64 big-endian" */
+    char shape[96];    /* "[60000, 28, 28]" */
+    char layout[96];   /* "contiguous", "chunks of [100, 28]" */
+    char filters[192]; /* "shuffle, gzip 4"; "" for none */
+    int64_t rows, element_bytes, row_bytes;
+    int64_t stored_bytes;       /* on disk, after the filters */
+    int64_t chunk_rows, chunks; /* 0: not chunked */
+    int64_t chunk_bytes,
+        stripe_bytes; /* before the filters: a chunk; all chunks that one row crosses */
+} pp_h5_facts;
+/* file: index into the list of files. */
+pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err);
+
 /* Rows [first, first + count) into values [count, columns], row-major. */
 pp_status pp_h5_read_f32(pp_h5_set *set, int64_t first, int64_t count, float *values,
                          pp_error *err);

@@ -67,6 +67,11 @@ pp_status pp_model_plan(const pp_job *job, int64_t inputs, pp_arena *arena, pp_m
 /* Initial values [size] on the host: a function of seed, parameter and element alone. */
 void pp_model_init(const pp_model *model, uint64_t seed, float *values);
 
+/* First parameter (index, in forward order) of params [size], host, that holds a NaN or an
+ * infinity; -1: none. */
+int pp_model_find_non_finite(const pp_model *model, const float *params);
+const char *pp_op_name(const pp_op *op); /* "dense" */
+
 /* ---- workspace ---- */
 typedef struct pp_pass pp_pass;
 
@@ -92,6 +97,12 @@ int64_t pp_pass_bytes(const pp_pass *pass);
  * [rows, outputs] on the device, valid until the next call. step: for dropout. */
 const float *pp_pass_forward(pp_pass *pass, const float *params, const float *x,
                              const int64_t *lane_rows, int64_t step);
+
+/* After a forward pass: the first op in forward order whose output holds a NaN or an infinity, and
+ * the lowest of the numbers `index` [rows of the batch] of such rows; -1: none. An activation may
+ * share its memory with the dense layer in front of it, which is then named. Slow: for after the
+ * damage. */
+int pp_pass_find_non_finite(const pp_pass *pass, const int64_t *index, int64_t *lowest);
 
 /* Called as the gradient grows: everything at offset and beyond is final. */
 typedef void (*pp_ready_fn)(void *context, int64_t offset);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "pitprop/inspect.h"
 #include "pitprop/log.h"
 #include "pitprop/sketch.h"
 #include "pitprop/trial.h"
@@ -28,6 +29,7 @@ void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
  * are none. */
 void pp_report_candidates(FILE *stream, pp_style style, const pp_verdict *verdict,
                           const pp_summary *summary);
+void pp_report_inspection(FILE *stream, pp_style style, const pp_inspection *inspection);
 
 /* One rewritten line on a terminal (at most 10 a second). Elsewhere, as under mpirun and in batch
  * logs, a line of the log when nothing has been said for 10 seconds and 1% of the run. */

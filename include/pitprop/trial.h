@@ -42,9 +42,8 @@ typedef struct pp_trial_spec {
 
 /* What came out; summaries, sketches and verdict on rank 0 only. */
 typedef struct pp_result {
-    int stopped;            /* stopped on request with everything saved; no results yet */
-    int64_t steps;          /* done */
-    int64_t first_bad_step; /* first step whose loss was not finite, -1: none */
+    int stopped;   /* stopped on request with everything saved; no results yet */
+    int64_t steps; /* done */
     int64_t train_rows, validation_rows;
     pp_summary train, validation; /* final weights; validation.rows = 0: none held out */
     int64_t called_step;          /* at which collapse was called on the way; 0: never */

@@ -69,6 +69,14 @@ typedef struct pp_verdict {
 
 enum { PP_LOOKS = 20 }; /* looks at the predictions of training, evenly over the steps of a run */
 
+enum { PP_PLACE_TEXT = 96 };
+
+/* Where training first met a loss that is not finite. */
+typedef struct pp_non_finite {
+    int64_t step, row;         /* step from 1, 0: never; row of the data, -1: of no single row */
+    char place[PP_PLACE_TEXT]; /* "the output of layer 2 (dense)" */
+} pp_non_finite;
+
 /* What the looks have seen: a plain value, to go into checkpoints. All-zero bytes: nothing yet. */
 typedef struct pp_history {
     int64_t looks;
@@ -80,6 +88,7 @@ typedef struct pp_history {
     int64_t called_step;
     double called_share; /* of the steps of the run */
     pp_verdict_id called_id;
+    pp_non_finite non_finite; /* noted as it happens, not by a look */
 } pp_history;
 
 typedef struct pp_look {

@@ -41,9 +41,23 @@ static float predict(int64_t row, int64_t y, double signal)
     return (float)(0.5 + signal * ((y ? 0.2 : -0.2) + 0.5 * noise));
 }
 
+enum { ROWS = 10000, BATCH = 50 };
+
+static void add_batch(pp_sketch *sketch, int64_t first, double signal)
+{
+    int64_t index[BATCH], y[BATCH];
+    float p[BATCH];
+    for (int i = 0; i < BATCH; i++) {
+        index[i] = first + i;
+        y[i] = index[i] * 104729 % 97 < 30;
+        p[i] = predict(index[i], y[i], signal);
+    }
+    pp_sketch_rows rows = {.rows = BATCH, .index = index, .p = p, .y = y};
+    pp_sketch_add(sketch, &rows);
+}
+
 int main(int argc, char **argv)
 {
-    enum { ROWS = 10000 };
     int rank, ranks;
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -53,12 +67,8 @@ int main(int argc, char **argv)
     pp_sketch_shape shape = {.kind = PP_SKETCH_BINARY, .classes = 2, .columns = 1};
     pp_sketch *sketch = pp_sketch_create(&shape);
     if (sketch == NULL) MPI_Abort(MPI_COMM_WORLD, 1);
-    for (int64_t i = rank; i < ROWS; i += ranks) {
-        int64_t y = i * 104729 % 97 < 30;
-        float p = predict(i, y, signal);
-        pp_sketch_rows row = {.rows = 1, .index = &i, .p = &p, .y = &y};
-        pp_sketch_add(sketch, &row);
-    }
+    for (int64_t first = rank * BATCH; first < ROWS; first += ranks * BATCH)
+        add_batch(sketch, first, signal);
     reduce(sketch, &shape, MPI_COMM_WORLD);
     if (rank == 0) {
         pp_summary summary = pp_sketch_summarise(sketch);

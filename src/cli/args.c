@@ -95,6 +95,7 @@ void cli_print_help(const cli_command *command)
         printf("  %-24s %s\n", left, o->help);
     }
     if (command->notes != NULL) printf("\n%s\n", command->notes);
+    if (command->print_more != NULL) command->print_more();
 }
 
 int cli_fail(cli *c, pp_status status, const pp_error *err)

@@ -19,7 +19,7 @@ typedef struct cli_args {
     int n_positional;
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
-    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits;
+    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict;
     const char *output, *target, *labels, *x, *seed, *rows;
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha; /* of audit */
 } cli_args;
@@ -50,10 +50,11 @@ typedef struct cli_command {
     const cli_option *options; /* ended by a NULL name */
     int (*run)(cli *c);        /* returns the exit code */
     const char *notes;         /* more help, nullable */
+    void (*print_more)(void);  /* help that a table has, nullable */
 } cli_command;
 
-extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_schema, cli_import,
-    cli_synth, cli_version;
+extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
+    cli_import, cli_synth, cli_version;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;

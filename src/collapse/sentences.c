@@ -71,6 +71,14 @@ static void say_effect(pp_verdict *v, const pp__facts *f)
         say(v, "correlation %.3f +- %.3f", three_digits(f->s->correlation), f->effect_error);
 }
 
+static void say_first_place(pp_verdict *v, const pp_history *h)
+{
+    if (h == NULL || h->non_finite.step == 0) return;
+    say(v, "; in training it began at step %lld with %s", (long long)h->non_finite.step,
+        h->non_finite.place);
+    if (h->non_finite.row >= 0) say(v, ", row %lld", (long long)h->non_finite.row);
+}
+
 static void say_non_finite(pp_verdict *v, const pp_summary *s)
 {
     say(v, "NaN or infinite: %lld of %lld predictions, first in row %lld", (long long)s->non_finite,
@@ -240,6 +248,7 @@ static void say_healthy(pp_verdict *v, const pp__case *c)
 static void say_non_finite_rows(pp_verdict *v, const pp__case *c)
 {
     say_non_finite(v, c->judged.s->non_finite > 0 ? c->judged.s : c->train.s);
+    say_first_place(v, c->e->history);
 }
 
 static void (*const sentences[PP_VERDICT_COUNT])(pp_verdict *v, const pp__case *c) = {

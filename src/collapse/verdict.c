@@ -95,6 +95,16 @@ static void put_called(pp_json_writer *writer, const pp_history *h)
     pp_json_end_object(writer);
 }
 
+static void put_non_finite(pp_json_writer *writer, const pp_history *h)
+{
+    if (h == NULL || h->non_finite.step == 0) return;
+    pp_json_begin_object(writer, "first_non_finite");
+    pp_json_put_int(writer, "step", h->non_finite.step);
+    pp_json_put_string(writer, "place", h->non_finite.place);
+    if (h->non_finite.row >= 0) pp_json_put_int(writer, "row", h->non_finite.row);
+    pp_json_end_object(writer);
+}
+
 static void put_split(pp_json_writer *writer, const pp_split *split)
 {
     if (split == NULL || split->groups == 0) return;
@@ -131,6 +141,7 @@ void pp_verdict_put(const pp_verdict *v, const pp_evidence *evidence, pp_json_wr
             pp_json_put_string(writer, NULL, pp_verdict_name((pp_verdict_id)id));
     pp_json_end_array(writer);
     pp_json_put_string(writer, "sentence", v->sentence);
+    put_non_finite(writer, evidence->history);
     put_called(writer, evidence->history);
     pp_json_begin_array(writer, "tests");
     for (int i = 0; i < v->n_tests; i++)

@@ -50,6 +50,11 @@ static pp_status open_sources(pp_dataset *set, const pp_job_data *data, pp_error
     return status;
 }
 
+static int64_t window_rows(const pp_dataset *set, int64_t lanes)
+{
+    return pp_window_rows(set->window, set->info.file_rows, set->info.chunk_rows, lanes);
+}
+
 static pp_status open_here(const pp_job *job, pp_dataset *set, pp_error *err)
 {
     take_options(set, job);
@@ -57,7 +62,7 @@ static pp_status open_here(const pp_job *job, pp_dataset *set, pp_error *err)
     if (status == PP_OK) status = pp__survey_y(set, job, err);
     if (status == PP_OK) status = pp__hold_out(set, job->data.validation_fraction, err);
     if (status == PP_OK) status = pp__balance(set, &job->data, err);
-    if (status == PP_OK) set->info.window = pp__window_rows(set, pp_job_lanes(job));
+    if (status == PP_OK) set->info.window = window_rows(set, pp_job_lanes(job));
     return status;
 }
 
@@ -121,7 +126,11 @@ static int64_t largest(const float *y, int64_t columns)
 
 int64_t pp_dataset_class(const pp_dataset *set, const float *y)
 {
-    const pp_dataset_info *info = &set->info;
+    return pp_class_of(&set->info, y);
+}
+
+int64_t pp_class_of(const pp_dataset_info *info, const float *y)
+{
     if (info->one_hot) return largest(y, info->y_columns);
     if (info->y_columns > 1) return -1; /* binary, and several at once: no single class */
     if (info->task == PP_TASK_BINARY)
@@ -143,7 +152,7 @@ static pp_status take_lanes(pp_dataset *set, const pp_comm *comm, int lanes, con
     set->cut = PP_ARENA_NEW(set->arena, int64_t, lanes + 1);
     if (set->cut == NULL) return pp__no_memory(err);
     memcpy(set->cut, cut, sizeof *cut * (size_t)(lanes + 1));
-    set->info.window = pp__window_rows(set, lanes);
+    set->info.window = window_rows(set, lanes);
     return PP_OK;
 }
 

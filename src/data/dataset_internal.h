@@ -132,7 +132,6 @@ pp_status pp__hold_out(pp_dataset *set, double fraction, pp_error *err);
 pp_status pp__balance(pp_dataset *set, const pp_job_data *data, pp_error *err);
 
 /* deal.c */
-int64_t pp__window_rows(const pp_dataset *set, int64_t lanes);
 pp_status pp__deal(pp_dataset *set, pp_error *err);
 
 /* read_x.c: x, y, weight and index of this rank's rows; *bad_row is the lowest global row with a

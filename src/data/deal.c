@@ -19,13 +19,12 @@ enum { WINDOWS_A_LANE = 16, MOST_AUTO_ROWS = 64 };
 
 /* ---- windows ---- */
 
-int64_t pp__window_rows(const pp_dataset *set, int64_t lanes)
+int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t chunk_rows, int64_t lanes)
 {
-    int64_t rows = set->info.file_rows, chunk = set->info.chunk_rows;
-    int64_t wanted = WINDOWS_A_LANE * lanes;
-    if (set->window != PP_AUTO) return set->window;
-    if (chunk > 0 && (rows + chunk - 1) / chunk >= wanted) return chunk;
-    int64_t even = rows / wanted;
+    int64_t enough = WINDOWS_A_LANE * lanes;
+    if (wanted != PP_AUTO) return wanted;
+    if (chunk_rows > 0 && (rows + chunk_rows - 1) / chunk_rows >= enough) return chunk_rows;
+    int64_t even = rows / enough;
     return even < 1 ? 1 : even > MOST_AUTO_ROWS ? MOST_AUTO_ROWS : even;
 }
 

@@ -5,29 +5,24 @@
 
 enum { MOST_CLASSES = 1 << 20, MOST_INFERRED_CLASSES = 1000 };
 
-typedef struct survey {
-    int64_t columns;
-    double min, max;
-    int is_integer; /* the type in the files */
-    int is_one_hot; /* every row has one 1 and 0 elsewhere; several columns only */
-    /* One column only: the first two values that differ, and where the third one shows up. */
-    int n_values; /* 3: more than two */
-    double value[2];
-    const pp__source *third_source;
-    int64_t third_row;
-} survey;
+pp_y_survey pp_y_survey_start(int64_t columns, int is_integer)
+{
+    return (pp_y_survey){.columns = columns,
+                         .min = INFINITY,
+                         .max = -INFINITY,
+                         .is_integer = is_integer,
+                         .is_one_hot = columns > 1};
+}
 
-static void see_value(survey *v, double value, const pp__source *source, int64_t row)
+static void see_value(pp_y_survey *v, double value, int64_t row)
 {
     for (int i = 0; i < v->n_values && i < 2; i++)
         if (v->value[i] == value) return;
     if (v->n_values == 3) return;
-    if (v->n_values < 2) {
+    if (v->n_values < 2)
         v->value[v->n_values] = value;
-    } else {
-        v->third_source = source;
+    else
         v->third_row = row;
-    }
     v->n_values++;
 }
 
@@ -41,23 +36,40 @@ static int is_one_hot_row(const float *y, int64_t columns)
     return ones == 1 && zeros == columns - 1;
 }
 
-static void survey_source(survey *v, const pp__source *s)
+void pp_y_survey_add(pp_y_survey *v, int64_t row, const float *y)
 {
-    for (int64_t row = 0; row < s->rows; row++) {
-        const float *y = s->y_values + row * v->columns;
-        for (int64_t k = 0; k < v->columns; k++) {
-            if (y[k] < v->min) v->min = y[k];
-            if (y[k] > v->max) v->max = y[k];
-        }
-        if (v->columns == 1)
-            see_value(v, y[0], s, row);
-        else if (v->is_one_hot)
-            v->is_one_hot = is_one_hot_row(y, v->columns);
+    for (int64_t k = 0; k < v->columns; k++) {
+        if (y[k] < v->min) v->min = y[k];
+        if (y[k] > v->max) v->max = y[k];
     }
+    if (v->columns == 1)
+        see_value(v, y[0], row);
+    else if (v->is_one_hot)
+        v->is_one_hot = is_one_hot_row(y, v->columns);
+}
+
+void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from)
+{
+    into->min = fmin(into->min, from->min);
+    into->max = fmax(into->max, from->max);
+    into->is_integer &= from->is_integer;
+    into->is_one_hot &= from->is_one_hot;
+    for (int i = 0; i < from->n_values && i < 2; i++)
+        see_value(into, from->value[i], from->third_row);
+    if (from->n_values == 3 && into->n_values < 3) { /* both know the same two */
+        into->n_values = 3;
+        into->third_row = from->third_row;
+    }
+}
+
+static void survey_source(pp_y_survey *v, const pp__source *s)
+{
+    for (int64_t row = 0; row < s->rows; row++)
+        pp_y_survey_add(v, s->first + row, s->y_values + row * v->columns);
     v->is_integer &= pp_h5_is_integer(s->y);
 }
 
-static int holds_only_0_and_1(const survey *v)
+static int holds_only_0_and_1(const pp_y_survey *v)
 {
     for (int i = 0; i < v->n_values && i < 2; i++)
         if (v->value[i] != 0 && v->value[i] != 1) return 0;
@@ -66,7 +78,7 @@ static int holds_only_0_and_1(const survey *v)
 
 /* Several columns are classes where they are one-hot, or as many as the job says there are classes.
  */
-static pp_task infer_task(const survey *v, int64_t classes)
+pp_task pp_y_survey_task(const pp_y_survey *v, int64_t classes)
 {
     if (v->columns > 1)
         return v->is_one_hot || classes != PP_AUTO ? PP_TASK_MULTICLASS : PP_TASK_REGRESSION;
@@ -130,7 +142,7 @@ static pp_status check_labels(const pp_dataset *set, pp_error *err)
 
 /* ---- tasks ---- */
 
-static pp_status settle_binary(pp_dataset *set, const survey *v, pp_error *err)
+static pp_status settle_binary(pp_dataset *set, const pp_y_survey *v, pp_error *err)
 {
     pp_dataset_info *info = &set->info;
     info->classes = 2;
@@ -140,12 +152,13 @@ static pp_status settle_binary(pp_dataset *set, const survey *v, pp_error *err)
     if (v->columns > 1 || holds_only_0_and_1(v)) return PP_OK;
     if (v->n_values > 2 && v->is_integer) {
         char place[512];
-        pp_h5_locate(v->third_source->y, v->third_row, place, sizeof place);
+        const pp__source *s = &set->source[v->third_row >= set->source[PP__TRAINING].rows];
+        int64_t row = v->third_row - s->first;
+        pp_h5_locate(s->y, row, place, sizeof place);
         return pp_fail(err, PP_E_DATA,
                        "%s: label %g is a third one beside %g and %g; a binary task has two "
                        "(data.task)",
-                       place, (double)v->third_source->y_values[v->third_row], v->value[0],
-                       v->value[1]);
+                       place, (double)s->y_values[row], v->value[0], v->value[1]);
     }
     info->low_label = v->min;
     info->high_label = v->max;
@@ -156,7 +169,8 @@ static pp_status settle_binary(pp_dataset *set, const survey *v, pp_error *err)
     return PP_OK;
 }
 
-static pp_status settle_multiclass(pp_dataset *set, const survey *v, int64_t classes, pp_error *err)
+static pp_status settle_multiclass(pp_dataset *set, const pp_y_survey *v, int64_t classes,
+                                   pp_error *err)
 {
     pp_dataset_info *info = &set->info;
     info->one_hot = v->columns > 1;
@@ -181,14 +195,13 @@ static pp_status settle_multiclass(pp_dataset *set, const survey *v, int64_t cla
 pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
 {
     pp_dataset_info *info = &set->info;
-    survey v = {.columns = info->y_columns, .min = INFINITY, .max = -INFINITY, .is_integer = 1};
-    v.is_one_hot = v.columns > 1;
+    pp_y_survey v = pp_y_survey_start(info->y_columns, 1);
     for (int i = 0; i < set->n_sources; i++)
         survey_source(&v, &set->source[i]);
     info->y_min = v.min;
     info->y_max = v.max;
     info->task = job->data.task;
-    if (info->task == PP_TASK_AUTO) info->task = infer_task(&v, job->data.classes);
+    if (info->task == PP_TASK_AUTO) info->task = pp_y_survey_task(&v, job->data.classes);
     info->low_label = 0;
     info->high_label = 1;
     pp_status status = PP_OK;

@@ -10,6 +10,7 @@
 #include <hdf5.h>
 
 #include "pitprop/error.h"
+#include "pitprop/h5.h"
 
 /* Stops HDF5 from printing its error stack and from working at exit; called before the first call
  * of every entry point. */
@@ -37,6 +38,9 @@ pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err);
 /* name: without a leading '/'. */
 pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
                               pp__h5_layout *found, pp_error *err);
+
+/* h5_facts.c: of a data set that pp__h5_open_dataset has taken. */
+void pp__h5_describe(hid_t dataset, pp_h5_facts *facts);
 
 /* "[200, 6]" */
 void pp__h5_shape_text(int n_dims, const hsize_t *dims, char *text, size_t size);

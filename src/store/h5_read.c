@@ -224,6 +224,17 @@ static pp_status reopen(pp_h5_set *set, part *p, pp_error *err)
     return pp_fail(err, PP_E_DATA, "%s: /%s has changed since it was opened", p->path, set->name);
 }
 
+pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err)
+{
+    PP_CHECK(file >= 0 && file < set->n_parts);
+    part *p = &set->parts[file];
+    pp_status status = reopen(set, p, err);
+    if (status != PP_OK) return status;
+    p->last_use = ++set->clock;
+    pp__h5_describe(p->dataset, facts);
+    return PP_OK;
+}
+
 /* values: [count, columns] of element_size bytes each, of HDF5 type `type`. */
 static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, hid_t type,
                            size_t element_size, void *values, pp_error *err)

@@ -58,10 +58,11 @@ int pp__trial_look(trial *t)
 
 pp_evidence pp__trial_evidence(const trial *t, const pp_result *result)
 {
+    int knows = t->history.looks > 0 || t->history.non_finite.step > 0;
     return (pp_evidence){.train = &result->train,
                          .held_out = result->validation.rows > 0 ? &result->validation : NULL,
                          .running = t->last_look.rows > 0 ? &t->last_look : NULL,
                          .split = &result->split,
-                         .history = t->history.looks > 0 ? &t->history : NULL,
+                         .history = knows ? &t->history : NULL,
                          .alpha = t->job->monitor.alpha};
 }

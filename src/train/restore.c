@@ -12,7 +12,7 @@
 
 /* The small state of a trial, a tensor of bytes in the checkpoint: notes have no checksum. */
 typedef struct progress {
-    int64_t step, metrics_bytes, first_bad_step;
+    int64_t step, metrics_bytes;
     pp_watch watch;
     pp_history history;
     pp_summary last_look;
@@ -56,8 +56,7 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
 {
     if (fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0)
         return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
-    progress p = {t->step,  ftell(t->metrics), t->first_bad_step,
-                  t->watch, t->history,        t->last_look};
+    progress p = {t->step, ftell(t->metrics), t->watch, t->history, t->last_look};
     int64_t sketch_bytes = (int64_t)pp_sketch_bytes(&t->brief);
     pp_tensor_note job = {"job", t->identity};
     pp_tensor tensors[6];
@@ -171,7 +170,6 @@ pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err)
         if (p.step > 0) {
             t->step = p.step;
             t->watch = p.watch;
-            t->first_bad_step = p.first_bad_step;
             t->history = p.history;
             t->last_look = p.last_look;
             status = spread_all(t, file, err);

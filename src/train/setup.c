@@ -175,7 +175,7 @@ static void count_steps(trial *t)
     int64_t by_epochs = t->job->training.epochs * t->steps_per_epoch;
     t->steps = t->job->training.steps;
     if (by_epochs > 0 && (t->steps == 0 || by_epochs < t->steps)) t->steps = by_epochs;
-    t->first_bad_step = -1;
+    t->bad_key = INT64_MAX;
 }
 
 pp_status pp__trial_open(trial *t, pp_error *err)

@@ -84,6 +84,7 @@ int pp__trial_step(trial *t)
     size_t bytes = (size_t)(mine * t->model->outputs) * sizeof(float);
     backend->download(t->device, b->z, z, bytes);
     losses(t, b->z, &loss);
+    if (loss.bad > 0) pp__trial_find_non_finite(t, mine);
     backend->upload(t->device, b->dz_device, b->dz, bytes);
     if (t->job->monitor.enabled) pp__trial_sketch(t, t->running, mine, b, &loss);
 

@@ -113,13 +113,6 @@ static int is_due(int64_t step, int64_t every)
     return every > 0 && step % every == 0;
 }
 
-static void note_non_finite(trial *t, int bits)
-{
-    if (!(bits & BIT_NON_FINITE) || t->first_bad_step >= 0) return;
-    t->first_bad_step = t->step;
-    pp_log_write(t->log, PP_LOG_WARN, "the loss is not finite since step %" PRId64, t->step);
-}
-
 static void show_progress(trial *t)
 {
     double now = pp_comm_seconds();
@@ -146,7 +139,7 @@ static pp_status train(trial *t, int *stopped, pp_error *err)
     while (status == PP_OK && !*stopped && t->step < t->steps &&
            !pp_watch_stops(&t->watch, t->job) && !collapsed) {
         int bits = pp__trial_step(t);
-        note_non_finite(t, bits);
+        if (bits & BIT_NON_FINITE) pp__trial_note_non_finite(t);
         if (pp__trial_look_is_due(t, t->step)) collapsed = pp__trial_look(t);
         if (is_due(t->step, watch_steps) || t->step == t->steps || collapsed)
             status = watch(t, err);
@@ -231,7 +224,6 @@ static pp_status begin(trial *t, pp_error *err)
 static void fill_result(const trial *t, pp_result *result)
 {
     result->steps = t->step;
-    result->first_bad_step = t->first_bad_step;
     result->called_step = t->history.called_step;
     result->train_rows = pp_dataset_part_rows(t->data, PP_PART_TRAIN);
     result->validation_rows = t->info->validation_rows;

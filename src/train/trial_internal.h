@@ -64,8 +64,8 @@ typedef struct trial {
     /* progress: what a checkpoint restores */
     int64_t step, steps, steps_per_epoch;
     pp_watch watch;
-    int64_t first_bad_step;
-    pp_history history;   /* rank 0 */
+    int64_t bad_key;      /* where this rank's rows first held what is no number; non_finite.c */
+    pp_history history;   /* rank 0; what is not finite on every rank */
     pp_summary last_look; /* rank 0 */
 
     /* the run directory; rank 0 only */
@@ -105,6 +105,12 @@ int pp__trial_look_is_due(const trial *t, int64_t step);
 int pp__trial_look(trial *t);
 /* What the verdict of a result rests on. Rank 0. */
 pp_evidence pp__trial_evidence(const trial *t, const pp_result *result);
+
+/* ---- non_finite.c ---- */
+/* This rank's loss is not finite: finds out where that began. Before anything else runs. */
+void pp__trial_find_non_finite(trial *t, int64_t rows);
+/* Collective: some rank's loss was not finite in the step that has ended. */
+void pp__trial_note_non_finite(trial *t);
 
 /* ---- step.c ---- */
 enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4 };

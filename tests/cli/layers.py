@@ -18,6 +18,7 @@ LAYERS = {
     "store": "h5 npy tensorfile",
     "convert": "import table",
     "data": "lanes dataset",
+    "inspect": "inspect",
     "model": "model loss schedule",
     "collapse": "groups sketch verdict candidates",
     "audit": "audit",
