@@ -131,6 +131,7 @@ static pp_status append(list *to, const packet *packets, int ranks, pp_error *er
 {
     for (int k = 0; k < ranks; k++) {
         int64_t n = packets[k].n;
+        if (n == 0) continue;
         if (to->n + n > to->room && !grow(to, to->n + n + to->room / 2))
             return pp__inspect_no_memory(err);
         memcpy(to->at + to->n, packets[k].at, (size_t)n * sizeof *to->at);

@@ -85,8 +85,8 @@ def one_huge_chunk(file):
     file.create_dataset("y", data=classes(2, rows).astype("u1"), track_times=False)
 
 
-# Name: data sets (or what writes them), changes of the job, and what must be found, with a phrase of
-# its sentence. Nothing else may be found.
+# Name: data sets (or what writes them), changes of the job, and what must be found, with a phrase
+# of its sentence. Nothing else may be found.
 FAULTS = {
     "NaN and infinity in x": (
         {"x": with_value(with_value(features(), 123, 2, np.nan), 500, 4, np.inf), "y": classes()},
@@ -299,7 +299,8 @@ class Inspect(support.Case):
         for path in paths:
             self.assertEqual(self.on_1_and_3(path), {})
         home = self.folder("both")
-        job = support.patched(support.small_job(paths[0]), {"data.validation": {"files": [paths[1]]}})
+        held_out = {"data.validation": {"files": [paths[1]]}}
+        job = support.patched(support.small_job(paths[0]), held_out)
         support.write_json(os.path.join(home, "job.json"), job)
         self.assertEqual(self.on_1_and_3("job.json", home), {})
 
@@ -353,7 +354,8 @@ class Inspect(support.Case):
             "one-hot": ({"x": x, "y": one_hot}, "multiclass", set()),
             "two targets": ({"x": x, "y": x[:, :2] + x[:, 2:4] * x[:, 4:6]}, "regression", set()),
             "a column": ({"x": x[:, 0], "y": numbers(300)}, "regression", set()),
-            "halves": ({"x": x.astype(">f2"), "y": numbers(300).astype(">f8")}, "regression", set()),
+            "big-endian": ({"x": x.astype(">f2"), "y": numbers(300).astype(">f8")}, "regression",
+                           set()),
             "not finite": ({"x": x * np.nan, "y": np.full(300, np.inf)}, "binary",
                            {"non-finite-target", "non-finite-feature", "duplicate-rows"}),
         }
