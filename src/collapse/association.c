@@ -8,6 +8,7 @@
 #include "layout.h"
 
 #define HEAVY 0.1          /* excess kurtosis from which the normal tail is not believed */
+#define LONG_TAIL 10       /* excess kurtosis of targets: far ones drown what the others tell */
 #define MOSTLY_ONE_BIN 0.9 /* of the predictions: ranks of bins say nothing */
 
 void pp__margin_add(pp__margin *margin, double score, double count)
@@ -19,28 +20,38 @@ void pp__margin_add(pp__margin *margin, double score, double count)
     margin->largest = fmax(margin->largest, fabs(score));
 }
 
+static double tail_of(const pp__margin *m)
+{
+    return m->rows * m->fourths / (m->squares * m->squares) - 3;
+}
+
 /* Of the shuffled correlation r of n rows: E r^4 = 3 / (n^2 - 1) (1 + (n - 2) (n - 3) g h /
  * (3 n (n - 1)^2)) of the excess kurtoses g and h, in units of its variance 1 / (n - 1) squared. */
 static double excess_kurtosis(const pp__margin *a, const pp__margin *b)
 {
     double n = a->rows;
-    double g = n * a->fourths / (a->squares * a->squares) - 3;
-    double h = n * b->fourths / (b->squares * b->squares) - 3;
-    double both = (n - 2) * (n - 3) * g * h / (3 * n * (n - 1) * (n - 1));
+    double both = (n - 2) * (n - 3) * tail_of(a) * tail_of(b) / (3 * n * (n - 1) * (n - 1));
     return 3 * (n - 1) / (n + 1) * (1 + both) - 3;
 }
 
-/* Where few rows weigh more than all others, Bernstein's inequality: a sum of standard deviation 1
- * whose terms are at most m has tails as exp(-z^2 / 2 / (1 + m z / 3)). */
+static int decided_by_few(const pp__margin *a, const pp__margin *b)
+{
+    return a->rows >= 4 && excess_kurtosis(a, b) > HEAVY;
+}
+
+/* Where few rows weigh more than all others, Bennett's inequality (J. Am. Stat. Assoc. 57, 1962): a
+ * sum of standard deviation 1 whose terms are at most m exceeds z with a chance of at most
+ * exp(-((1 + u) log(1 + u) - u) / m^2), u = m z; taken for the exp(-z^2 / 2) of a normal one. */
 double pp__association_z(const pp__margin *a, const pp__margin *b, double products)
 {
     double n = a->rows;
     if (!(n > 1 && a->squares > 0 && b->squares > 0)) return 0.0;
     double scale = sqrt(a->squares) * sqrt(b->squares);
     double z = fmax(-1, fmin(1, products / scale)) * sqrt(n - 1);
-    if (n < 4 || excess_kurtosis(a, b) <= HEAVY) return z;
+    if (!decided_by_few(a, b)) return z;
     double most = a->largest * b->largest * sqrt(n) / scale;
-    return z / sqrt(1 + most * fabs(z) / 3);
+    double u = most * fabs(z);
+    return copysign(sqrt(2 * fmax(0, (1 + u) * log1p(u) - u)) / most, z);
 }
 
 /* ---- ranks of the coarse bins of a regression ---- */
@@ -82,6 +93,6 @@ double pp__regression_z(const pp_sketch *sketch, int column, const pp__margin *p
     const int64_t *joint =
         pp__counts(sketch) + sketch->joint + (int64_t)column * JOINT_BINS * JOINT_BINS;
     if (!(p->squares > 0 && t->squares > 0)) return 0.0;
-    double ranks = p->rows >= 4 && excess_kurtosis(p, t) > HEAVY ? rank_z(joint) : NAN;
+    double ranks = decided_by_few(p, t) || tail_of(t) > LONG_TAIL ? rank_z(joint) : NAN;
     return isnan(ranks) ? pp__association_z(p, t, products) : ranks;
 }
