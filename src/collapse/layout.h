@@ -2,6 +2,8 @@
 #ifndef PITPROP_COLLAPSE_LAYOUT_H
 #define PITPROP_COLLAPSE_LAYOUT_H
 
+#include <string.h>
+
 #include "pitprop/sketch.h"
 
 /* The exact sums of a sketch, over the finite rows. Probabilities p count from 1/2, so that
@@ -76,8 +78,45 @@ static inline int64_t *pp__counts(const pp_sketch *sketch)
  * and 1, where collapsed and confident models crowd: 16 octaves of per_octave bins each. per_octave
  * is a power of two up to 32. ---- */
 int pp__bins(int per_octave);
-int pp__bin_of(int per_octave, float p);      /* p finite; clamped to [0, 1] */
+/* p finite; clamped to [0, 1]. Inline, as every prediction of training passes here. */
+static inline int pp__bin_of(int per_octave, float p);
 double pp__bin_edge(int per_octave, int bin); /* lower edge; bin may be pp__bins: 1 */
+
+/* [0, 1] is four mirrored segments of a quarter: up from 0, down to 1/2, up from 1/2, down to 1. A
+ * segment is a ramp of distances from its dense end: one bin for the smallest, then
+ * the octaves below 0.008, then equal widths up to 0.25. */
+enum { RAMP_OCTAVES = 16, FLOAT_BIAS = 127, FLOAT_MANTISSA = 23 };
+
+static inline int pp__ramp_bins(int per_octave)
+{
+    return 1 + (RAMP_OCTAVES - 1) * per_octave + (125 * per_octave + 3) / 4;
+}
+
+static inline int pp__ramp_of(int per_octave, float distance)
+{
+    float scaled = distance * 125.0f; /* the geometric part is below 1 */
+    if (scaled >= 1.0f) {
+        int bin = 1 + (RAMP_OCTAVES - 1) * per_octave + (int)(scaled * (float)per_octave);
+        int last = pp__ramp_bins(per_octave) - 1;
+        return bin < last ? bin : last;
+    }
+    uint32_t bits;
+    memcpy(&bits, &scaled, sizeof bits);
+    int kept = __builtin_ctz((unsigned)per_octave); /* mantissa bits that tell bins apart */
+    int bin = (int)(bits >> (FLOAT_MANTISSA - kept)) - ((FLOAT_BIAS - RAMP_OCTAVES) << kept) + 1;
+    return bin > 0 ? bin : 0;
+}
+
+static inline int pp__bin_of(int per_octave, float p)
+{
+    int ramp = pp__ramp_bins(per_octave);
+    if (p <= 0.0f) return 0;
+    if (p >= 1.0f) return 4 * ramp - 1;
+    float u = p < 0.5f ? p : 1.0f - p; /* exact from 0.5 on */
+    int bin =
+        u < 0.25f ? pp__ramp_of(per_octave, u) : 2 * ramp - 1 - pp__ramp_of(per_octave, 0.5f - u);
+    return p < 0.5f ? bin : 4 * ramp - 1 - bin;
+}
 
 /* ---- bins of a regression: 1 + REGRESSION_BINS + 1 ---- */
 int pp__regression_bin(const pp_sketch *sketch, double p);
