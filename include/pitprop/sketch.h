@@ -110,7 +110,8 @@ typedef struct pp_summary {
     double limit_share;  /* classification: share of rows whose p, or largest p, lies within 1e-6 of
                             0 or 1: as far as a sigmoid or a softmax goes */
     double cut_share; /* share of rows that a clamp has changed: where p is not the raw output, it
-                         is the least or the greatest of all p; NaN: no clamp, or no raw outputs */
+                         is the least or the greatest of all p; where no p is, it is 0 or 1; NaN: no
+                         clamp, or no raw outputs */
     int classes_present;   /* classes that at least one row has as its target */
     int classes_predicted; /* classes that are the answer for at least one row */
     int answer;            /* the most frequent answer (-1: none) and its share of the rows */

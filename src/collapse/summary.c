@@ -442,10 +442,14 @@ static pp_summary nothing_known(const pp_sketch *sketch)
     return s;
 }
 
+/* What moved every row may be any function with a constant answer, a sigmoid of 0 for one: then
+ * only 0 and 1, which a sigmoid reaches at best by rounding, are taken for limits. */
 static int is_clamped(const pp_sketch *sketch)
 {
-    return sketch->raw_cut > 0 && sketch->raised_most <= sketch->raw_least &&
-           sketch->lowered_least >= sketch->raw_greatest;
+    double low = sketch->raised_most, high = sketch->lowered_least;
+    int bounded = low <= sketch->raw_least && high >= sketch->raw_greatest;
+    int usual = (low == 0 || isinf(low)) && (high == 1 || isinf(high));
+    return sketch->raw_cut > 0 && bounded && (sketch->raw_cut < sketch->raw_rows || usual);
 }
 
 pp_summary pp_sketch_summarise(const pp_sketch *sketch)

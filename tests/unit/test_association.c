@@ -299,6 +299,14 @@ static void a_clamp_is_known_by_its_limits(void)
     for (int64_t i = 0; i < d.n; i++)
         d.p[i] = d.raw[i]; /* nothing was cut */
     CU_ASSERT(isnan(regression_with_raw(&d).cut_share));
+    for (int64_t i = 0; i < d.n; i++)
+        d.p[i] = 0.5f + 0 * (d.raw[i] *= 1e-9f); /* a sigmoid next to 0 */
+    CU_ASSERT(isnan(regression_with_raw(&d).cut_share));
+    for (int64_t i = 0; i < d.n; i++) {
+        d.raw[i] = -1 - fabsf(d.raw[i]);
+        d.p[i] = 0; /* every output is beyond the limit */
+    }
+    CU_ASSERT(regression_with_raw(&d).cut_share == 1);
 }
 
 /* ---- the error of skill against a bootstrap, which estimates the base rate again each time ----
