@@ -95,8 +95,9 @@ typedef struct pp_summary {
     double auc_error;      /* standard error of auc, DeLong, DeLong and Clarke-Pearson 1988 */
     double association;    /* how many standard deviations predictions and targets are further from
                               independence than chance, given both: rank sum of the two classes, the
-                              strongest class against the rest, or column by column correlation;
-                              0: no prediction differs from another */
+                              strongest class against the rest, or column by column correlation, of
+                              ranks where tails are heavy; less where few rows decide, so that it
+                              may be compared with a normal variable; 0: all predictions are equal */
     int association_tests; /* the number that this is the strongest of */
     double slope; /* of targets on predictions, cov / var: 1: they vary as much as they should; far
                      above 1: compressed; 0: unrelated (binary and one-column regression) */
@@ -108,7 +109,9 @@ typedef struct pp_summary {
     double skill_error;  /* standard error of skill over rows; several columns: at most this */
     double limit_share;  /* classification: share of rows whose p, or largest p, lies within 1e-6 of
                             0 or 1: as far as a sigmoid or a softmax goes */
-    double cut_share; /* share of rows that a clamp has changed; NaN: no clamp, or no raw outputs */
+    double cut_share; /* share of rows that a clamp has changed: where p is not the raw output, it
+                         is the least or the greatest of all p; where no p is, it is 0 or 1; NaN: no
+                         clamp, or no raw outputs */
     int classes_present;   /* classes that at least one row has as its target */
     int classes_predicted; /* classes that are the answer for at least one row */
     int answer;            /* the most frequent answer (-1: none) and its share of the rows */

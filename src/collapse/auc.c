@@ -37,17 +37,22 @@ static double standard_error(const two_classes *h, double auc)
     return is_thin ? fmin(0.5, fmax(error, least)) : error;
 }
 
-/* Mann & Whitney, Ann. Math. Stat. 18 (1947), with ties as in Lehmann, Nonparametrics (1975), 1.4:
- * deviation of the AUC from 1/2 in units of what it has when the labels are shuffled. */
-static double rank_sum_z(const two_classes *h, double auc)
+/* Of the rank sum of the positives when the labels are shuffled (Mann & Whitney, Ann. Math. Stat.
+ * 18, 1947), ties sharing their mean rank. Ranks from -1/2 to 1/2 around their mean. */
+static double rank_sum_z(const two_classes *h)
 {
-    double n = h->positives + h->negatives, ties = 0;
+    double rows = h->negatives + h->positives, share = h->positives / rows, below = 0, sum = 0;
+    pp__margin ranks = {0}, labels = {0};
     for (int i = 0; i < h->bins; i++) {
-        double t = (double)(h->negative[i] + h->positive[i]);
-        ties += t * (t * t - 1);
+        double count = (double)(h->negative[i] + h->positive[i]);
+        double rank = (below + count / 2 - rows / 2) / rows;
+        pp__margin_add(&ranks, rank, count);
+        sum += (double)h->positive[i] * rank;
+        below += count;
     }
-    double variance = (n + 1 - ties / (n * (n - 1))) / (12 * h->positives * h->negatives);
-    return variance > 1e-12 ? (auc - 0.5) / sqrt(variance) : 0.0;
+    pp__margin_add(&labels, 1 - share, h->positives);
+    pp__margin_add(&labels, -share, h->negatives);
+    return pp__association_z(&ranks, &labels, sum);
 }
 
 /* Share of (positive, negative) pairs in order. Pairs within a bin count half; whatever their true
@@ -68,7 +73,7 @@ static pp__auc auc_of(const int64_t *negative, const int64_t *positive, int bins
     result.value = (ordered + tied / 2) / pairs;
     result.bound = tied / 2 / pairs;
     result.error = standard_error(&h, result.value);
-    result.z = rank_sum_z(&h, result.value);
+    result.z = rank_sum_z(&h);
     result.tests = 1;
     return result;
 }

@@ -50,7 +50,8 @@ static void lay_out_regression(pp_sketch *head, const pp_sketch_shape *shape)
     frexp(head->high - head->low, &exponent);
     head->unit = ldexp(1.0, exponent);
     head->targets = REGRESSION_BINS + 2;
-    head->n_counts = head->targets + 1;
+    head->joint = head->targets + 1;
+    head->n_counts = head->joint + (int64_t)JOINT_BINS * JOINT_BINS * head->columns;
     head->n_sums = SUM_COLUMNS + (int64_t)COLUMN_SUMS * head->columns;
 }
 
@@ -111,10 +112,10 @@ void pp_sketch_clear(pp_sketch *sketch)
 {
     memset(sketch->sums, 0, total_bytes(sketch) - sizeof *sketch);
     sketch->rows = sketch->non_finite = sketch->out_of_range = sketch->label_outside = 0;
-    sketch->raw_rows = sketch->raw_same = sketch->raw_cut = 0;
+    sketch->raw_rows = sketch->raw_cut = 0;
     sketch->first_non_finite_row = INT64_MAX;
-    sketch->min = INFINITY;
-    sketch->max = -INFINITY;
+    sketch->min = sketch->raw_least = sketch->lowered_least = INFINITY;
+    sketch->max = sketch->raw_greatest = sketch->raised_most = -INFINITY;
 }
 
 /* ---- adding ---- */
@@ -142,120 +143,165 @@ static double log_loss(double log_p)
 }
 
 /* Adding 0.0 turns -0.0 into 0.0, whose bytes differ. */
-static void note_value(pp_sketch *sketch, double value)
+static inline void lower(double *least, double value)
 {
-    if (value < sketch->min) sketch->min = value + 0.0;
-    if (value > sketch->max) sketch->max = value + 0.0;
+    if (value < *least) *least = value + 0.0;
+}
+
+static inline void raise(double *most, double value)
+{
+    if (value > *most) *most = value + 0.0;
+}
+
+static inline void note_value(pp_sketch *sketch, double value)
+{
+    lower(&sketch->min, value);
+    raise(&sketch->max, value);
 }
 
 /* The class of a row, or -1: none. */
-static int class_of(pp_sketch *sketch, int64_t y)
+static inline int class_of(pp_sketch *sketch, int64_t y)
 {
     if (y >= 0 && y < sketch->classes) return (int)y;
     sketch->label_outside++;
     return -1;
 }
 
+static void note_non_finite(pp_sketch *sketch, int64_t row)
+{
+    sketch->non_finite++;
+    if (row < sketch->first_non_finite_row) sketch->first_non_finite_row = row;
+}
+
 /* Counts a row that holds a NaN or an infinity. */
 static int is_finite(pp_sketch *sketch, const pp_sketch_rows *rows, int64_t i)
 {
     if (all_finite(rows->p + i * sketch->columns, sketch->columns)) return 1;
-    sketch->non_finite++;
-    if (rows->index[i] < sketch->first_non_finite_row)
-        sketch->first_non_finite_row = rows->index[i];
+    note_non_finite(sketch, rows->index[i]);
     return 0;
 }
 
-static void count_answer(pp_sketch *sketch, int target, int answer)
+static void count_answers(pp_sketch *sketch, int target, int answer, int64_t rows)
 {
     int64_t *counts = pp__counts(sketch);
-    counts[sketch->answers + answer]++;
+    counts[sketch->answers + answer] += rows;
     if (target < 0) return;
-    counts[sketch->targets + target]++;
-    counts[sketch->hits + target] += target == answer;
+    counts[sketch->targets + target] += rows;
+    counts[sketch->hits + target] += target == answer ? rows : 0;
     if (sketch->classes <= CONFUSION_CLASSES)
-        counts[sketch->confusion + (int64_t)target * sketch->classes + answer]++;
+        counts[sketch->confusion + (int64_t)target * sketch->classes + answer] += rows;
 }
 
 /* ---- binary: the hot path; sums stay in registers over the rows of a call ---- */
 
-/* Terms of 2^-52 each, so that a row's share of a sum does not depend on the call it came with. */
+/* Of one target, in terms of 2^-52 each, so that a row's share of a sum does not depend on the call
+ * it came with: v = p - 1/2 and its square, the log loss and its square. */
+typedef struct target_terms {
+    pp_units v, square, loss, loss_square;
+    int64_t near, answers[2];
+} target_terms;
+
 typedef struct binary_terms {
-    pp_units top, square, clamped, positive, error, entropy, loss[2], loss_square;
+    target_terms of[BINARY_GROUPS]; /* target 0, target 1, no target */
+    pp_units clamped, entropy;
+    int64_t out_of_range;
+    float min, max;
 } binary_terms;
 
 enum { FAR = 32 }; /* beyond 1/2 +- this, a square would not fit */
 
-static inline pp_units units_of(double term)
+static inline int64_t terms_of(double term)
 {
-    return (pp_units)(int64_t)(term * 0x1p52) * (1 << 12);
+    return (int64_t)(term * 0x1p52);
 }
 
-static void add_far(pp_sketch *sketch, double p, int target)
+static void add_far(pp_sketch *sketch, double p, int group)
 {
     pp_sum *sums = sketch->sums;
     double v = p - 0.5;
     pp_sum_add(sums + SUM_TOP, v);
     pp_sum_add(sums + SUM_TOP_SQUARE, v * v);
     pp_sum_add(sums + BINARY_CLAMPED, clamp01(p) - p);
-    if (target == 1) pp_sum_add(sums + BINARY_POSITIVE, v);
-    if (target >= 0) pp_sum_add(sums + SUM_ERROR, (p - target) * (p - target));
+    if (group == 1) pp_sum_add(sums + BINARY_POSITIVE, v);
+    if (group < 2) pp_sum_add(sums + SUM_ERROR, (p - group) * (p - group));
 }
 
-static inline void add_near(binary_terms *terms, double p, int target)
-{
-    double v = p - 0.5;
-    pp_units units = units_of(v);
-    terms->top += units;
-    terms->square += units_of(v * v);
-    terms->clamped += units_of(clamp01(p) - p);
-    if (target == 1) terms->positive += units;
-    if (target >= 0) terms->error += units_of((p - target) * (p - target));
-}
-
-static inline void add_logs(binary_terms *terms, double q, int target)
+static void add_logs(binary_terms *terms, double q, int group)
 {
     double log_q = safe_log(q), log_rest = safe_log(1.0 - q);
-    terms->entropy += units_of(-(q * log_q + (1.0 - q) * log_rest));
-    if (target < 0) return;
-    double loss = log_loss(target == 1 ? log_q : log_rest);
-    terms->loss[target] += units_of(loss);
-    terms->loss_square += units_of(loss * loss);
+    terms->entropy += terms_of(-(q * log_q + (1.0 - q) * log_rest));
+    if (group == BINARY_GROUPS - 1) return;
+    double loss = log_loss(group == 1 ? log_q : log_rest);
+    terms->of[group].loss += terms_of(loss);
+    terms->of[group].loss_square += terms_of(loss * loss);
 }
 
-static void add_binary_row(pp_sketch *sketch, binary_terms *terms, float value, int target)
+static inline void add_binary_row(pp_sketch *sketch, binary_terms *terms, float value, int group)
 {
-    double p = (double)value;
-    int group = target < 0 ? BINARY_GROUPS - 1 : target;
+    double p = (double)value, v = p - 0.5;
+    target_terms *of = terms->of + group;
     pp__counts(sketch)[group * sketch->bins + pp__bin_of(FINEST, value)]++;
-    count_answer(sketch, target, p >= 0.5);
-    note_value(sketch, p);
-    sketch->out_of_range += p < 0.0 || p > 1.0;
-    if (p > -FAR && p < FAR)
-        add_near(terms, p, target);
-    else
-        add_far(sketch, p, target);
-    if (!sketch->brief) add_logs(terms, clamp01(p), target);
+    of->answers[value >= 0.5f]++;
+    terms->min = value < terms->min ? value : terms->min;
+    terms->max = value > terms->max ? value : terms->max;
+    if (v > -FAR && v < FAR) {
+        of->v += terms_of(v);
+        of->square += terms_of(v * v);
+        of->near++;
+    } else {
+        add_far(sketch, p, group);
+    }
+    if (value < 0.0f || value > 1.0f) {
+        terms->out_of_range++;
+        if (v > -FAR && v < FAR) terms->clamped += terms_of(clamp01(p) - p);
+    }
+    if (!sketch->brief) add_logs(terms, clamp01(p), group);
+}
+
+/* The squared error of target y is (v + 1/2 - y)^2 = v^2 +- v + 1/4. */
+static void keep_sums(pp_sketch *sketch, const binary_terms *terms)
+{
+    pp_sum *sums = sketch->sums;
+    const target_terms *no = terms->of, *yes = no + 1, *none = no + 2;
+    const pp_units unit = 1 << 12, quarter = (pp_units)1 << 50;
+    pp_units error = no->square + yes->square + no->v - yes->v + quarter * (no->near + yes->near);
+    pp_sum_add_units(sums + SUM_TOP, unit * (no->v + yes->v + none->v));
+    pp_sum_add_units(sums + SUM_TOP_SQUARE, unit * (no->square + yes->square + none->square));
+    pp_sum_add_units(sums + BINARY_CLAMPED, unit * terms->clamped);
+    pp_sum_add_units(sums + BINARY_POSITIVE, unit * yes->v);
+    pp_sum_add_units(sums + SUM_ERROR, unit * error);
+    pp_sum_add_units(sums + SUM_ENTROPY, unit * terms->entropy);
+    pp_sum_add_units(sums + SUM_LOG_LOSS_SQUARE, unit * (no->loss_square + yes->loss_square));
+    for (int c = 0; c < 2; c++)
+        pp_sum_add_units(sums + sketch->class_losses + c, unit * terms->of[c].loss);
+}
+
+static void keep_counts(pp_sketch *sketch, const binary_terms *terms)
+{
+    for (int group = 0; group < BINARY_GROUPS; group++)
+        for (int answer = 0; answer < 2; answer++)
+            count_answers(sketch, group < 2 ? group : -1, answer, terms->of[group].answers[answer]);
+    sketch->out_of_range += terms->out_of_range;
+    lower(&sketch->min, (double)terms->min);
+    raise(&sketch->max, (double)terms->max);
 }
 
 static void add_binary(pp_sketch *sketch, const pp_sketch_rows *rows)
 {
-    pp_sum *sums = sketch->sums;
-    binary_terms terms = {0, 0, 0, 0, 0, 0, {0, 0}, 0};
+    binary_terms terms;
+    memset(&terms, 0, sizeof terms);
+    terms.min = INFINITY;
+    terms.max = -INFINITY;
     for (int64_t i = 0; i < rows->rows; i++) {
-        if (!is_finite(sketch, rows, i)) continue;
+        if (!isfinite(rows->p[i])) {
+            note_non_finite(sketch, rows->index[i]);
+            continue;
+        }
         int target = rows->y == NULL ? -1 : class_of(sketch, rows->y[i]);
-        add_binary_row(sketch, &terms, rows->p[i], target);
+        add_binary_row(sketch, &terms, rows->p[i], target < 0 ? BINARY_GROUPS - 1 : target);
     }
-    pp_sum_add_units(sums + SUM_TOP, terms.top);
-    pp_sum_add_units(sums + SUM_TOP_SQUARE, terms.square);
-    pp_sum_add_units(sums + BINARY_CLAMPED, terms.clamped);
-    pp_sum_add_units(sums + BINARY_POSITIVE, terms.positive);
-    pp_sum_add_units(sums + SUM_ERROR, terms.error);
-    pp_sum_add_units(sums + SUM_ENTROPY, terms.entropy);
-    pp_sum_add_units(sums + SUM_LOG_LOSS_SQUARE, terms.loss_square);
-    for (int c = 0; c < 2; c++)
-        pp_sum_add_units(sums + sketch->class_losses + c, terms.loss[c]);
+    keep_sums(sketch, &terms);
+    keep_counts(sketch, &terms);
 }
 
 /* ---- several classes ---- */
@@ -319,7 +365,7 @@ static void add_multiclass(pp_sketch *sketch, const float *p, int target)
     double v = (double)top - 0.5;
     sketch->out_of_range += look.out_of_range;
     pp__counts(sketch)[sketch->top + pp__bin_of(FINEST, top)]++;
-    count_answer(sketch, target, look.answer);
+    count_answers(sketch, target, look.answer, 1);
     note_value(sketch, (double)top);
     pp_sum_add(sums + SUM_TOP, v);
     pp_sum_add(sums + SUM_TOP_SQUARE, v * v);
@@ -342,6 +388,12 @@ static void add_targets(pp_sum *sums, double t, double e)
     pp_sum_add(sums + COLUMN_TTEE, t * t * e * e);
 }
 
+static void count_pair(pp_sketch *sketch, int column, double p, double t)
+{
+    int64_t *joint = pp__counts(sketch) + sketch->joint + (int64_t)column * JOINT_BINS * JOINT_BINS;
+    joint[pp__joint_bin(sketch, p) * JOINT_BINS + pp__joint_bin(sketch, t)]++;
+}
+
 static void add_regression(pp_sketch *sketch, const float *p, const float *t)
 {
     double centre = sketch->low + (sketch->high - sketch->low) / 2, scale = 1 / sketch->unit;
@@ -356,6 +408,7 @@ static void add_regression(pp_sketch *sketch, const float *p, const float *t)
         if (t == NULL) continue;
         double miss = (double)p[c] - (double)t[c];
         add_targets(sums, ((double)t[c] - centre) * scale, miss * scale);
+        count_pair(sketch, c, (double)p[c], (double)t[c]);
         pp_sum_add(sketch->sums + SUM_ERROR, fabs(miss));
     }
     counts[sketch->targets] += t != NULL;
@@ -378,26 +431,28 @@ static void add_row(pp_sketch *sketch, const pp_sketch_rows *rows, int64_t i)
         sketch->label_outside++;
 }
 
-/* A probability is cut where it is a limit that the output is beyond; a prediction of a regression,
- * whose limits are not known here, where it is not the output. */
-static int is_cut(const pp_sketch *sketch, float p, float raw)
+/* A clamp leaves a prediction as it is, or moves it to the limit that it is beyond; and then no
+ * prediction is beyond that limit. */
+static void compare_raw(pp_sketch *sketch, const float *p, const float *raw)
 {
-    if (sketch->kind == PP_SKETCH_REGRESSION) return p != raw;
-    return (p == 0.0f && raw < 0.0f) || (p == 1.0f && raw > 1.0f);
+    int cut = 0;
+    for (int c = 0; c < sketch->columns; c++) {
+        lower(&sketch->raw_least, (double)p[c]);
+        raise(&sketch->raw_greatest, (double)p[c]);
+        if (p[c] == raw[c]) continue;
+        cut = 1;
+        if (!(p[c] < raw[c])) raise(&sketch->raised_most, (double)p[c]);
+        if (!(p[c] > raw[c])) lower(&sketch->lowered_least, (double)p[c]);
+    }
+    sketch->raw_rows++;
+    sketch->raw_cut += cut;
 }
 
-static void compare_raw(pp_sketch *sketch, const pp_sketch_rows *rows)
+static void compare_rows(pp_sketch *sketch, const pp_sketch_rows *rows)
 {
-    sketch->raw_rows += rows->rows;
     for (int64_t i = 0; i < rows->rows; i++) {
-        const float *p = rows->p + i * sketch->columns, *raw = rows->raw + i * sketch->columns;
-        int same = 0, cut = 0;
-        for (int c = 0; c < sketch->columns; c++) {
-            same += p[c] == raw[c];
-            cut += is_cut(sketch, p[c], raw[c]);
-        }
-        sketch->raw_same += same == sketch->columns;
-        sketch->raw_cut += cut > 0 && same + cut == sketch->columns;
+        const float *p = rows->p + i * sketch->columns;
+        if (all_finite(p, sketch->columns)) compare_raw(sketch, p, rows->raw + i * sketch->columns);
     }
 }
 
@@ -414,7 +469,7 @@ void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows)
     sketch->rows += rows->rows;
     if (sketch->rows / NORMALISE_EVERY != before) normalise(sketch);
     if (rows->loss != NULL) pp_sum_merge(sketch->sums + SUM_LOSS, rows->loss);
-    if (rows->raw != NULL) compare_raw(sketch, rows);
+    if (rows->raw != NULL) compare_rows(sketch, rows);
     if (sketch->kind == PP_SKETCH_BINARY) {
         add_binary(sketch, rows);
         return;
@@ -437,12 +492,15 @@ void pp_sketch_merge(void *into_bytes, const void *from_bytes, size_t size)
     into->out_of_range += from->out_of_range;
     into->label_outside += from->label_outside;
     into->raw_rows += from->raw_rows;
-    into->raw_same += from->raw_same;
     into->raw_cut += from->raw_cut;
     if (from->first_non_finite_row < into->first_non_finite_row)
         into->first_non_finite_row = from->first_non_finite_row;
-    if (from->min < into->min) into->min = from->min;
-    if (from->max > into->max) into->max = from->max;
+    lower(&into->min, from->min);
+    raise(&into->max, from->max);
+    lower(&into->raw_least, from->raw_least);
+    raise(&into->raw_greatest, from->raw_greatest);
+    raise(&into->raised_most, from->raised_most);
+    lower(&into->lowered_least, from->lowered_least);
     for (int64_t i = 0; i < into->n_sums; i++)
         pp_sum_merge(into->sums + i, from->sums + i);
     int64_t *counts = pp__counts(into);

@@ -10,6 +10,7 @@
 #define TARGET_SHARE 0.02 /* tolerance in target deviations: 0.01 for a balanced binary target */
 #define AT_LIMIT 1e-6     /* "at 0 or 1" */
 #define EDGE_SLACK 1e-6   /* of the reach: borders of bins are rounded */
+#define ROUNDING 1e-12    /* of a squared mean: a variance below it is noise of the subtraction */
 static const double NATS_TO_BITS = 1.4426950408889634;
 
 static double sum_of(const pp_sketch *sketch, int index)
@@ -261,7 +262,7 @@ static double binary_slope(const pp_sketch *sketch, int64_t rows, double base)
     double mean = mean_of(sketch, SUM_TOP, rows);
     double variance = mean_of(sketch, SUM_TOP_SQUARE, rows) - mean * mean;
     double covariance = mean_of(sketch, BINARY_POSITIVE, rows) - base * mean;
-    return sketch->max > sketch->min && variance > 0 ? covariance / variance : NAN;
+    return variance > ROUNDING * mean * mean ? covariance / variance : NAN;
 }
 
 static void put_classification(const pp_sketch *sketch, int64_t rows, pp_summary *s)
@@ -316,18 +317,41 @@ static column_moments moments_of(const pp_sketch *sketch, int column, int64_t ro
     return m;
 }
 
+/* Sum over rows of (t - mean)^4, in units. */
+static double fourth_moment(const pp_sketch *sketch, int column, int64_t targets)
+{
+    int at = SUM_COLUMNS + column * COLUMN_SUMS;
+    double n = (double)targets, m = mean_of(sketch, at + COLUMN_T, targets);
+    return sum_of(sketch, at + COLUMN_TTTT) - 4 * m * sum_of(sketch, at + COLUMN_TTT) +
+           6 * m * m * sum_of(sketch, at + COLUMN_TT) - 3 * n * m * m * m * m;
+}
+
 /* Sum over rows of ((1 - skill) (t - mean)^2 - e^2)^2: how the ratio of the two sums errs. */
 static double ratio_squares(const pp_sketch *sketch, int column, int64_t targets, double rest)
 {
     int at = SUM_COLUMNS + column * COLUMN_SUMS;
-    double n = (double)targets, m = mean_of(sketch, at + COLUMN_T, targets);
-    double tt = sum_of(sketch, at + COLUMN_TT), ttt = sum_of(sketch, at + COLUMN_TTT);
-    double ee = sum_of(sketch, at + COLUMN_EE);
-    double fourth =
-        sum_of(sketch, at + COLUMN_TTTT) - 4 * m * ttt + 6 * m * m * tt - 3 * n * m * m * m * m;
+    double m = mean_of(sketch, at + COLUMN_T, targets), ee = sum_of(sketch, at + COLUMN_EE);
+    double fourth = fourth_moment(sketch, column, targets);
     double mixed =
         sum_of(sketch, at + COLUMN_TTEE) - 2 * m * sum_of(sketch, at + COLUMN_TEE) + m * m * ee;
     return not_negative(rest * rest * fourth - 2 * rest * mixed + sum_of(sketch, at + COLUMN_EEEE));
+}
+
+/* The strongest column's. Fourth moments of predictions are bounded by their range: a difference of
+ * sums would cancel where they hardly differ. */
+static void put_association(const pp_sketch *sketch, int column, const column_moments *m,
+                            pp_summary *s)
+{
+    double n = (double)pp__counts(sketch)[sketch->targets];
+    if (isnan(s->association)) s->association = 0.0;
+    if (isnan(m->correlation)) return;
+    double unit = sketch->unit, fourths = fourth_moment(sketch, column, (int64_t)n);
+    double farthest = fmax(s->max - m->mean, m->mean - s->min);
+    pp__margin p = {n, n * m->variance, n * m->variance * farthest * farthest, farthest};
+    pp__margin t = {n, n * m->target_variance, pow(unit, 4) * fourths, unit * pow(fourths, 0.25)};
+    double z = pp__regression_z(sketch, column, &p, &t, n * m->covariance);
+    if (fabs(z) > fabs(s->association)) s->association = z;
+    s->association_tests++;
 }
 
 static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_summary *s)
@@ -344,7 +368,7 @@ static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, 
         total.squared_error += m.squared_error / sketch->columns;
         if (isnan(total.correlation) || fabs(m.correlation) > fabs(total.correlation))
             total.correlation = m.correlation;
-        s->association_tests += !isnan(m.correlation);
+        put_association(sketch, c, &m, s);
         if (sketch->columns == 1 && m.variance > 0) s->slope = m.covariance / m.variance;
         if (!(m.target_variance > 0)) continue;
         r2 += 1 - m.squared_error / m.target_variance;
@@ -358,8 +382,6 @@ static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, 
     s->mse = total.squared_error;
     s->base_loss = total.target_variance;
     s->correlation = total.correlation;
-    /* shuffled, a correlation has variance 1 / (n - 1), whatever the distributions */
-    s->association = isnan(s->correlation) ? 0.0 : s->correlation * sqrt((double)rows - 1);
     if (varying == 0) return;
     s->r2 = r2 / varying;
     s->skill = 1 - s->mse / s->base_loss;
@@ -420,6 +442,16 @@ static pp_summary nothing_known(const pp_sketch *sketch)
     return s;
 }
 
+/* What moved every row may be any function with a constant answer, a sigmoid of 0 for one: then
+ * only 0 and 1, which a sigmoid reaches at best by rounding, are taken for limits. */
+static int is_clamped(const pp_sketch *sketch)
+{
+    double low = sketch->raised_most, high = sketch->lowered_least;
+    int bounded = low <= sketch->raw_least && high >= sketch->raw_greatest;
+    int usual = (low == 0 || isinf(low)) && (high == 1 || isinf(high));
+    return sketch->raw_cut > 0 && bounded && (sketch->raw_cut < sketch->raw_rows || usual);
+}
+
 pp_summary pp_sketch_summarise(const pp_sketch *sketch)
 {
     pp_summary s = nothing_known(sketch);
@@ -435,8 +467,7 @@ pp_summary pp_sketch_summarise(const pp_sketch *sketch)
         put_regression(sketch, rows, &s);
     else
         put_classification(sketch, rows, &s);
-    if (sketch->raw_cut > 0 && sketch->raw_same + sketch->raw_cut == sketch->raw_rows)
-        s.cut_share = (double)sketch->raw_cut / (double)sketch->raw_rows;
+    if (is_clamped(sketch)) s.cut_share = (double)sketch->raw_cut / (double)sketch->raw_rows;
     s.median_mass = mass_near(&view, s.median, s.tolerance);
     if (regression && sketch->columns == 1) s.base_distance = fabs(s.median - s.target_mean);
     return s;

@@ -15,12 +15,13 @@ static float binary_probability(const trial *t, const float *p)
     return (value - low) / (high - low);
 }
 
-/* Rows as the sketch's columns; a class without an output has probability 0. */
-static void to_columns(trial *t, int64_t rows, const row_buffers *b, float *columns)
+/* Predictions, or outputs before a clamp, as the sketch's columns; a class without an output has
+ * probability 0. */
+static void to_columns(const trial *t, int64_t rows, const float *values, float *columns)
 {
     int outputs = (int)t->model->outputs;
     for (int64_t i = 0; i < rows; i++) {
-        const float *p = b->p + i * outputs;
+        const float *p = values + i * outputs;
         float *to = columns + i * t->shape.columns;
         if (t->shape.kind == PP_SKETCH_BINARY) {
             *to = binary_probability(t, p);
@@ -55,14 +56,15 @@ void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffe
     int clamped =
         t->job->model.at_prediction == PP_PREDICT_CLAMP && t->model->outputs == t->shape.columns;
     pp_loss_predict(&t->loss, &t->job->model, rows, b->z, b->p);
-    to_columns(t, rows, b, t->sketch_p);
+    to_columns(t, rows, b->p, t->sketch_p);
+    if (clamped) to_columns(t, rows, b->z, t->sketch_raw);
     if (regression) to_targets(t, rows, b, t->sketch_t);
     for (int64_t i = 0; !regression && i < rows; i++)
         t->sketch_y[i] = pp_dataset_class(t->data, b->rows.y + i * t->info->y_columns);
     pp_sketch_add(sketch, &(pp_sketch_rows){.rows = rows,
                                             .index = b->rows.index,
                                             .p = t->sketch_p,
-                                            .raw = clamped ? b->z : NULL,
+                                            .raw = clamped ? t->sketch_raw : NULL,
                                             .y = regression ? NULL : t->sketch_y,
                                             .t = regression ? t->sketch_t : NULL,
                                             .loss = loss});

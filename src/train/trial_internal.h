@@ -58,8 +58,9 @@ typedef struct trial {
     int64_t *group_first;                /* [ranks + 1] scratch */
     pp_group *groups;                    /* [lanes] of an evaluation of the training rows */
     double gradient;                     /* norm of the weights' gradient, where a look is due */
-    float *sketch_p, *sketch_t; /* [rows of a batch or block, columns] on their way to a sketch */
-    int64_t *sketch_y;          /* [rows of a batch or block] */
+    /* [rows of a batch or block, columns] on their way to a sketch */
+    float *sketch_p, *sketch_raw, *sketch_t;
+    int64_t *sketch_y; /* [rows of a batch or block] */
 
     /* progress: what a checkpoint restores */
     int64_t step, steps, steps_per_epoch;
