@@ -33,7 +33,7 @@ void pp_report_inspection(FILE *stream, pp_style style, const pp_inspection *ins
 
 /* One rewritten line on a terminal (at most 10 a second). Elsewhere, as under mpirun and in batch
  * logs, a line of the log when nothing has been said for 10 seconds and 1% of the run. */
-void pp_report_progress(pp_log *log, const pp_progress *progress);
+void pp_report_progress(void *log, const pp_progress *progress);
 
 /* "1m 05s", "2h 03m" into text [size]; returns text. */
 char *pp_report_duration(double seconds, char *text, size_t size);

@@ -35,8 +35,9 @@ typedef struct pp_trial_spec {
     const pp_backend *backend;
     pp_log *log; /* borrowed; its file is log.txt of the run directory while the trial runs */
     pp_existing existing; /* what to do when the run directory holds a run */
-    void (*progress)(pp_log *log,
+    void (*progress)(void *context,
                      const pp_progress *progress); /* nullable; a few times a second, rank 0 */
+    void *progress_context;
     const volatile sig_atomic_t *stop; /* not 0: save and stop at the next step; nullable */
 } pp_trial_spec;
 

@@ -94,6 +94,7 @@ static int run(cli *c)
                                           : c->args.overwrite ? PP_EXISTING_REPLACE
                                                               : PP_EXISTING_REFUSE,
                               .progress = pp_report_progress,
+                              .progress_context = &c->log,
                               .stop = &cli_stop};
         status = pp_trial_run(&spec, &result, &err);
     }

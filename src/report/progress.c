@@ -77,8 +77,9 @@ static void break_silence(pp_log *log, const pp_progress *p)
     pp_log_write(log, PP_LOG_INFO, "%.0f%%%s", floor(100 * share_of(p)), numbers);
 }
 
-void pp_report_progress(pp_log *log, const pp_progress *progress)
+void pp_report_progress(void *context, const pp_progress *progress)
 {
+    pp_log *log = context;
     if (log == NULL || !log->speaks || log->terminal == NULL || log->level < PP_LOG_INFO) return;
     pp_style style = pp_style_of(log->terminal);
     if (style.terminal)

@@ -124,7 +124,7 @@ static void show_progress(trial *t)
                      .epochs = (t->steps + t->steps_per_epoch - 1) / t->steps_per_epoch,
                      .loss = t->last_loss};
     p.rows_per_s = rate_and_rest(t, &p.seconds_left);
-    t->spec->progress(t->log, &p);
+    t->spec->progress(t->spec->progress_context, &p);
 }
 
 static pp_status train(trial *t, int *stopped, pp_error *err)

@@ -23,6 +23,7 @@ LAYERS = {
     "collapse": "groups sketch verdict candidates",
     "audit": "audit",
     "train": "exchange checkpoint trial predict",
+    "study": "farm",
     "report": "report",
     "cli": "",
 }

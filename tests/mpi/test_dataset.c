@@ -6,37 +6,9 @@
 
 #include "support/data_case.h"
 #include "support/mpi_test.h"
+#include "support/shared_files.h"
 
 enum { LANES = 8, INPUTS = 3 };
-
-/* ---- shared files ---- */
-
-/* Rank 0 makes the directory, everyone knows its path. */
-static void share_scratch(scratch *s)
-{
-    if (pp_comm_rank(pp_test_comm) == 0)
-        scratch_make(s);
-    else
-        s->paths = pp_arena_create();
-    pp_comm_broadcast(pp_test_comm, 0, s->directory, sizeof s->directory);
-}
-
-static void unshare_scratch(scratch *s)
-{
-    pp_test_barrier();
-    if (pp_comm_rank(pp_test_comm) == 0)
-        scratch_remove(s);
-    else
-        pp_arena_destroy(s->paths);
-}
-
-static const char *share_file(scratch *s, const char *name, const data_file *file)
-{
-    const char *path = scratch_path(s, name);
-    if (pp_comm_rank(pp_test_comm) == 0) data_write(path, file);
-    pp_test_barrier();
-    return path;
-}
 
 /* ---- one data set, among all and alone ---- */
 

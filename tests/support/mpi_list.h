@@ -3,3 +3,4 @@
 PP_UNIT(dataset)
 PP_UNIT(comm)
 PP_UNIT(exchange)
+PP_UNIT(farm)
