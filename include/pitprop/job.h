@@ -45,6 +45,9 @@ typedef struct pp_job_data {
     pp_balance balance;
     const double *class_weights; /* [n_class_weights], for PP_BALANCE_GIVEN */
     int n_class_weights;
+    int64_t
+        shift_targets;    /* row i gets the target of row i + shift_targets, round the file's end */
+    int permute_targets;  /* targets are dealt to other rows: a control */
     int shuffle;          /* rows are dealt to lanes and mixed each epoch; 0: file order */
     int64_t window;       /* rows read together, PP_AUTO: from chunks and row count */
     int64_t open_windows; /* windows among which rows are mixed */

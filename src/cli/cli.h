@@ -22,6 +22,7 @@ typedef struct cli_args {
     int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict;
     const char *output, *target, *labels, *x, *seed, *rows;
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha; /* of audit */
+    const char *budget, *causes; /* of why */
 } cli_args;
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
@@ -54,7 +55,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version;
+    cli_import, cli_synth, cli_version, cli_why;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;

@@ -128,6 +128,10 @@ pp_status pp__group_rows(pp_dataset *set, pp_purpose purpose, pp_arena *arena, p
 void pp__select_smallest(pp__ranked *rows, int64_t count, int64_t k);
 pp_status pp__hold_out(pp_dataset *set, double fraction, pp_error *err);
 
+/* relabel.c: shift before rows are held out, permute after. */
+pp_status pp__shift_targets(pp_dataset *set, pp__source *source, int64_t by, pp_error *err);
+pp_status pp__permute_targets(pp_dataset *set, pp_error *err);
+
 /* balance.c: class_rows, class_weights, times. */
 pp_status pp__balance(pp_dataset *set, const pp_job_data *data, pp_error *err);
 

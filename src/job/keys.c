@@ -150,6 +150,12 @@ static const pp__key data_keys[] = {
              "loss by rows / (classes * rows of the class), or weight it as given."},
     {LIST(pp_job_data, "class_weights", PP__NUMBERS, class_weights), AT_LEAST(0), .at_least = 1,
      .when = ON(PP_BALANCE_GIVEN), .help = "Weight of each class in the loss, one a class."},
+    {DATA("shift_targets", PP__INT, shift_targets), .fallback = "0",
+     .help = "Row i gets the target of row i + shift_targets, round the end of the set: for files "
+             "whose x and y have slipped."},
+    {DATA("permute_targets", PP__BOOL, permute_targets), .fallback = "false",
+     .help = "Deal the targets to other rows at random, training and held-out rows apart: what a "
+             "model earns then, it earns from nothing."},
     {DATA("shuffle", PP__BOOL, shuffle), .fallback = "true",
      .help = "Deal rows to lanes at random and mix them each epoch; false: file order."},
     {DATA("window", PP__INT, window), .fallback = "\"auto\"", AT_LEAST(1), .may_be_auto = 1,
