@@ -1,150 +1,190 @@
-#include "cause.h"
+/* The table of causes, and the recipes that show what the data allow. */
+#include "cause_internal.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <string.h>
 
-enum { MOST_CHANGES = 64 };
-
-static const char *text(const pp_case *c, double value)
-{
-    return pp_arena_printf(c->arena, "%.9g", value);
-}
-
-static int start(const pp_case *c, pp_probe *probe, const char *label)
-{
-    probe->label = label;
-    probe->patch.count = 0;
-    probe->patch.paths = PP_ARENA_NEW(c->arena, const char *, MOST_CHANGES);
-    probe->patch.values = PP_ARENA_NEW(c->arena, const char *, MOST_CHANGES);
-    return probe->patch.paths != NULL && probe->patch.values != NULL;
-}
-
-static void set(pp_patch *p, const char *path, const char *value)
-{
-    if (p->count == MOST_CHANGES) return;
-    p->paths[p->count] = path;
-    p->values[p->count++] = value;
-}
-
-static int one(const pp_case *c, pp_probe *probe, const char *label, const char *path,
-               const char *value)
-{
-    if (!start(c, probe, label)) return 0;
-    set(&probe->patch, path, value);
-    return 1;
-}
-
-static double usual_rate(const pp_job *job)
-{
-    return job->optimizer.type == PP_OPT_SGD ? 0.05 : 0.001;
-}
-
-static double rate_high(const pp_case *c)
-{
-    double ratio = c->job->optimizer.lr / usual_rate(c->job);
-    return fmin(1, fmax(0, log10(ratio) / 2 - 0.25));
-}
-
-static double rate_low(const pp_case *c)
-{
-    double ratio = c->job->optimizer.lr / usual_rate(c->job);
-    return fmin(1, fmax(0, -log10(ratio) / 2 - 0.25));
-}
-
-static int scale_rate(const pp_case *c, pp_probe *probes, const double *factors, int n)
-{
-    for (int i = 0; i < n; i++) {
-        double lr = c->job->optimizer.lr * factors[i];
-        if (!one(c, &probes[i], pp_arena_printf(c->arena, "learning rate %.3g", lr), "optimizer.lr",
-                 text(c, lr)))
-            return i;
-    }
-    return n;
-}
-
-static int lower_rate(const pp_case *c, pp_probe *probes, int room)
-{
-    static const double factors[] = {0.1, 0.01, 0.001};
-    return room < 3 ? 0 : scale_rate(c, probes, factors, 3);
-}
-
-static int raise_rate(const pp_case *c, pp_probe *probes, int room)
-{
-    static const double factors[] = {10, 100, 1000};
-    return room < 3 ? 0 : scale_rate(c, probes, factors, 3);
-}
-
-static int more_steps(const pp_case *c, pp_probe *probes, int room)
-{
-    const pp_job_training *t = &c->job->training;
-    if (room < 1 || !start(c, &probes[0], "4 times the steps")) return 0;
-    if (t->steps > 0) set(&probes[0].patch, "training.steps", text(c, 4.0 * (double)t->steps));
-    set(&probes[0].patch, "training.epochs", text(c, 4.0 * (double)t->epochs));
-    return 1;
-}
-
-static int standardise(const pp_case *c, pp_probe *probes, int room)
-{
-    if (room < 1 || c->job->data.standardise) return 0;
-    return one(c, probes, "features standardised", "data.standardise", "true");
-}
-
-static double unscaled(const pp_case *c)
-{
-    double worst = 1;
-    for (int64_t i = 0; c->data != NULL && i < c->data->inputs; i++) {
-        const pp_inspection_feature *f = &c->data->features[i];
-        double size = fmax(fabs(f->mean), f->deviation);
-        if (size > worst) worst = size;
-    }
-    return fmin(1, log10(worst) / 3);
-}
-
-static int other_seeds(const pp_case *c, pp_probe *probes, int room)
-{
-    if (room < 1) return 0;
-    return one(c, probes, "another seed", "seed", text(c, (double)c->job->seed + 2000));
-}
-
-static int no_dropout(const pp_case *c, pp_probe *probes, int room)
-{
-    int any = 0;
-    if (room < 1 || !start(c, probes, "dropout 0")) return 0;
-    for (int i = 0; i < c->job->model.n_layers; i++) {
-        if (c->job->model.layers[i].type != PP_LAYER_DROPOUT) continue;
-        set(&probes->patch, pp_arena_printf(c->arena, "model.layers[%d].rate", i), "0");
-        any = 1;
-    }
-    return any;
-}
-
-static double dropout(const pp_case *c)
-{
-    double most = 0;
-    for (int i = 0; i < c->job->model.n_layers; i++)
-        if (c->job->model.layers[i].type == PP_LAYER_DROPOUT)
-            most = fmax(most, c->job->model.layers[i].rate);
-    return fmax(0, (most - 0.5) * 2);
-}
+#define PROBED(name) .sign = pp__sign_##name, .probes = pp__probe_##name
 
 static const pp_cause table[] = {
-    {.id = "learning-rate-too-high",
-     .title = "a learning rate that is too high",
-     .sign = rate_high,
-     .probes = lower_rate},
-    {.id = "learning-rate-too-low",
-     .title = "a learning rate that is too low",
-     .sign = rate_low,
-     .probes = raise_rate,
-     .explains = "too-few-steps"},
-    {.id = "too-few-steps", .title = "too few steps", .probes = more_steps},
+    /* where outputs meet targets */
+    {.id = "activation-twice",
+     .title = "an activation that is applied twice",
+     PROBED(twice),
+     .explains = "wrong-loss output-range saturated-units",
+     .transfer = "drop nn.Sigmoid()/nn.Softmax() in front of BCEWithLogitsLoss/CrossEntropyLoss"},
+    {.id = "missing-output-activation",
+     .title = "a loss of probabilities on outputs that are none",
+     PROBED(missing_activation),
+     .explains = "wrong-loss",
+     .transfer = "nn.BCEWithLogitsLoss instead of nn.BCELoss, or torch.sigmoid in forward()"},
+    {.id = "activation-only-at-prediction",
+     .title = "an activation at prediction that training did not have",
+     PROBED(prediction_only),
+     .explains = "wrong-loss loss-for-bounded-targets",
+     .transfer = "put the sigmoid into forward(), or train with BCEWithLogitsLoss"},
+    {.id = "target-broadcast",
+     .title = "every prediction trained towards every target",
+     PROBED(broadcast),
+     .explains = "unsuitable-optimiser",
+     .transfer = "y = y.view_as(output) before the loss: [n, 1] against [n] pairs all with all"},
+    {.id = "label-code",
+     .title = "labels in a code that the loss does not expect",
+     PROBED(label_code),
+     .explains = "wrong-loss",
+     .transfer = "y = (y == y.max()).float() for {1, 2} or {-1, 1}; class indices for "
+                 "CrossEntropyLoss"},
+    {.id = "output-range",
+     .title = "an output activation that cannot reach the targets",
+     PROBED(range),
+     .explains = "loss-for-bounded-targets dead-relus",
+     .transfer = "no ReLU, tanh or sigmoid after the last nn.Linear of a regression"},
+    {.id = "wrong-loss",
+     .title = "a loss that does not fit the task",
+     PROBED(loss),
+     .transfer = "CrossEntropyLoss on raw outputs for classes, BCEWithLogitsLoss for two, MSELoss "
+                 "for numbers"},
+    {.id = "clamped-predictions",
+     .title = "predictions that are clamped",
+     PROBED(clamp),
+     .explains = "output-range loss-for-bounded-targets",
+     .transfer = "remove torch.clamp from prediction; bound the output by training a sigmoid"},
+    {.id = "loss-for-bounded-targets",
+     .title = "a loss for any number on targets within [0, 1]",
+     PROBED(bounded),
+     .transfer = "torch.sigmoid on the output, then MSELoss or BCELoss"},
+    {.id = "label-smoothing-too-strong",
+     .title = "label smoothing that is too strong",
+     PROBED(smoothing),
+     .transfer = "CrossEntropyLoss(label_smoothing=0)"},
+    /* the rows */
+    {.id = "rows-not-mixed",
+     .title = "rows that are sorted and not mixed",
+     PROBED(unmixed),
+     .transfer = "DataLoader(shuffle=True)"},
+    {.id = "class-weights-inverted",
+     .title = "class weights that favour the frequent class",
+     PROBED(weights),
+     .explains = "class-imbalance",
+     .transfer = "weight = n / (k * count) of each class"},
+    {.id = "class-imbalance",
+     .title = "classes of very unequal size",
+     PROBED(imbalance),
+     .transfer = "CrossEntropyLoss(weight=...), pos_weight, or a WeightedRandomSampler"},
+    {.id = "dominant-feature",
+     .title = "a feature that drowns the others",
+     .sign = pp__sign_dominant,
+     .probes = pp__probe_standardise,
+     .transfer = "x = (x - x.mean(0)) / x.std(0) with numbers of the training rows"},
     {.id = "unscaled-inputs",
      .title = "features that are not scaled",
-     .sign = unscaled,
-     .probes = standardise},
-    {.id = "unlucky-initialisation", .title = "an unlucky start", .probes = other_seeds},
-    {.id = "dropout-too-high", .title = "too much dropout", .sign = dropout, .probes = no_dropout},
+     .sign = pp__sign_unscaled,
+     .probes = pp__probe_standardise,
+     .explains = "saturated-units dead-relus exploding",
+     .transfer = "x = (x - x.mean(0)) / x.std(0) with numbers of the training rows"},
+    {.id = "misaligned-rows",
+     .title = "targets that belong to other rows",
+     PROBED(misaligned),
+     .transfer =
+         "check that x[i] and y[i] come from the same record; a sort or an offset moved one"},
+    {.id = "validation-from-elsewhere",
+     .title = "held-out rows from another distribution",
+     PROBED(validation),
+     .transfer = "split the same data at random, by group where there are groups"},
+    {.id = "constant-targets",
+     .title = "targets that are nearly all the same",
+     .sign = pp__sign_constant_targets,
+     .transfer = "print(y.unique(return_counts=True))"},
+    {.id = "constant-features",
+     .title = "features that do not vary",
+     .sign = pp__sign_constant_features,
+     .transfer = "print(x.std(0))"},
+    {.id = "non-finite-data",
+     .title = "values that are not finite",
+     .sign = pp__sign_non_finite,
+     .transfer = "print(torch.isfinite(x).all(), torch.isfinite(y).all())"},
+    /* the network */
+    {.id = "frozen-layers",
+     .title = "layers that are not trained",
+     PROBED(frozen),
+     .transfer = "requires_grad, and all parameters handed to the optimiser"},
+    {.id = "initialisation",
+     .title = "initial weights that are odd",
+     PROBED(init),
+     .explains = "dead-relus saturated-units exploding unlucky-initialisation",
+     .transfer = "leave nn.Linear's own, or nn.init.kaiming_normal_; biases 0"},
+    {.id = "batch-norm-share-too-small",
+     .title = "batch normalisation over too few rows, or with running statistics that lag",
+     PROBED(batch_norm),
+     .transfer = "larger batches for each process, SyncBatchNorm, or LayerNorm"},
+    {.id = "dropout-too-high",
+     .title = "too much dropout",
+     PROBED(dropout),
+     .transfer = "nn.Dropout(0.1)"},
+    {.id = "saturated-units",
+     .title = "sigmoid or tanh layers whose gradients vanish",
+     PROBED(saturated),
+     .transfer = "nn.ReLU() in hidden layers"},
+    {.id = "network-too-small",
+     .title = "a network that is too small for these data",
+     PROBED(size),
+     .transfer = "a hidden layer of 64 units and more"},
+    {.id = "dead-relus",
+     .title = "ReLUs that are off for all rows",
+     PROBED(relus),
+     .transfer = "nn.LeakyReLU()"},
+    /* the training */
+    {.id = "weight-decay-too-strong",
+     .title = "weight decay that is too strong",
+     PROBED(decay),
+     .transfer = "weight_decay=0"},
+    {.id = "clipping-too-tight",
+     .title = "gradients that are clipped too tightly",
+     PROBED(clip),
+     .explains = "learning-rate-too-low too-few-steps",
+     .transfer = "clip_grad_norm_ with 1 or more"},
+    {.id = "momentum-too-high",
+     .title = "momentum that is too high",
+     PROBED(momentum),
+     .explains = "learning-rate-too-high",
+     .transfer = "momentum=0.9, or betas=(0.9, 0.999)"},
+    {.id = "learning-rate-too-high",
+     .title = "a learning rate that is too high",
+     PROBED(rate_high),
+     .explains = "exploding dead-relus unsuitable-optimiser unlucky-initialisation batch-too-small "
+                 "saturated-units",
+     .transfer = "lr of the optimiser, divided by ten until the loss falls"},
+    {.id = "learning-rate-too-low",
+     .title = "a learning rate that is too low",
+     PROBED(rate_low),
+     .explains = "too-few-steps unsuitable-optimiser batch-too-large batch-too-small",
+     .transfer = "lr of the optimiser, times ten until the loss falls"},
+    {.id = "learning-rate-schedule",
+     .title = "a schedule that takes the learning rate away",
+     PROBED(schedule),
+     .explains = "learning-rate-too-low too-few-steps",
+     .transfer = "no lr_scheduler, or one that decays by epochs and not by steps"},
+    {.id = "batch-too-large",
+     .title = "a batch so large that there are few steps",
+     PROBED(batch_large),
+     .explains = "too-few-steps learning-rate-too-low",
+     .transfer = "DataLoader(batch_size=32)"},
+    {.id = "batch-too-small",
+     .title = "batches so small that steps are mostly noise",
+     PROBED(batch_small),
+     .transfer = "DataLoader(batch_size=32)"},
+    {.id = "too-few-steps", .title = "too few steps", PROBED(steps), .transfer = "more epochs"},
+    {.id = "exploding",
+     .title = "gradients that explode",
+     PROBED(exploding),
+     .transfer = "torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)"},
+    {.id = "unsuitable-optimiser",
+     .title = "an optimiser that does not suit",
+     PROBED(optimizer),
+     .transfer = "torch.optim.Adam(model.parameters())"},
+    {.id = "unlucky-initialisation",
+     .title = "an unlucky start",
+     PROBED(seed),
+     .transfer = "torch.manual_seed with another number; a start that fails once fails again"},
 };
 
 const pp_cause *pp_causes(int *count)
@@ -153,20 +193,38 @@ const pp_cause *pp_causes(int *count)
     return table;
 }
 
-static pp_status recipe(const pp_case *c, const char *layers, pp_patch *patch, pp_error *err)
+/* ---- recipes ---- */
+
+enum { LEAST_STEPS = 300, MOST_STEPS = 4000 };
+
+/* Steps for about 20 epochs of batches of 64, and no fewer than the job has of them (to a bound).
+ */
+static double reference_steps(const pp_case *c)
 {
-    pp_probe probe;
-    if (!start(c, &probe, "")) return pp_fail(err, PP_E_MEMORY, "out of memory");
-    pp_patch *p = &probe.patch;
-    set(p, "model", layers);
-    set(p, "loss", "{}");
-    set(p, "optimizer", "{\"type\": \"adam\", \"lr\": 0.003}");
-    set(p, "schedule", "{}");
-    set(p, "training", "{\"epochs\": 0, \"steps\": 600, \"batch\": 64, \"lanes\": 2}");
-    set(p, "data.standardise", "true");
-    set(p, "data.balance", "none");
-    set(p, "data.shuffle", "true");
-    *patch = *p;
+    double steps = fmax(20 * pp__rows(c) / 64, pp__steps(c));
+    return ceil(fmin(fmax(steps, LEAST_STEPS), MOST_STEPS));
+}
+
+static pp_status recipe(const pp_case *c, const char *layers, double lr, pp_patch *patch,
+                        pp_error *err)
+{
+    pp_probe p;
+    if (!pp__probe(c, &p, "recipe")) return pp_fail(err, PP_E_MEMORY, "out of memory");
+    double batch = fmin(64, pp__rows(c));
+    pp__change(&p, "model", layers);
+    pp__change(&p, "loss", "{}");
+    pp__change(&p, "optimizer", pp_arena_printf(c->arena, "{\"type\": \"adam\", \"lr\": %g}", lr));
+    pp__change(&p, "schedule", "{\"type\": \"cosine\", \"final\": 0.05}");
+    pp__change(&p, "training",
+               pp_arena_printf(c->arena,
+                               "{\"epochs\": 0, \"steps\": %.0f, \"batch\": %.0f, \"lanes\": "
+                               "\"auto\", \"clip_norm\": 1}",
+                               reference_steps(c), batch));
+    pp__change(&p, "data.standardise", "true");
+    pp__change(&p, "data.class_weights", "null");
+    pp__change(&p, "data.balance", "none");
+    pp__change(&p, "data.shuffle", "true");
+    *patch = p.patch;
     return PP_OK;
 }
 
@@ -174,11 +232,13 @@ pp_status pp_cause_reference(const pp_case *c, pp_patch *patch, pp_error *err)
 {
     return recipe(c,
                   "{\"layers\": [{\"type\": \"dense\", \"units\": 64, \"activation\": \"relu\"}, "
+                  "{\"type\": \"dense\", \"units\": 64, \"activation\": \"relu\"}, "
                   "{\"type\": \"dense\", \"units\": \"auto\"}]}",
-                  patch, err);
+                  0.003, patch, err);
 }
 
 pp_status pp_cause_linear(const pp_case *c, pp_patch *patch, pp_error *err)
 {
-    return recipe(c, "{\"layers\": [{\"type\": \"dense\", \"units\": \"auto\"}]}", patch, err);
+    return recipe(c, "{\"layers\": [{\"type\": \"dense\", \"units\": \"auto\"}]}", 0.01, patch,
+                  err);
 }
