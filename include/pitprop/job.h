@@ -199,7 +199,11 @@ typedef struct pp_job_training {
     double min_delta;       /* improvement that counts, for early stopping and plateau */
 } pp_job_training;
 
-typedef enum pp_on_collapse { PP_COLLAPSE_WARN, PP_COLLAPSE_STOP } pp_on_collapse;
+typedef enum pp_on_collapse {
+    PP_COLLAPSE_WARN,
+    PP_COLLAPSE_STOP, /* at the step where it is called */
+    PP_COLLAPSE_WHY   /* goes on to the end; then `train` looks for the cause */
+} pp_on_collapse;
 
 typedef struct pp_job_monitor {
     int enabled;  /* predictions of training are sketched and looked at */

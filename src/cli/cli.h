@@ -73,6 +73,9 @@ pp_status cli_integer(const char *option, const char *text, long long low, long 
  * --output. */
 pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
 
+/* Collective: why the job that has just been run collapsed; returns the exit code. */
+int cli_explain_run(cli *c, const pp_job *job);
+
 #define CLI_OPTION(name, brief, value, kind, field, help)                                          \
     {                                                                                              \
         name, brief, value, kind, offsetof(cli_args, field), help                                  \

@@ -371,7 +371,7 @@ static const pp__group training_group = {
     .keys = training_keys, .n_keys = COUNT(training_keys), .size = sizeof(pp_job_training)};
 
 static const char *const on_collapse_names[] = {
-    [PP_COLLAPSE_WARN] = "warn", [PP_COLLAPSE_STOP] = "stop", NULL};
+    [PP_COLLAPSE_WARN] = "warn", [PP_COLLAPSE_STOP] = "stop", [PP_COLLAPSE_WHY] = "why"};
 
 static const pp__key monitor_keys[] = {
     {KEY(pp_job_monitor, "enabled", PP__BOOL, enabled), .fallback = "true",
@@ -380,7 +380,8 @@ static const pp__key monitor_keys[] = {
      .help = "Chance of a false alarm in a run."},
     {KEY(pp_job_monitor, "on_collapse", PP__ENUM, on_collapse), .fallback = "\"warn\"",
      NAMES(on_collapse_names),
-     .help = "What to do when collapse is called during training: go on, or stop there."},
+     .help = "When collapse is called: go on, stop there, or go on and look for the cause at the end, as "
+             "pitprop why does."},
     {KEY(pp_job_monitor, "log_steps", PP__INT, log_steps), .fallback = "100", AT_LEAST(0),
      .help = "Steps between two step rows in metrics.jsonl; 0: none."},
     {KEY(pp_job_monitor, "evaluate_epochs", PP__NUMBER, evaluate_epochs), .fallback = "1", ABOVE(0),

@@ -12,6 +12,9 @@ static const double least_gain = 0.02, part_of_best = 0.5;
 static const double as_likely = 0.75;
 /* An AUC within 0.1 of 1/2, or a correlation within it of 0, is no signal worth looking for. */
 static const double effect_worth_having = 0.1;
+/* Fewer rows than that for a feature leave no model much to find (a rule of thumb: Harrell 2015,
+ * "Regression Modeling Strategies", wants 10 to 20). */
+static const int64_t rows_per_input = 10;
 
 static int is_whole(const pp_experiment *e)
 {
@@ -73,17 +76,41 @@ int pp__is_without_signal(const pp_why *w)
         if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0) continue;
         if (!e[i].collapsed && e[i].score > permuted->score + fmax(least_gain, 3 * error)) return 0;
     }
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
+        if (e[i].on_reference && e[i].share > 0 && !e[i].collapsed &&
+            e[i].score > permuted->score + fmax(least_gain, 3 * e[i].score_error))
+            return 0;
     return 1;
 }
 
+/* The held-out rows leave room for a signal, or the training rows are too few to find one. */
 static int may_hide_signal(const pp_why *w)
 {
-    const pp_experiment *e = w->experiments;
-    return e[PP_WHY_REFERENCE].effect_bound > effect_worth_having &&
-           e[PP_WHY_LINEAR].effect_bound > effect_worth_having;
+    const pp_experiment *reference = &w->experiments[PP_WHY_REFERENCE];
+    const pp_experiment *linear = &w->experiments[PP_WHY_LINEAR];
+    return reference->effect_least > 0 || linear->effect_least > 0 ||
+           (reference->effect_most > effect_worth_having &&
+            linear->effect_most > effect_worth_having) ||
+           w->rows < rows_per_input * w->inputs;
+}
+
+/* It knows its training rows, and so few of them that little of it holds elsewhere; and so does the
+ * reference. */
+static int has_too_few_rows(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    const pp_experiment *reference = &w->experiments[PP_WHY_REFERENCE];
+    return w->rows < rows_per_input * w->inputs && job->score < 0.5 * job->train_skill &&
+           reference->score < 0.5 * reference->train_skill;
 }
 
 /* ---- which of those that repair ---- */
+
+/* It repairs the job, by itself or as a pair. */
+static int is_remedy(const pp_experiment *e, int pairs)
+{
+    return e->repaired && !e->on_reference && (e->with != NULL) == pairs;
+}
 
 static double weight(const pp_why *w, int i, double best)
 {
@@ -114,7 +141,7 @@ static int is_explained(const pp_why *w, int i)
 {
     const pp_experiment *e = w->experiments;
     for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
-        if (e[k].repaired && e[k].with == NULL && explains(e[k].cause, e[i].cause) &&
+        if (is_remedy(&e[k], 0) && explains(e[k].cause, e[i].cause) &&
             !explains(e[i].cause, e[k].cause))
             return 1;
     return 0;
@@ -140,7 +167,7 @@ static int most_likely(const pp_why *w, int pairs, double *its_weight)
     int found = -1;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
         const pp_experiment *e = &w->experiments[i];
-        if (!e->repaired || (e->with != NULL) != pairs || is_accused(w, e)) continue;
+        if (!is_remedy(e, pairs) || is_accused(w, e)) continue;
         double weighs = weight(w, i, best) * (!pairs && is_explained(w, i) ? 0.01 : 1);
         if (found >= 0 && weighs <= *its_weight) continue;
         found = i;
@@ -182,7 +209,7 @@ static void accuse_luck(pp_why *w)
 static int any_repaired(const pp_why *w, int pairs)
 {
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
-        if (w->experiments[i].repaired && (w->experiments[i].with != NULL) == pairs) return 1;
+        if (is_remedy(&w->experiments[i], pairs)) return 1;
     return 0;
 }
 
@@ -275,7 +302,7 @@ void pp__accuse(pp_why *w)
     if (job->failed)
         w->answer = PP_WHY_DATA;
     else if (pp__is_healthy(w))
-        w->answer = PP_WHY_HEALTHY;
+        w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
     else if (is_luck(w))
         accuse_luck(w);
     else if (any_repaired(w, 0))

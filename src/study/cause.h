@@ -30,6 +30,7 @@ typedef struct pp_cause {
     /* Alternatives, least change first; returns how many, at most `room`; 0: cannot be the cause.
      * NULL: no change of the job removes it; told from the data and the controls. */
     int (*probes)(const pp_case *c, pp_probe *probes, int room);
+    int in_data;          /* the reference recipe does not remove it */
     const char *explains; /* ids, blanks between: where the probes of both repair, this is named */
     const char *transfer; /* the remedy in PyTorch, one line */
 } pp_cause;

@@ -279,7 +279,7 @@ static int survivors(const why *w, int *list, int n, int parts)
     if (ranks == NULL) return 0;
     for (int i = 0; i < n; i++) {
         const pp_experiment *e = &w->plan.experiments[list[i]];
-        if (e->cause == NULL || e->failed) continue;
+        if (e->cause == NULL || e->on_reference || e->failed) continue;
         ranks[probes++] = (rank_of){list[i], e->collapsed ? 0 : e->score, e->sign};
     }
     qsort(ranks, (size_t)probes, sizeof *ranks, best_first);
@@ -369,6 +369,9 @@ static pp_status investigate(why *w, pp_error *err)
     pp_why *result = w->result;
     pp_status status = pp__plan_controls(&w->plan, err);
     result->experiments = w->plan.experiments;
+    result->rows = w->plan.rows;
+    result->inputs = w->plan.inputs;
+    result->n_named = pp__plan_named(&w->plan, result->named, PP_WHY_ACCUSED);
     result->budget = w->spec->budget > 0
                          ? w->spec->budget
                          : fmax(PP_WHY_BUDGET, PP_WHY_LEAST_WORK / w->plan.job_work);
@@ -405,6 +408,27 @@ static pp_status lead(why *w, pp_error *err)
     return status;
 }
 
+/* The trials that lie there must be of this job. */
+static pp_status open_study(const why *w, pp_error *err)
+{
+    char path[PATH_MAX + 16], *old = NULL;
+    const char *job = w->spec->job;
+    pp_status status = PP_OK;
+    snprintf(path, sizeof path, "%s/job.json", w->study);
+    if (pp_fs_exists(path)) status = pp_fs_read(path, &old, NULL, err);
+    int other = old != NULL && strcmp(old, job) != 0;
+    free(old);
+    if (other && !w->spec->replace)
+        return pp_fail(err, PP_E_ARG,
+                       "%s: holds experiments on another job; add --overwrite to remove them, or "
+                       "--output DIR to keep both",
+                       w->study);
+    if (status == PP_OK && other) status = pp_fs_remove_tree(w->study, err);
+    if (status == PP_OK) status = pp_fs_make_directory(w->study, err);
+    if (status == PP_OK) status = pp_fs_write(path, job, strlen(job), err);
+    return status;
+}
+
 static pp_status make_result(why *w, pp_error *err)
 {
     pp_arena *arena = pp_arena_create();
@@ -426,6 +450,7 @@ pp_status pp_why_run(const pp_why_spec *spec, pp_why **out, int *stopped, pp_err
     pp_status status = make_result(&w, err);
     if (snprintf(w.study, sizeof w.study, "%s/why", spec->directory) >= PATH_MAX)
         status = pp_fail(err, PP_E_IO, "%s: path is too long", spec->directory);
+    if (status == PP_OK && rank == 0) status = open_study(&w, err);
     status = pp_comm_agree(spec->comm, status, err);
     if (status == PP_OK) status = pp__plan_open(&w.plan, spec, w.result->arena, err);
     if (status == PP_OK) status = rank == 0 ? lead(&w, err) : serve(&w, err);

@@ -35,6 +35,8 @@ void pp__plan_close(plan *p);
 pp_status pp__plan_controls(plan *p, pp_error *err);
 /* A probe of every cause that is possible here, by itself; wants the verdict. */
 pp_status pp__plan_singles(plan *p, pp_error *err);
+/* Causes that the data show and that no probe repairs; returns how many. */
+int pp__plan_named(const plan *p, const char **named, int most);
 /* Pairs of the singles that came closest or are the most suspected. */
 pp_status pp__plan_pairs(plan *p, int most, pp_error *err);
 /* The patch of an experiment for 1/parts of its training, as a trial of a study. */

@@ -52,7 +52,9 @@ def singles(round_):
             if not fault.fits(base):
                 continue
             planted = base.copy()
-            fault.plant(planted, made)
+            also = fault.plant(planted, made)
+            if also:
+                also(base)
             yield Instance("single", f"{fault.cause}/{made}", (base, planted), [fault.cause], [fault.accepted])
             made += 1
 
@@ -91,8 +93,9 @@ def pairs(round_):
             base = Base(seed_of(a, b, i, seed) % len(VARIANTS), 1000 * round_ + 500 + seed)
             if first.fits(base) and second.fits(base):
                 planted = base.copy()
-                first.plant(planted, i)
-                second.plant(planted, i)
+                for also in (first.plant(planted, i), second.plant(planted, i)):
+                    if also:
+                        also(base)
                 yield Instance("pair", f"{a}+{b}/{made}", (base, planted), [a, b],
                                [first.accepted, second.accepted])
                 made += 1
@@ -220,7 +223,7 @@ def random_search(outs, rounds=20):
     """Patches in random order at the budget that why spent: how often one repairs, and in how many."""
     hits = total = 0
     for out in outs:
-        probes = [p for p in out["why"]["probes"] if "with" not in p and p.get("share", 0) >= 1]
+        probes = [p for p in out["why"]["probes"] if "with" not in p and "on_reference" not in p and p.get("share", 0) >= 1]
         budget = out["why"]["cost"]["spent"] / 2
         for r in range(rounds):
             order = random.Random(seed_of(out["name"], r)).sample(probes, len(probes))

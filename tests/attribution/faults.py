@@ -1,5 +1,6 @@
 """The faults: each changes a sound job or its data in one respect. `accepted` names the causes that
-are right answers, most exact first; where two are the same by nature both stand there."""
+are right answers, most exact first; where two are the same by nature both stand there. What a fault
+returns is done to the sound job as well: conditions under which it shows, and the remedy known."""
 
 import numpy as np
 
@@ -202,8 +203,13 @@ def at_prediction(base, i):
 def twice(base, i):
     base.layers[-1]["activation"] = "sigmoid" if base.task == "binary" else "softmax"
     base.job["loss"] = {"type": "bce_logits" if base.task == "binary" else "cross_entropy_logits"}
-    base.job["optimizer"] = {"type": "sgd", "lr": pick(i, 0.02, 0.01)}
-    base.job["training"]["epochs"] = 5
+
+    def slow(job):
+        job["optimizer"] = {"type": "sgd", "lr": pick(i, 0.1, 0.05)}
+        job["training"]["epochs"] = 5
+
+    slow(base.job)
+    return lambda sound: slow(sound.job)
 
 
 @fault("wrong-loss", "activation-twice", "missing-output-activation", fits=of("binary", "multiclass"))
@@ -276,6 +282,13 @@ def imbalance(base, i):
 
     base.data = Data(rare, rows, 4000)
     base.job["training"]["epochs"] = 4
+
+    def weighted(sound):
+        sound.data = base.data
+        sound.job["training"]["epochs"] = 4
+        sound.job["data"]["balance"] = "class_weights"
+
+    return weighted
 
 
 @fault("class-weights-inverted", fits=of("binary", "multiclass"))
