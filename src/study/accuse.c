@@ -112,10 +112,9 @@ static int is_remedy(const pp_experiment *e, int pairs)
     return e->repaired && !e->on_reference && (e->with != NULL) == pairs;
 }
 
-static double weight(const pp_why *w, int i, double best)
+double pp__weight(const pp_experiment *e)
 {
-    const pp_experiment *e = &w->experiments[i];
-    return (0.1 + e->sign) * e->score / best;
+    return (0.1 + e->sign) * e->score;
 }
 
 static int lists(const char *ids, const char *id)
@@ -163,12 +162,11 @@ static int is_accused(const pp_why *w, const pp_experiment *e)
 /* The most likely that has repaired and is not accused yet; explained ones come last. -1: none. */
 static int most_likely(const pp_why *w, int pairs, double *its_weight)
 {
-    double best = best_score(w);
     int found = -1;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
         const pp_experiment *e = &w->experiments[i];
         if (!is_remedy(e, pairs) || is_accused(w, e)) continue;
-        double weighs = weight(w, i, best) * (!pairs && is_explained(w, i) ? 0.01 : 1);
+        double weighs = pp__weight(e) * (!pairs && is_explained(w, i) ? 0.01 : 1);
         if (found >= 0 && weighs <= *its_weight) continue;
         found = i;
         *its_weight = weighs;

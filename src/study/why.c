@@ -258,31 +258,50 @@ static int parts_for(double work, double allowed)
 }
 
 typedef struct rank_of {
-    int index;
-    double score, sign;
+    int index, is_best; /* of the probes of its cause */
+    double likely, sign;
 } rank_of;
 
-static int best_first(const void *left, const void *right)
+static int most_likely_first(const void *left, const void *right)
 {
     const rank_of *x = left, *y = right;
-    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    if (x->is_best != y->is_best) return y->is_best - x->is_best;
+    if (x->likely != y->likely) return x->likely < y->likely ? 1 : -1;
     if (x->sign != y->sign) return x->sign < y->sign ? 1 : -1;
     return x->index - y->index;
 }
 
-/* The best of the probes in list [n], as many as the rest of the budget bears; how many. */
+/* As the accusation weighs them, at the length that they have had. */
+static rank_of rank(const pp_experiment *e, int index)
+{
+    return (rank_of){
+        .index = index, .is_best = 1, .likely = e->collapsed ? 0 : pp__weight(e), .sign = e->sign};
+}
+
+static void mark_best(const why *w, rank_of *ranks, int n)
+{
+    const pp_experiment *e = w->plan.experiments;
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n; k++)
+            if (k != i && strcmp(e[ranks[i].index].cause, e[ranks[k].index].cause) == 0 &&
+                most_likely_first(&ranks[k], &ranks[i]) < 0)
+                ranks[i].is_best = 0;
+}
+
+/* The most likely of the probes in list [n], the best of each cause before the others, as many as
+ * the rest of the budget bears; how many. */
 static int survivors(const why *w, int *list, int n, int parts)
 {
-    rank_of *ranks = malloc(sizeof *ranks * (size_t)(n + 1));
+    rank_of ranks[WHY_MOST];
     int probes = 0, kept = 0;
     double work = 0;
-    if (ranks == NULL) return 0;
     for (int i = 0; i < n; i++) {
         const pp_experiment *e = &w->plan.experiments[list[i]];
         if (e->cause == NULL || e->on_reference || e->failed) continue;
-        ranks[probes++] = (rank_of){list[i], e->collapsed ? 0 : e->score, e->sign};
+        ranks[probes++] = rank(e, list[i]);
     }
-    qsort(ranks, (size_t)probes, sizeof *ranks, best_first);
+    mark_best(w, ranks, probes);
+    qsort(ranks, (size_t)probes, sizeof *ranks, most_likely_first);
     int wanted = probes / KEEP_ONE_OF > 2 ? probes / KEEP_ONE_OF : 2;
     for (int i = 0; i < probes && kept < wanted; i++) {
         double more = w->plan.experiments[ranks[i].index].work / parts;
@@ -290,7 +309,6 @@ static int survivors(const why *w, int *list, int n, int parts)
         work += more;
         list[kept++] = ranks[i].index;
     }
-    free(ranks);
     return kept;
 }
 
