@@ -47,6 +47,7 @@ typedef struct pp_job_data {
     int n_class_weights;
     int64_t
         shift_targets;    /* row i gets the target of row i + shift_targets, round the file's end */
+    int recode_labels;    /* the two labels of a binary task become 0 and 1 */
     int permute_targets;  /* targets are dealt to other rows: a control */
     int shuffle;          /* rows are dealt to lanes and mixed each epoch; 0: file order */
     int64_t window;       /* rows read together, PP_AUTO: from chunks and row count */

@@ -19,7 +19,7 @@ typedef struct pp_experiment {
     const char *cause; /* id; NULL: a control */
     const char *with;  /* id of a second cause that is removed as well; NULL: none */
     int on_reference;  /* of a cause in the data: removed from the reference recipe, a control */
-    double sign;       /* of the cause or of the pair: how odd the job is there, 0 to 1 */
+    double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
     const char *label; /* "dropout 0", "the job", "another seed" */
     const char *id;    /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */
     pp_patch patch;

@@ -60,6 +60,7 @@ static pp_status open_here(const pp_job *job, pp_dataset *set, pp_error *err)
     take_options(set, job);
     pp_status status = open_sources(set, &job->data, err);
     if (status == PP_OK) status = pp__survey_y(set, job, err);
+    if (status == PP_OK && job->data.recode_labels) pp__recode_labels(set);
     for (int i = 0; i < set->n_sources && job->data.shift_targets != 0 && status == PP_OK; i++)
         status = pp__shift_targets(set, &set->source[i], job->data.shift_targets, err);
     if (status == PP_OK) status = pp__hold_out(set, job->data.validation_fraction, err);

@@ -130,6 +130,7 @@ pp_status pp__hold_out(pp_dataset *set, double fraction, pp_error *err);
 
 /* relabel.c: shift before rows are held out, permute after. */
 pp_status pp__shift_targets(pp_dataset *set, pp__source *source, int64_t by, pp_error *err);
+void pp__recode_labels(pp_dataset *set);
 pp_status pp__permute_targets(pp_dataset *set, pp_error *err);
 
 /* balance.c: class_rows, class_weights, times. */

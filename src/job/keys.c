@@ -153,6 +153,9 @@ static const pp__key data_keys[] = {
     {DATA("shift_targets", PP__INT, shift_targets), .fallback = "0",
      .help = "Row i gets the target of row i + shift_targets, round the end of the set: for files "
              "whose x and y have slipped."},
+    {DATA("recode_labels", PP__BOOL, recode_labels), .fallback = "false",
+     .help = "The two labels of a binary task, such as 1 and 2 or -1 and 1, become 0 and 1, the "
+             "lower first."},
     {DATA("permute_targets", PP__BOOL, permute_targets), .fallback = "false",
      .help = "Deal the targets to other rows at random, training and held-out rows apart: what a "
              "model earns then, it earns from nothing."},

@@ -7,6 +7,12 @@
 
 /* What counts as a repair: more than noise, and a good part of what any experiment has reached. */
 static const double least_gain = 0.02, part_of_best = 0.5;
+/* What a remedy should reach of the best, and a job that is called healthy. */
+static const double good_part_of_best = 0.8, healthy_part_of_best = 0.6;
+/* A sign from here on says that the job is odd in that respect. */
+static const double odd = 0.3;
+/* A healthy job is suspected only where another recipe is better by that much. */
+static const double suspicious_gap = 0.15;
 /* Another cause that repairs as well is as likely if its weight comes as near to the first as this.
  */
 static const double as_likely = 0.75;
@@ -63,8 +69,8 @@ int pp__is_healthy(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
     double best = fmax(e[PP_WHY_REFERENCE].score, e[PP_WHY_LINEAR].score);
-    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 &&
-           (job->score >= part_of_best * best || best - job->score < least_gain);
+    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= least_gain &&
+           (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
 }
 
 /* Reference and linear model earn what permuted targets earn. */
@@ -140,7 +146,7 @@ static int is_explained(const pp_why *w, int i)
 {
     const pp_experiment *e = w->experiments;
     for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
-        if (is_remedy(&e[k], 0) && explains(e[k].cause, e[i].cause) &&
+        if (is_remedy(&e[k], 0) && e[k].sign >= e[i].sign && explains(e[k].cause, e[i].cause) &&
             !explains(e[i].cause, e[k].cause))
             return 1;
     return 0;
@@ -174,14 +180,17 @@ static int most_likely(const pp_why *w, int pairs, double *its_weight)
     return found;
 }
 
+static void accuse(pp_why *w, int i)
+{
+    w->answer = w->experiments[i].with != NULL ? PP_WHY_CAUSES : PP_WHY_CAUSE;
+    w->accused[w->n_accused++] = w->remedy = i;
+}
+
 static void accuse_repaired(pp_why *w, int pairs)
 {
     double first = 0, next = 0;
-    w->accused[0] = most_likely(w, pairs, &first);
-    w->n_accused = 1;
-    w->remedy = w->accused[0];
-    w->answer = pairs ? PP_WHY_CAUSES : PP_WHY_CAUSE;
-    while (w->n_accused < PP_WHY_ACCUSED) {
+    accuse(w, most_likely(w, pairs, &first));
+    while (!pairs && w->n_accused < PP_WHY_ACCUSED) {
         int other = most_likely(w, pairs, &next);
         if (other < 0) return;
         if (next >= as_likely * first && w->n_accused == 1) w->answer = PP_WHY_UNDETERMINED;
@@ -189,19 +198,16 @@ static void accuse_repaired(pp_why *w, int pairs)
     }
 }
 
-/* Seeds that repair by themselves: then so does anything else that changes the start. */
-static int is_luck(const pp_why *w)
+/* The start that other seeds have repairs the job: then so does anything else that changes it. */
+static int luck(const pp_why *w)
 {
-    return w->experiments[PP_WHY_SEED_1].repaired && w->experiments[PP_WHY_SEED_2].repaired;
-}
-
-static void accuse_luck(pp_why *w)
-{
+    if (!w->experiments[PP_WHY_SEED_1].repaired || !w->experiments[PP_WHY_SEED_2].repaired)
+        return -1;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
-        if (w->experiments[i].repaired &&
+        if (is_remedy(&w->experiments[i], 0) &&
             strcmp(w->experiments[i].cause, "unlucky-initialisation") == 0)
-            w->accused[w->n_accused++] = w->remedy = i;
-    w->answer = w->n_accused > 0 ? PP_WHY_CAUSE : PP_WHY_UNKNOWN;
+            return i;
+    return -1;
 }
 
 static int any_repaired(const pp_why *w, int pairs)
@@ -211,9 +217,31 @@ static int any_repaired(const pp_why *w, int pairs)
     return 0;
 }
 
-int pp__any_repaired(const pp_why *w)
+static const pp_experiment *best_remedy(const pp_why *w, int pairs)
 {
-    return any_repaired(w, 0) || any_repaired(w, 1);
+    const pp_experiment *best = NULL;
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (is_remedy(e, pairs) && (best == NULL || e->score > best->score)) best = e;
+    }
+    return best;
+}
+
+/* Better than any single change by more than noise and by a good part, and both of its causes are
+ * odd: what merely makes a sound job better still is no second fault. */
+static int is_pair_better(const pp_why *w)
+{
+    const pp_experiment *one = best_remedy(w, 0), *two = best_remedy(w, 1);
+    if (one == NULL || two == NULL) return two != NULL;
+    double error = hypot(one->score_error, two->score_error);
+    double part = two->sign_least >= odd ? good_part_of_best : healthy_part_of_best;
+    return one->score < part * two->score && two->score > one->score + fmax(least_gain, 3 * error);
+}
+
+int pp__is_well_repaired(const pp_why *w)
+{
+    const pp_experiment *one = best_remedy(w, 0);
+    return one != NULL && one->score >= good_part_of_best * best_score(w);
 }
 
 /* ---- in words ---- */
@@ -301,14 +329,16 @@ void pp__accuse(pp_why *w)
         w->answer = PP_WHY_DATA;
     else if (pp__is_healthy(w))
         w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
-    else if (is_luck(w))
-        accuse_luck(w);
-    else if (any_repaired(w, 0))
+    else if (luck(w) >= 0)
+        accuse(w, luck(w));
+    else if (any_repaired(w, 0) && !is_pair_better(w))
         accuse_repaired(w, 0);
     else if (any_repaired(w, 1))
         accuse_repaired(w, 1);
+    else if (strcmp(job->verdict, "healthy") == 0)
+        w->answer = PP_WHY_HEALTHY;
     else if (pp__is_without_signal(w))
-        w->answer = may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
+        w->answer = w->n_named == 0 && may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
     else
         w->answer = PP_WHY_UNKNOWN;
     say(w);

@@ -232,6 +232,7 @@ static pp_status recipe(const pp_case *c, const char *layers, double lr, pp_patc
     pp__change(&p, "data.class_weights", "null");
     pp__change(&p, "data.balance", "none");
     pp__change(&p, "data.shuffle", "true");
+    pp__change(&p, "data.recode_labels", "true");
     *patch = p.patch;
     return PP_OK;
 }

@@ -67,6 +67,14 @@ static void bound_effect(pp_experiment *e, const pp_json *rows)
     e->effect_most = effect + 3 * error;
 }
 
+/* Predictions on far too small a scale: an untrained model ranks inputs too, by its random
+ * features, and which side of the threshold they fall is luck. */
+static int is_compressed(const pp_json *rows)
+{
+    double slope = number(rows, "slope"), spread = number(rows, "spread");
+    return isfinite(slope) ? slope > 5 : spread < 0.2;
+}
+
 static void score(pp_experiment *e, const pp_json *rows)
 {
     double skill = number(rows, "skill"), error = number(rows, "skill_error");
@@ -75,7 +83,7 @@ static void score(pp_experiment *e, const pp_json *rows)
     bound_effect(e, rows);
     e->score = isfinite(skill) ? skill : 0;
     e->score_error = isfinite(error) ? error : 0;
-    if (!e->collapsed) balanced_score(rows, &balanced, &balanced_error);
+    if (!e->collapsed && !is_compressed(rows)) balanced_score(rows, &balanced, &balanced_error);
     if (balanced > e->score) {
         e->score = balanced;
         e->score_error = balanced_error;

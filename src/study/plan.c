@@ -252,7 +252,8 @@ static pp_status add_pair(plan *p, const pair *of, pp_error *err)
                        .with = b->cause,
                        .label = pp_arena_printf(p->arena, "%s; %s", a->label, b->label),
                        .id = pp_arena_printf(p->arena, "%s_%s", a->id, b->id),
-                       .sign = 0.5 * (a->sign + b->sign)};
+                       .sign = 0.5 * (a->sign + b->sign),
+                       .sign_least = fmin(a->sign, b->sign)};
     if (!patch_make(p->arena, a->patch.count + b->patch.count, &e.patch)) return no_memory(err);
     patch_append(&e.patch, &a->patch);
     patch_append(&e.patch, &b->patch);

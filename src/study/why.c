@@ -403,7 +403,7 @@ static pp_status investigate(why *w, pp_error *err)
     int first = looks_healthy ? w->plan.count : PP_WHY_SEED_1;
     status = pp__plan_singles(&w->plan, err);
     if (status == PP_OK) status = probe(w, first, 1.0 / 3, err);
-    if (status == PP_OK && !w->stopped && !pp__any_repaired(result) &&
+    if (status == PP_OK && !w->stopped && !pp__is_well_repaired(result) &&
         !pp__is_without_signal(result))
         status = try_pairs(w, err);
     return status;

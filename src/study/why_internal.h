@@ -48,7 +48,8 @@ pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_fa
 void pp__find_repairs(pp_why *why, pp_experiment *experiments);
 /* How likely an experiment points at the cause: what it earns, and how odd the job is there. */
 double pp__weight(const pp_experiment *experiment);
-int pp__any_repaired(const pp_why *why);
+/* A single change brings the job near to the best of all. */
+int pp__is_well_repaired(const pp_why *why);
 /* Whether the job is as good as these data allow, so far as the controls show. */
 int pp__is_healthy(const pp_why *why);
 int pp__is_without_signal(const pp_why *why);

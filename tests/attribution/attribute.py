@@ -210,6 +210,10 @@ def judge(out):
         found = [any(c in a for c in causes[:2]) for a in out["accepted"]]
         out["top1"] = out["top2"] = all(found)
         out["exact"] = set(causes[:2]) == set(planted)
+        # One of the two that suffices to repair the job: then the other was no fault of it.
+        remedy = why.get("remedy")
+        if why["answer"] == "cause" and any(found) and remedy and number(remedy["score"]) >= 0.8 * out["sound"]:
+            out["valid"] = False
     else:
         out["top1"] = why["answer"] in ("healthy", "no-signal", "needs-more-rows")
         out["top2"] = out["exact"] = out["top1"]

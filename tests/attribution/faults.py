@@ -319,7 +319,12 @@ def sorted_rows(base, i):
     order = np.argsort(base.data.y, kind="stable")
     base.data.x, base.data.y = base.data.x[order], base.data.y[order]
     base.job["data"].update(shuffle=False)
-    base.job["training"]["lanes"] = 1
+
+    def short(job):
+        job["training"].update(lanes=1, epochs=2)
+
+    short(base.job)
+    return lambda sound: short(sound.job)
 
 
 @fault("misaligned-rows")
