@@ -19,10 +19,11 @@ typedef struct cli_args {
     int n_positional;
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
-    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict;
+    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
+        list;
     const char *output, *target, *labels, *x, *seed, *rows;
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha; /* of audit */
-    const char *budget, *causes; /* of why */
+    const char *budget, *causes, *explain;                              /* of why */
 } cli_args;
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
