@@ -16,19 +16,6 @@ typedef struct subject {
     char origin[PATH_MAX], directory[PATH_MAX];
 } subject;
 
-/* From rank 0 to all; NULL stays NULL. */
-static pp_status share_text(pp_comm *world, char **text, pp_error *err)
-{
-    int64_t length = *text != NULL ? (int64_t)strlen(*text) : -1;
-    pp_comm_broadcast(world, 0, &length, sizeof length);
-    if (length < 0) return PP_OK;
-    if (*text == NULL) *text = malloc((size_t)length + 1);
-    pp_status status = *text != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
-    status = pp_comm_agree(world, status, err);
-    if (status == PP_OK) pp_comm_broadcast(world, 0, *text, (size_t)length + 1);
-    return status;
-}
-
 /* Where a job writes has no part in what it is. */
 static char *text_of(const pp_job *job)
 {
@@ -95,8 +82,8 @@ static pp_status load(cli *c, subject *s, pp_error *err)
     if (status != PP_OK) return status;
     pp_comm_broadcast(c->world, 0, s->origin, sizeof s->origin);
     pp_comm_broadcast(c->world, 0, s->directory, sizeof s->directory);
-    status = share_text(c->world, &s->job, err);
-    if (status == PP_OK) status = share_text(c->world, &s->verdict, err);
+    status = cli_share_text(c->world, &s->job, err);
+    if (status == PP_OK) status = cli_share_text(c->world, &s->verdict, err);
     return status;
 }
 
@@ -164,7 +151,7 @@ int cli_explain_run(cli *c, const pp_job *job)
     if (status == PP_OK && pp_comm_rank(c->world) == 0)
         status = pp_fs_read(verdict, &s.verdict, NULL, &err);
     status = pp_comm_agree(c->world, status, &err);
-    if (status == PP_OK) status = share_text(c->world, &s.verdict, &err);
+    if (status == PP_OK) status = cli_share_text(c->world, &s.verdict, &err);
     int code = status == PP_OK ? explain(c, &s, 0) : cli_fail(c, status, &err);
     free(s.job);
     free(s.verdict);
