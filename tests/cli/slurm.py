@@ -16,7 +16,7 @@ from support import patched
 sys.path.insert(0, os.path.join(support.SOURCE, "tests", "support"))
 import cluster  # noqa: E402
 
-ENDS = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
+LONG = {"training.epochs": 40}  # of the job that is interrupted
 
 
 def script_of(command, changes, arguments):
@@ -38,7 +38,7 @@ def script_of(command, changes, arguments):
 
 class Batch(support.Case):
     cluster = None
-    whole = None  # bytes of the run as one process
+    whole, long_whole = None, None  # bytes of the runs as one process
 
     @classmethod
     def setUpClass(cls):
@@ -61,6 +61,12 @@ class Batch(support.Case):
         if Batch.whole is None:
             Batch.whole = support.results(self.train(self.job, 1, "single"))
         return Batch.whole
+
+    def long(self):
+        """The bytes of a run that lasts long enough to be interrupted, as one process."""
+        if Batch.long_whole is None:
+            Batch.long_whole = support.results(self.train(patched(self.job, LONG), 1, "long"))
+        return Batch.long_whole
 
     def home(self, name, changes=None):
         home = self.folder(name)
@@ -99,6 +105,61 @@ class Launchers(Batch):
                 self.expect_end(home, number, "COMPLETED")
                 self.assertIn(f"{nodes * per_node} ranks", self.log(home, number))
                 self.assert_same(whole, support.results(f"{home}/run"), f"{launcher} on {nodes} nodes")
+
+
+class Interrupted(Batch):
+    def begin(self, name, changes, rows=100, job=None):
+        """Submits the long job and returns when metrics.jsonl has grown to so many rows."""
+        home = self.home(name, job or LONG)
+        number = self.sbatch(home, changes)
+        self.assertTrue(support.wait_until(lambda: self.rows(home) >= rows, pause=0.02),
+                        f"{self.cluster.job(number)}")
+        return home, number
+
+    def rows(self, home):
+        try:
+            return support.read_bytes(f"{home}/run/metrics.jsonl").count(b"\n")
+        except FileNotFoundError:
+            return 0
+
+    def expect_restarted(self, home, number):
+        self.expect_end(home, number, "COMPLETED")
+        log = self.log(home, number)
+        self.assertRegex(log, r"resuming at step \d+")
+        self.assertEqual(support.read_json(f"{home}/run/run.json")["slurm_restarts"], "1", log)
+        self.assert_same(self.long(), support.results(f"{home}/run"), log[-3000:])
+        return log
+
+    def test_warned(self):
+        """The signal that --signal=B:USR1 sends: saved, requeued, resumed."""
+        for launcher in ("mpirun", "srun"):
+            with self.subTest(launcher=launcher):
+                home, number = self.begin(f"warned-{launcher}", {"launcher": launcher})
+                self.cluster.run("scancel", "-b", "-s", "USR1", str(number))
+                log = self.expect_restarted(home, number)
+                self.assertRegex(log, r"stopped on request at step (\d+)[^$]*resuming at step \1 of")
+
+    def test_node_down(self):
+        """An administrator takes a node away: Slurm requeues the job, on other nodes."""
+        home, number = self.begin("down", {})
+        node = self.cluster.job(number)["BatchHost"]
+        self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        self.expect_restarted(home, number)
+
+    def test_cancelled(self):
+        """Nothing is requeued, the run directory serves, and what was lost is little."""
+        for launcher in ("mpirun", "srun"):
+            with self.subTest(launcher=launcher):
+                home, number = self.begin(f"cancelled-{launcher}", {"launcher": launcher})
+                self.cluster.run("scancel", str(number))
+                job = self.cluster.wait(number)
+                self.assertEqual((job["JobState"], job["Restarts"]), ("CANCELLED", "0"))
+                rows = self.rows(home)
+                again = self.sbatch(home, {"launcher": launcher})
+                self.expect_end(home, again, "COMPLETED")
+                step = int(re.search(r"resuming at step (\d+)", self.log(home, again)).group(1))
+                self.assertGreater(step, rows - 60, self.log(home, number))
+                self.assert_same(self.long(), support.results(f"{home}/run"), "cancelled")
 
 
 if __name__ == "__main__":
