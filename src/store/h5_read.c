@@ -105,6 +105,7 @@ static pp_status add_part(pp_h5_set *set, int i, pp_error *err)
     p->rows = (int64_t)found.dims[0];
     set->rows += p->rows;
     set->shape.is_integer &= found.is_integer;
+    if (found.cache > set->shape.cache) set->shape.cache = found.cache;
     if (found.chunk_rows > set->shape.chunk_rows) set->shape.chunk_rows = found.chunk_rows;
     return PP_OK;
 }
@@ -175,6 +176,11 @@ int pp_h5_is_integer(const pp_h5_set *set)
 int64_t pp_h5_chunk_rows(const pp_h5_set *set)
 {
     return set->shape.chunk_rows;
+}
+
+int64_t pp_h5_cache_bytes(const pp_h5_set *set)
+{
+    return (int64_t)set->shape.cache * (set->n_parts < MAX_OPEN ? set->n_parts : MAX_OPEN);
 }
 
 /* ---- reading ---- */
