@@ -58,8 +58,10 @@ void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from);
 pp_task pp_y_survey_task(const pp_y_survey *survey, int64_t classes);
 
 /* Rows of a window where the job asks for `wanted` of them (PP_AUTO: whole chunks if there are
- * enough of them for all lanes). chunk_rows 0: not chunked. */
-int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t chunk_rows, int64_t lanes);
+ * enough of them for all lanes, else what leaves them many windows and each window up to 128 KiB in
+ * memory). chunk_rows 0: not chunked. */
+int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t inputs, int64_t chunk_rows,
+                       int64_t lanes);
 
 /* Collective. Opens x and y, reads all of y on every rank, settles task, classes, the split and the
  * balance. Labels that the job's loss cannot take are errors with file and row (a class index

@@ -60,7 +60,8 @@ static pp_status keep_targets(pp_dataset *set, pp_error *err)
 
 static int64_t window_rows(const pp_dataset *set, int64_t lanes)
 {
-    return pp_window_rows(set->window, set->info.file_rows, set->info.chunk_rows, lanes);
+    const pp_dataset_info *info = &set->info;
+    return pp_window_rows(set->window, info->file_rows, info->inputs, info->chunk_rows, lanes);
 }
 
 static pp_status settle_rows(const pp_job *job, pp_dataset *set, pp_error *err)
@@ -198,8 +199,8 @@ static void standardise(pp_dataset *set, pp_comm *comm, pp__moments *moments)
 {
     if (!set->streams) measure_pieces(set, moments);
     pp__moments_settle(moments, set, comm);
-    pp__standardise(set, set->train.at.x, set->streams ? 0 : set->train.rows);
-    pp__standardise(set, set->held.at.x, set->streams ? 0 : set->held.rows);
+    if (set->train.at.x != NULL) pp__standardise(set, set->train.at.x, set->train.rows);
+    if (set->held.at.x != NULL) pp__standardise(set, set->held.at.x, set->held.rows);
 }
 
 /* Rows into memory, or one look at them. */
@@ -227,14 +228,14 @@ pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64
     PP_CHECK(set->lanes == 0 && lanes > 0 && cut[lanes] > 0);
     pp_status status = take_lanes(set, comm, lanes, cut, err);
     if (status == PP_OK) status = pp__deal(set, err);
-    if (status == PP_OK) status = pp__plan_order(set, err);
+    if (status == PP_OK) status = (set->streams ? pp__stream_plan : pp__plan_order)(set, err);
     status = pp_comm_agree(comm, status, err);
     if (status != PP_OK) return status;
     pp_arena *scratch = pp_arena_create();
     status = bring_rows(set, comm, scratch, err);
     pp_arena_destroy(scratch);
     if (status != PP_OK) return status;
-    if (set->streams) return pp_comm_agree(comm, pp__stream_create(set, err), err);
+    if (set->streams) return pp_comm_agree(comm, pp__stream_start(set, err), err);
     forget_what_load_needed(set);
     return PP_OK;
 }

@@ -165,6 +165,8 @@ pp_status pp__deal(pp_dataset *set, pp_error *err);
 /* read_x.c: x, y, weight and index of this rank's rows; *bad_row is the lowest global row with a
  * value that is not finite, INT64_MAX for none, and then err says which. */
 pp_status pp__read_rows(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_error *err);
+/* Room for the x, y and weights of a store's rows. */
+pp_status pp__make_store(pp_dataset *set, pp__store *store, pp_error *err);
 /* Numbers of the pieces in file order [n_pieces]; NULL: no memory. */
 int64_t *pp__sort_pieces(const pp_dataset *set, pp_arena *arena);
 
@@ -229,8 +231,9 @@ pp_status pp__reader_status(pp__reader *reader, pp_error *err);
 
 /* stream.c */
 typedef struct pp__stream pp__stream;
-/* Plans memory; the thread starts last. */
-pp_status pp__stream_create(pp_dataset *set, pp_error *err);
+/* What goes where in data.memory; held-out rows stay in memory if there is plenty of it. */
+pp_status pp__stream_plan(pp_dataset *set, pp_error *err);
+pp_status pp__stream_start(pp_dataset *set, pp_error *err);
 void pp__stream_destroy(pp_dataset *set);
 void pp__stream_batch(pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows);
 int64_t pp__stream_bytes(const pp_dataset *set);
@@ -240,8 +243,8 @@ void pp__copy_framed(const pp_dataset *set, const pp__frame *frame, int64_t offs
                      int64_t to);
 
 /* stream_blocks.c: frames [count], for blocks alone. */
-pp_status pp__block_stream_create(pp_dataset *set, pp__frame *frames, int64_t count,
-                                  int64_t frame_rows, pp_error *err);
+pp_status pp__block_stream_create(pp_dataset *set, int64_t frame_rows, pp_error *err);
+void pp__block_stream_give(pp_dataset *set, pp__frame *frames, int64_t count);
 int64_t pp__block_stream_count(const pp_dataset *set); /* blocks of training rows */
 int pp__block_stream_lane(const pp_dataset *set, int64_t block);
 int64_t pp__block_stream_next(pp_dataset *set, pp_part part, int64_t block, pp_rows *out);

@@ -15,17 +15,21 @@
 
 #include "pitprop/check.h"
 
-enum { WINDOWS_A_LANE = 16, MOST_AUTO_ROWS = 64 };
+enum { WINDOWS_A_LANE = 16, FEW_ROWS = 64, MANY_WINDOWS_A_LANE = 1024, WINDOW_BYTES = 128 << 10 };
 
 /* ---- windows ---- */
 
-int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t chunk_rows, int64_t lanes)
+int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t inputs, int64_t chunk_rows,
+                       int64_t lanes)
 {
     int64_t enough = WINDOWS_A_LANE * lanes;
     if (wanted != PP_AUTO) return wanted;
     if (chunk_rows > 0 && (rows + chunk_rows - 1) / chunk_rows >= enough) return chunk_rows;
-    int64_t even = rows / enough;
-    return even < 1 ? 1 : even > MOST_AUTO_ROWS ? MOST_AUTO_ROWS : even;
+    int64_t even = rows / enough, many = rows / (MANY_WINDOWS_A_LANE * lanes);
+    int64_t most = WINDOW_BYTES / (inputs * (int64_t)sizeof(float));
+    if (even <= FEW_ROWS) return even < 1 ? 1 : even;
+    most = many < most ? many : most; /* a long file is worth long reads */
+    return most < FEW_ROWS ? FEW_ROWS : most;
 }
 
 static pp_status make_windows(pp_dataset *set, pp_error *err)

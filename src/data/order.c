@@ -89,7 +89,6 @@ static pp_status make_blocks(pp_dataset *set, pp_error *err)
 
 pp_status pp__plan_order(pp_dataset *set, pp_error *err)
 {
-    if (set->streams) return PP_OK; /* stream.c */
     pp_status status = make_blocks(set, err);
     if (status != PP_OK || !set->shuffle) return status;
     status = pp__find_lanes(set, err);
@@ -223,7 +222,8 @@ int64_t pp_dataset_blocks(const pp_dataset *set, pp_part part)
 int64_t pp_dataset_block(pp_dataset *set, pp_part part, int64_t block, pp_rows *out)
 {
     PP_CHECK(block >= 0 && block < pp_dataset_blocks(set, part));
-    if (set->streams) return pp__block_stream_next(set, part, block, out);
+    if (set->streams && (part == PP_PART_TRAIN || set->held.at.x == NULL))
+        return pp__block_stream_next(set, part, block, out);
     if (part == PP_PART_TRAIN) {
         const pp__block *b = &set->blocks[block];
         for (int64_t i = 0; i < b->rows; i++)

@@ -198,7 +198,7 @@ static pp_status read_x(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_err
 
 /* ---- y, weight ---- */
 
-static pp_status make_store(pp_dataset *set, pp__store *store, pp_error *err)
+pp_status pp__make_store(pp_dataset *set, pp__store *store, pp_error *err)
 {
     size_t rows = (size_t)store->rows, inputs = (size_t)set->info.inputs;
     if (rows > (SIZE_MAX - 63) / sizeof(float) / inputs) return pp__no_memory(err);
@@ -225,8 +225,8 @@ static pp_status fill_targets(const pp_dataset *set, pp__store *store, pp_error 
 
 pp_status pp__read_rows(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_error *err)
 {
-    pp_status status = make_store(set, &set->train, err);
-    if (status == PP_OK) status = make_store(set, &set->held, err);
+    pp_status status = pp__make_store(set, &set->train, err);
+    if (status == PP_OK) status = pp__make_store(set, &set->held, err);
     if (status == PP_OK) status = fill_targets(set, &set->train, err);
     if (status == PP_OK) status = fill_targets(set, &set->held, err);
     return status != PP_OK ? status : read_x(set, bad_row, bad, err);

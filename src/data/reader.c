@@ -54,12 +54,22 @@ static int by_place(const void *left, const void *right)
     return a->first < b->first ? -1 : a->first > b->first;
 }
 
+/* Of the rows between held-out ones none is used. */
+static void standardise(const pp_dataset *set, pp__frame *f)
+{
+    if (f->piece >= 0) pp__standardise(set, f->x, f->rows);
+    for (int64_t i = 0; f->piece < 0 && i < f->n_held; i++) {
+        int64_t row = set->held.at.index[f->held + i] - f->source->first - f->first;
+        pp__standardise(set, f->x + row * set->info.inputs, 1);
+    }
+}
+
 static pp_status fill(const pp_dataset *set, pp__frame *f, pp_error *err)
 {
     pp_status status = pp_h5_read_f32(f->source->x, f->first, f->rows, f->x, err);
     if (status == PP_OK)
         status = pp__targets(set, f->source, f->first, f->rows, f->y, f->weight, err);
-    if (status == PP_OK && set->scale != NULL) pp__standardise(set, f->x, f->rows);
+    if (status == PP_OK && set->scale != NULL) standardise(set, f);
     return status;
 }
 

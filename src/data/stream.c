@@ -14,6 +14,9 @@
 
 #include "pitprop/check.h"
 
+enum { ROW_BITS = 40 };
+static const int64_t row_mask = ((int64_t)1 << ROW_BITS) - 1;
+
 enum { FEWEST_BLOCK_FRAMES = 2, MOST_BLOCK_FRAMES = 64, EPOCHS_AHEAD = 2 };
 
 typedef struct group {
@@ -30,7 +33,7 @@ typedef struct queue {
     int64_t epoch, at;     /* the next group begins with piece order[at] */
     int64_t done;          /* visits before it */
     group *head, *tail;
-    int64_t *mixed; /* [visits of the head] frame number * frame_rows + row in the frame */
+    int64_t *mixed; /* [visits of the head] frame number << ROW_BITS | row in the frame */
 } queue;
 
 struct pp__stream {
@@ -41,6 +44,8 @@ struct pp__stream {
     int64_t frame_rows; /* that a frame has room for */
     pp__frame *frames;  /* [n_frames], of them n_free in `free_frames` */
     int64_t n_frames, n_free;
+    int64_t fewest; /* frames with which it goes on */
+    int keeps_held_out;
     pp__frame *free_frames;
     group *groups, *free_groups; /* [n_frames] */
     float *values;               /* of all frames; malloc'ed */
@@ -162,7 +167,7 @@ static int64_t list_visits(const pp_dataset *set, const pp__frame *frame, int64_
 {
     const pp__stream *s = set->stream;
     const pp__piece *piece = &set->pieces[frame->piece];
-    int64_t n = 0, base = (frame - s->frames) * s->frame_rows, copy = piece->first_copy;
+    int64_t n = 0, base = (frame - s->frames) << ROW_BITS, copy = piece->first_copy;
     for (int64_t i = 0; n < piece->visits; i++, copy = 0)
         for (; copy < set->times[piece->first_row + i] && n < piece->visits; copy++)
             to[n++] = base + i;
@@ -208,7 +213,7 @@ static int take_visits(pp_dataset *set, queue *q, int64_t first, int64_t count, 
         PP_CHECK(g != NULL && g->epoch == set->epoch && visit >= g->first);
         if (!g->is_mixed && !open_head(set, q)) return 0;
         int64_t place = q->mixed[visit - g->first];
-        pp__copy_framed(set, &s->frames[place / s->frame_rows], place % s->frame_rows, out, to++);
+        pp__copy_framed(set, &s->frames[place >> ROW_BITS], place & row_mask, out, to++);
         if (visit + 1 < g->first + g->visits) continue;
         drop_head(set->stream, q);
         plan(set);
@@ -279,13 +284,13 @@ void pp__stream_batch(pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane
 
 /* ---- memory ---- */
 
-/* Queues, and the fewest frames with which they go on. */
-static pp_status make_queues(pp_dataset *set, int64_t *fewest, pp_error *err)
+static pp_status make_queues(pp_dataset *set, pp_error *err)
 {
     pp__stream *s = set->stream;
     int64_t largest = 0;
     s->n_queues = set->shuffle ? set->range.count : 1;
     s->open = set->shuffle ? set->open_windows : 1;
+    s->fewest = FEWEST_BLOCK_FRAMES;
     s->queues = PP_ARENA_NEW(set->arena, queue, s->n_queues);
     if (s->queues == NULL) return pp__no_memory(err);
     for (int64_t i = 0; i < set->n_pieces; i++) {
@@ -304,7 +309,7 @@ static pp_status make_queues(pp_dataset *set, int64_t *fewest, pp_error *err)
             q->order = PP_ARENA_NEW(set->arena, int64_t, q->n_pieces);
         }
         int64_t pieces = least(s->open, q->n_pieces);
-        *fewest += pieces;
+        s->fewest += pieces;
         q->mixed = PP_ARENA_NEW(set->arena, int64_t, least(pieces * largest, q->visits));
         if ((set->shuffle && q->order == NULL) || q->mixed == NULL) return pp__no_memory(err);
     }
@@ -331,72 +336,90 @@ static int64_t other_bytes(const pp_dataset *set)
     return bytes;
 }
 
-/* As many frames as the budget allows, and as make sense. */
-static pp_status count_frames(pp_dataset *set, int64_t fewest, int64_t *n, pp_error *err)
+static int64_t held_out_bytes(const pp_dataset *set)
 {
+    int64_t values = set->info.inputs + set->info.y_columns + 1;
+    return set->held.rows * values * (int64_t)sizeof(float);
+}
+
+/* As many frames as the budget allows, and as make sense. */
+static pp_status count_frames(pp_dataset *set, pp_error *err)
+{
+    pp__stream *s = set->stream;
     int64_t other = other_bytes(set), one = frame_bytes(set);
-    *n = (set->budget - other) / one;
-    if (*n < fewest)
+    int64_t least_bytes = other + s->fewest * one, kept = held_out_bytes(set);
+    if (set->budget < least_bytes)
         return pp_fail(
             err, PP_E_JOB,
             "data.memory: %lld bytes are too few for the windows that this rank has open "
             "(%lld of %lld rows); give %lld or more, or use more ranks, a smaller "
             "data.open_windows, or a smaller data.window",
-            (long long)set->budget, (long long)fewest, (long long)set->stream->frame_rows,
-            (long long)(other + fewest * one));
+            (long long)set->budget, (long long)s->fewest, (long long)s->frame_rows,
+            (long long)least_bytes);
+    /* An evaluation of few rows scattered over the file would read all of it. */
+    s->keeps_held_out = kept <= set->budget / 4 && least_bytes + kept <= set->budget;
+    if (s->keeps_held_out) other += kept;
     int64_t most = EPOCHS_AHEAD * set->n_pieces + MOST_BLOCK_FRAMES;
-    *n = least(*n, most > fewest ? most : fewest);
-    set->stream->bytes = other + *n * one;
+    s->n_frames = least((set->budget - other) / one, most > s->fewest ? most : s->fewest);
+    s->bytes = other + s->n_frames * one;
     return PP_OK;
 }
 
-static pp_status make_frames(pp_dataset *set, int64_t n, pp_error *err)
+pp_status pp__stream_plan(pp_dataset *set, pp_error *err)
+{
+    set->stream = PP_ARENA_NEW(set->arena, pp__stream, 1);
+    if (set->stream == NULL) return pp__no_memory(err);
+    set->stream->frame_rows = 1;
+    pp_status status = set->shuffle ? pp__find_lanes(set, err) : PP_OK;
+    if (status == PP_OK) status = make_queues(set, err);
+    if (status == PP_OK) status = pp__block_stream_create(set, set->stream->frame_rows, err);
+    if (status == PP_OK) status = count_frames(set, err);
+    if (status == PP_OK && set->stream->keeps_held_out)
+        status = pp__make_store(set, &set->held, err);
+    return status;
+}
+
+/* ---- start ---- */
+
+static pp_status make_frames(pp_dataset *set, pp_error *err)
 {
     pp__stream *s = set->stream;
     size_t inputs = (size_t)(s->frame_rows * set->info.inputs);
     size_t columns = (size_t)(s->frame_rows * set->info.y_columns), rows = (size_t)s->frame_rows;
-    size_t each = inputs + columns + rows;
+    size_t each = inputs + columns + rows, n = (size_t)s->n_frames;
     s->frames = PP_ARENA_NEW(set->arena, pp__frame, n);
     s->groups = PP_ARENA_NEW(set->arena, group, n);
-    s->values = malloc(each * (size_t)n * sizeof *s->values);
+    s->values = malloc(each * n * sizeof *s->values);
     if (s->frames == NULL || s->groups == NULL || s->values == NULL) return pp__no_memory(err);
-    for (int64_t i = 0; i < n; i++) {
-        float *x = s->values + (size_t)i * each;
+    for (size_t i = 0; i < n; i++) {
+        float *x = s->values + i * each;
         s->frames[i] = (pp__frame){.x = x, .y = x + inputs, .weight = x + inputs + columns};
     }
     return PP_OK;
 }
 
 /* The last frames are for blocks, all others for batches. */
-static pp_status share_frames(pp_dataset *set, int64_t n, int64_t fewest, pp_error *err)
+static void share_frames(pp_dataset *set)
 {
     pp__stream *s = set->stream;
-    int64_t for_blocks = least(least(n / 8, MOST_BLOCK_FRAMES), n - fewest);
-    if (for_blocks < FEWEST_BLOCK_FRAMES) for_blocks = FEWEST_BLOCK_FRAMES;
-    s->n_frames = s->n_free = n - for_blocks;
-    for (int64_t i = s->n_frames; i-- > 0;) {
+    int64_t more = least(s->n_frames / 8, MOST_BLOCK_FRAMES) - FEWEST_BLOCK_FRAMES;
+    more = least(more, s->n_frames - s->fewest);
+    s->n_free = s->n_frames - FEWEST_BLOCK_FRAMES - (more > 0 ? more : 0);
+    for (int64_t i = s->n_free; i-- > 0;) {
         s->frames[i].next = s->free_frames;
         s->free_frames = &s->frames[i];
         s->groups[i].next = s->free_groups;
         s->free_groups = &s->groups[i];
     }
-    return pp__block_stream_create(set, s->frames + s->n_frames, for_blocks, s->frame_rows, err);
+    pp__block_stream_give(set, s->frames + s->n_free, s->n_frames - s->n_free);
 }
 
-pp_status pp__stream_create(pp_dataset *set, pp_error *err)
+pp_status pp__stream_start(pp_dataset *set, pp_error *err)
 {
-    int64_t fewest = 0, n = 0;
-    set->stream = PP_ARENA_NEW(set->arena, pp__stream, 1);
-    if (set->stream == NULL) return pp__no_memory(err);
-    set->stream->frame_rows = 1;
-    pp_status status = set->shuffle ? pp__find_lanes(set, err) : PP_OK;
-    if (status == PP_OK) status = make_queues(set, &fewest, err);
-    fewest += FEWEST_BLOCK_FRAMES;
-    if (status == PP_OK) status = count_frames(set, fewest, &n, err);
-    if (status == PP_OK) status = make_frames(set, n, err);
-    if (status == PP_OK) status = share_frames(set, n, fewest, err);
-    if (status == PP_OK) status = pp__reader_start(set, &set->stream->reader, err);
-    return status;
+    pp_status status = make_frames(set, err);
+    if (status != PP_OK) return status;
+    share_frames(set);
+    return pp__reader_start(set, &set->stream->reader, err);
 }
 
 void pp__stream_destroy(pp_dataset *set)

@@ -165,8 +165,7 @@ int64_t pp__block_stream_next(pp_dataset *set, pp_part part, int64_t block, pp_r
     return rows;
 }
 
-pp_status pp__block_stream_create(pp_dataset *set, pp__frame *frames, int64_t count,
-                                  int64_t frame_rows, pp_error *err)
+pp_status pp__block_stream_create(pp_dataset *set, int64_t frame_rows, pp_error *err)
 {
     int lanes = set->range.count;
     pp__block_stream *b = PP_ARENA_NEW(set->arena, pp__block_stream, 1);
@@ -180,12 +179,16 @@ pp_status pp__block_stream_create(pp_dataset *set, pp__frame *frames, int64_t co
     for (int l = 0; l < lanes; l++)
         b->lane_block[l + 1] =
             b->lane_block[l] + (b->lane_rows[l] + PP_BLOCK_ROWS - 1) / PP_BLOCK_ROWS;
-    for (int64_t i = 0; i < count; i++) {
-        frames[i].next = b->free_frames;
-        b->free_frames = &frames[i];
-    }
     set->block_stream = b;
     return PP_OK;
+}
+
+void pp__block_stream_give(pp_dataset *set, pp__frame *frames, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) {
+        frames[i].next = set->block_stream->free_frames;
+        set->block_stream->free_frames = &frames[i];
+    }
 }
 
 int64_t pp__block_stream_count(const pp_dataset *set)

@@ -1,12 +1,12 @@
 /* One look at the rows that this rank will stream: values that are not finite, and moments. */
 #include "dataset_internal.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 typedef struct look {
     pp_dataset *set;
-    pp__moments *moments; /* NULL: not wanted */
-    float *x;             /* [most, inputs] */
+    pp__moments *moments;  /* NULL: not wanted */
+    float *x, *y, *weight; /* [most, inputs], [most, y_columns], [most] */
     int64_t most;
     int64_t *bad_row; /* the lowest so far */
     pp_error *bad, *err;
@@ -50,6 +50,26 @@ static pp_status look_at_pieces(look *l, pp_arena *scratch)
     return status;
 }
 
+/* Rows [first, first + rows), the targets too where they will be kept. */
+static pp_status read_held_out(look *l, const pp__source *s, int64_t first, int64_t rows)
+{
+    pp_status status = pp_h5_read_f32(s->x, first, rows, l->x, l->err);
+    if (status != PP_OK || l->set->held.at.x == NULL) return status;
+    return pp__targets(l->set, s, first, rows, l->y, l->weight, l->err);
+}
+
+/* Held-out row number `held` is row `at` of those read. */
+static void keep_held_out(const look *l, const pp__source *s, int64_t held, int64_t at)
+{
+    const pp_dataset *set = l->set;
+    size_t inputs = (size_t)set->info.inputs, columns = (size_t)set->info.y_columns;
+    const float *y = l->y + (size_t)at * columns;
+    memcpy(set->held.at.x + (size_t)held * inputs, l->x + (size_t)at * inputs,
+           inputs * sizeof(float));
+    memcpy(set->held.at.y + (size_t)held * columns, y, columns * sizeof(float));
+    set->held.at.weight[held] = pp__weight(set, y, s->weights == NULL ? 1 : l->weight[at]);
+}
+
 static pp_status look_at_held_out(look *l)
 {
     const pp_dataset *set = l->set;
@@ -60,10 +80,13 @@ static pp_status look_at_held_out(look *l)
         while (n < left && index[n] - index[0] < l->most)
             n++;
         int64_t first = index[0] - s->first;
-        pp_status status = pp_h5_read_f32(s->x, first, index[n - 1] + 1 - index[0], l->x, l->err);
+        pp_status status = read_held_out(l, s, first, index[n - 1] + 1 - index[0]);
         if (status != PP_OK) return status;
-        for (int64_t k = 0; k < n; k++)
-            note_fault(l, s, index[k] - s->first, l->x + (index[k] - index[0]) * set->info.inputs);
+        for (int64_t k = 0; k < n; k++) {
+            int64_t at = index[k] - index[0];
+            note_fault(l, s, first + at, l->x + at * set->info.inputs);
+            if (set->held.at.x != NULL) keep_held_out(l, s, i + k, at);
+        }
         i += n;
     }
     return PP_OK;
@@ -78,7 +101,10 @@ pp_status pp__look_at_rows(pp_dataset *set, pp__moments *moments, int64_t *bad_r
     pp_arena *scratch = pp_arena_create();
     if (scratch == NULL) return pp__no_memory(err);
     l.x = PP_ARENA_NEW(scratch, float, l.most * set->info.inputs);
-    pp_status status = l.x == NULL ? pp__no_memory(err) : look_at_pieces(&l, scratch);
+    l.y = PP_ARENA_NEW(scratch, float, l.most * set->info.y_columns);
+    l.weight = PP_ARENA_NEW(scratch, float, l.most);
+    int ok = l.x != NULL && l.y != NULL && l.weight != NULL;
+    pp_status status = ok ? look_at_pieces(&l, scratch) : pp__no_memory(err);
     if (status == PP_OK) status = look_at_held_out(&l);
     pp_arena_destroy(scratch);
     return status;

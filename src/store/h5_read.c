@@ -13,6 +13,9 @@
 
 enum { MAX_OPEN = 32 };
 
+/* Of one conversion to float: HDF5 would allocate, and clear, a whole MiB for each read. */
+enum { CONVERSION_BYTES = 128 * 1024 };
+
 typedef struct part {
     char *path;
     int64_t first, rows; /* rows [first, first + rows) of the set */
@@ -27,6 +30,8 @@ struct pp_h5_set {
     pp__h5_layout shape; /* of the first file; dims[0] is not used */
     int64_t rows, columns;
     uint64_t clock;
+    hid_t transfer; /* properties of a read */
+    void *conversion;
 };
 
 /* ---- parts: opened when needed, the one unused for longest closed when too many are open ---- */
@@ -110,13 +115,22 @@ static pp_status add_part(pp_h5_set *set, int i, pp_error *err)
     return PP_OK;
 }
 
+static int prepare_transfer(pp_h5_set *set)
+{
+    set->conversion = malloc(CONVERSION_BYTES);
+    set->transfer = H5Pcreate(H5P_DATASET_XFER);
+    return set->conversion != NULL && set->transfer >= 0 &&
+           H5Pset_buffer(set->transfer, CONVERSION_BYTES, set->conversion, NULL) >= 0;
+}
+
 static pp_h5_set *create_set(const char *const *files, int n_files, const char *name)
 {
     pp_h5_set *set = calloc(1, sizeof *set);
     if (set == NULL) return NULL;
+    set->transfer = -1;
     set->name = strdup(name + strspn(name, "/"));
     set->parts = calloc((size_t)n_files, sizeof *set->parts);
-    int complete = set->name != NULL && set->parts != NULL;
+    int complete = set->name != NULL && set->parts != NULL && prepare_transfer(set);
     for (int i = 0; complete && i < n_files; i++) {
         part *p = &set->parts[set->n_parts++];
         p->file = p->dataset = -1;
@@ -153,6 +167,8 @@ void pp_h5_close(pp_h5_set *set)
         close_part(set, &set->parts[i]);
         free(set->parts[i].path);
     }
+    if (set->transfer >= 0) H5Pclose(set->transfer);
+    free(set->conversion);
     free(set->parts);
     free(set->name);
     free(set);
@@ -211,7 +227,7 @@ static pp_status read_slab(const pp_h5_set *set, const part *p, int64_t first, i
     hid_t in_file = H5Dget_space(p->dataset);
     hid_t in_memory = H5Screate_simple(set->shape.n_dims, extent, NULL);
     if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, extent, NULL) < 0 ||
-        H5Dread(p->dataset, type, in_memory, in_file, H5P_DEFAULT, values) < 0)
+        H5Dread(p->dataset, type, in_memory, in_file, set->transfer, values) < 0)
         status = pp__h5_fail(err, PP_E_IO, "%s: /%s: rows %lld to %lld cannot be read", p->path,
                              set->name, (long long)first, (long long)(first + count - 1));
     H5Sclose(in_memory);
