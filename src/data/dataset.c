@@ -230,6 +230,8 @@ pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64
     if (status == PP_OK) status = pp__deal(set, err);
     if (status == PP_OK) status = (set->streams ? pp__stream_plan : pp__plan_order)(set, err);
     status = pp_comm_agree(comm, status, err);
+    if (status == PP_OK && set->streams)
+        status = pp_comm_agree(comm, pp__stream_fit(set, comm, err), err);
     if (status != PP_OK) return status;
     pp_arena *scratch = pp_arena_create();
     status = bring_rows(set, comm, scratch, err);

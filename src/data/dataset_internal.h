@@ -231,8 +231,11 @@ pp_status pp__reader_status(pp__reader *reader, pp_error *err);
 
 /* stream.c */
 typedef struct pp__stream pp__stream;
-/* What goes where in data.memory; held-out rows stay in memory if there is plenty of it. */
 pp_status pp__stream_plan(pp_dataset *set, pp_error *err);
+/* Collective. As many frames as data.memory allows; held-out rows stay in memory if there is
+ * plenty.
+ */
+pp_status pp__stream_fit(pp_dataset *set, pp_comm *comm, pp_error *err);
 pp_status pp__stream_start(pp_dataset *set, pp_error *err);
 void pp__stream_destroy(pp_dataset *set);
 void pp__stream_batch(pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows);

@@ -45,7 +45,6 @@ struct pp__stream {
     pp__frame *frames;  /* [n_frames], of them n_free in `free_frames` */
     int64_t n_frames, n_free;
     int64_t fewest; /* frames with which it goes on */
-    int keeps_held_out;
     pp__frame *free_frames;
     group *groups, *free_groups; /* [n_frames] */
     float *values;               /* of all frames; malloc'ed */
@@ -342,29 +341,6 @@ static int64_t held_out_bytes(const pp_dataset *set)
     return set->held.rows * values * (int64_t)sizeof(float);
 }
 
-/* As many frames as the budget allows, and as make sense. */
-static pp_status count_frames(pp_dataset *set, pp_error *err)
-{
-    pp__stream *s = set->stream;
-    int64_t other = other_bytes(set), one = frame_bytes(set);
-    int64_t least_bytes = other + s->fewest * one, kept = held_out_bytes(set);
-    if (set->budget < least_bytes)
-        return pp_fail(
-            err, PP_E_JOB,
-            "data.memory: %lld bytes are too few for the windows that this rank has open "
-            "(%lld of %lld rows); give %lld or more, or use more ranks, a smaller "
-            "data.open_windows, or a smaller data.window",
-            (long long)set->budget, (long long)s->fewest, (long long)s->frame_rows,
-            (long long)least_bytes);
-    /* An evaluation of few rows scattered over the file would read all of it. */
-    s->keeps_held_out = kept <= set->budget / 4 && least_bytes + kept <= set->budget;
-    if (s->keeps_held_out) other += kept;
-    int64_t most = EPOCHS_AHEAD * set->n_pieces + MOST_BLOCK_FRAMES;
-    s->n_frames = least((set->budget - other) / one, most > s->fewest ? most : s->fewest);
-    s->bytes = other + s->n_frames * one;
-    return PP_OK;
-}
-
 pp_status pp__stream_plan(pp_dataset *set, pp_error *err)
 {
     set->stream = PP_ARENA_NEW(set->arena, pp__stream, 1);
@@ -373,10 +349,37 @@ pp_status pp__stream_plan(pp_dataset *set, pp_error *err)
     pp_status status = set->shuffle ? pp__find_lanes(set, err) : PP_OK;
     if (status == PP_OK) status = make_queues(set, err);
     if (status == PP_OK) status = pp__block_stream_create(set, set->stream->frame_rows, err);
-    if (status == PP_OK) status = count_frames(set, err);
-    if (status == PP_OK && set->stream->keeps_held_out)
-        status = pp__make_store(set, &set->held, err);
     return status;
+}
+
+/* What the rank that needs most can do with. */
+static pp_status check_budget(const pp_dataset *set, pp_comm *comm, int64_t bytes, pp_error *err)
+{
+    int64_t most[] = {bytes, set->stream->fewest - FEWEST_BLOCK_FRAMES};
+    pp_comm_max_i64(comm, most, 2);
+    if (set->budget >= most[0]) return PP_OK;
+    return pp_fail(err, PP_E_JOB,
+                   "data.memory: %lld bytes are too few to stream with %lld windows of %lld rows "
+                   "open on a rank; give %lld or more, or use more ranks, a smaller "
+                   "data.open_windows or a smaller data.window",
+                   (long long)set->budget, (long long)most[1], (long long)set->info.window,
+                   (long long)most[0]);
+}
+
+pp_status pp__stream_fit(pp_dataset *set, pp_comm *comm, pp_error *err)
+{
+    pp__stream *s = set->stream;
+    int64_t other = other_bytes(set), one = frame_bytes(set);
+    int64_t fewest = other + s->fewest * one, kept = held_out_bytes(set);
+    pp_status status = check_budget(set, comm, fewest, err);
+    if (status != PP_OK) return status;
+    /* An evaluation of few rows scattered over the file would read all of it. */
+    int keeps = kept <= set->budget / 4 && fewest + kept <= set->budget;
+    if (keeps) other += kept;
+    int64_t most = EPOCHS_AHEAD * set->n_pieces + MOST_BLOCK_FRAMES;
+    s->n_frames = least((set->budget - other) / one, most > s->fewest ? most : s->fewest);
+    s->bytes = other + s->n_frames * one;
+    return keeps ? pp__make_store(set, &set->held, err) : PP_OK;
 }
 
 /* ---- start ---- */

@@ -21,6 +21,7 @@ typedef struct part {
     int64_t first, rows; /* rows [first, first + rows) of the set */
     uint64_t last_use;
     hid_t file, dataset; /* -1 while closed */
+    int64_t bytes;       /* of the file when it was first opened */
 } part;
 
 struct pp_h5_set {
@@ -216,6 +217,18 @@ void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size)
     snprintf(text, size, "%s: /%s: row %lld", p->path, set->name, (long long)(row - p->first));
 }
 
+/* HDF5 reads zeros behind the end of a file that has become shorter. */
+static pp_status check_length(part *p, pp_error *err)
+{
+    int64_t bytes = pp__h5_file_bytes(p->file);
+    if (p->bytes == 0) p->bytes = bytes;
+    if (bytes >= p->bytes) return PP_OK;
+    return pp_fail(err, PP_E_DATA,
+                   "%s: has been cut from %lld to %lld bytes while it was read; copy or make it "
+                   "again",
+                   p->path, (long long)p->bytes, (long long)bytes);
+}
+
 /* The memory space has the rank of the file's: HDF5 maps chunks element by element otherwise. */
 static pp_status read_slab(const pp_h5_set *set, const part *p, int64_t first, int64_t count,
                            hid_t type, void *values, pp_error *err)
@@ -270,6 +283,7 @@ static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, hid_t t
         if (here > count) here = count;
         pp_status status = reopen(set, p, err);
         if (status == PP_OK) status = read_slab(set, p, first - p->first, here, type, to, err);
+        if (status == PP_OK) status = check_length(p, err);
         if (status != PP_OK) return status;
         p->last_use = ++set->clock;
         first += here;
