@@ -51,6 +51,10 @@ typedef struct pp_job_data {
     pp_balance balance;
     const double *class_weights; /* [n_class_weights], for PP_BALANCE_GIVEN */
     int n_class_weights;
+    int64_t
+        shift_targets;    /* row i gets the target of row i + shift_targets, round the file's end */
+    int recode_labels;    /* the two labels of a binary task become 0 and 1 */
+    int permute_targets;  /* targets are dealt to other rows: a control */
     int shuffle;          /* rows are dealt to lanes and mixed each epoch; 0: file order */
     int64_t window;       /* rows read together, PP_AUTO: from chunks and row count */
     int64_t open_windows; /* windows among which rows are mixed */
@@ -204,7 +208,11 @@ typedef struct pp_job_training {
     double min_delta;       /* improvement that counts, for early stopping and plateau */
 } pp_job_training;
 
-typedef enum pp_on_collapse { PP_COLLAPSE_WARN, PP_COLLAPSE_STOP } pp_on_collapse;
+typedef enum pp_on_collapse {
+    PP_COLLAPSE_WARN,
+    PP_COLLAPSE_STOP, /* at the step where it is called */
+    PP_COLLAPSE_WHY   /* goes on to the end; then `train` looks for the cause */
+} pp_on_collapse;
 
 typedef struct pp_job_monitor {
     int enabled;  /* predictions of training are sketched and looked at */

@@ -47,7 +47,8 @@ const char *pp_json_string(const pp_json *value); /* of a STRING, borrowed */
 int pp_json_integer(const pp_json *value, int64_t *integer);
 
 /* Sets `path` ("a.b[2].c"; missing objects are made, "[n]" equal to the length appends) to value,
- * which is parsed as JSON and taken as a bare string where it is not JSON. Used by --set and by
+ * which is parsed as JSON and taken as a bare string where it is not JSON; null takes a key out of
+ * its object. Used by --set and by
  * patches. */
 pp_status pp_json_set(pp_json *root, const char *path, const char *value, pp_error *err);
 

@@ -11,6 +11,7 @@
 #include "pitprop/sketch.h"
 #include "pitprop/trial.h"
 #include "pitprop/verdict.h"
+#include "pitprop/why.h"
 
 /* How a stream may be written: colour only on a terminal without NO_COLOR; width in columns. */
 typedef struct pp_style {
@@ -29,6 +30,8 @@ void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
  * are none. */
 void pp_report_candidates(FILE *stream, pp_style style, const pp_verdict *verdict,
                           const pp_summary *summary);
+/* The table of experiments and the answer. */
+void pp_report_why(FILE *stream, pp_style style, const pp_why *why);
 void pp_report_inspection(FILE *stream, pp_style style, const pp_inspection *inspection);
 
 /* One rewritten line on a terminal (at most 10 a second). Elsewhere, as under mpirun and in batch

@@ -24,6 +24,7 @@ static void take_options(pp_dataset *set, const pp_job *job)
     set->seed = (uint64_t)job->seed;
     set->shuffle = data->shuffle;
     set->standardise = data->standardise;
+    set->moves_targets = data->recode_labels || data->permute_targets || data->shift_targets != 0;
     set->window = data->window;
     set->open_windows = data->open_windows;
     set->batch = job->training.batch;
@@ -68,7 +69,11 @@ static pp_status settle_rows(const pp_job *job, pp_dataset *set, pp_error *err)
 {
     pp_status status = keep_targets(set, err);
     if (status == PP_OK) status = pp__survey_y(set, job, err);
+    if (status == PP_OK && job->data.recode_labels) pp__recode_labels(set);
+    for (int i = 0; i < set->n_sources && job->data.shift_targets != 0 && status == PP_OK; i++)
+        status = pp__shift_targets(set, &set->source[i], job->data.shift_targets, err);
     if (status == PP_OK) status = pp__hold_out(set, job->data.validation_fraction, err);
+    if (status == PP_OK && job->data.permute_targets) status = pp__permute_targets(set, err);
     if (status == PP_OK) status = pp__balance(set, &job->data, err);
     if (status == PP_OK) set->info.window = window_rows(set, pp_job_lanes(job));
     return status;

@@ -63,6 +63,7 @@ struct pp_dataset {
     /* of the job */
     uint64_t seed;
     int shuffle, standardise;
+    int moves_targets;                          /* relabel.c will: they are kept in memory */
     int64_t window, open_windows;               /* window: PP_AUTO too */
     int streams;                                /* rows are read when they are needed */
     int64_t budget;                             /* bytes of this rank for rows */
@@ -135,7 +136,7 @@ typedef pp_status (*pp__see_fn)(void *context, const pp__portion *portion, pp_er
 pp_status pp__scan_targets(const pp_dataset *set, const pp__source *s, pp__see_fn see,
                            void *context, pp_error *err);
 /* Row weight times class weight. */
-float pp__weight(const pp_dataset *set, const float *y, double row_weight);
+float pp__weight_of(const pp_dataset *set, const float *y, double row_weight);
 
 /* survey_y.c: task, classes, labels and range of y. */
 pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err);
@@ -155,6 +156,11 @@ typedef struct pp__choice {
 pp_status pp__choose_rows(pp_dataset *set, pp_purpose purpose, const pp__choice *choice,
                           pp_error *err);
 pp_status pp__hold_out(pp_dataset *set, double fraction, pp_error *err);
+
+/* relabel.c: shift before rows are held out, permute after. */
+pp_status pp__shift_targets(pp_dataset *set, pp__source *source, int64_t by, pp_error *err);
+void pp__recode_labels(pp_dataset *set);
+pp_status pp__permute_targets(pp_dataset *set, pp_error *err);
 
 /* balance.c: class_rows, class_weights, times. */
 pp_status pp__balance(pp_dataset *set, const pp_job_data *data, pp_error *err);

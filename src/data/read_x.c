@@ -218,7 +218,7 @@ static pp_status fill_targets(const pp_dataset *set, pp__store *store, pp_error 
         const pp__source *s = &set->source[row < set->info.file_rows ? PP__TRAINING : PP__HELD_OUT];
         float weight = 1, *y = store->at.y + i * set->info.y_columns;
         status = pp__targets(set, s, row - s->first, 1, y, &weight, err);
-        store->at.weight[i] = pp__weight(set, y, weight);
+        store->at.weight[i] = pp__weight_of(set, y, weight);
     }
     return status;
 }

@@ -197,7 +197,8 @@ void pp__copy_framed(const pp_dataset *set, const pp__frame *frame, int64_t offs
     const float *y = frame->y + from * columns;
     memcpy(out->x + at * inputs, frame->x + from * inputs, inputs * sizeof(float));
     memcpy(out->y + at * columns, y, columns * sizeof(float));
-    out->weight[at] = pp__weight(set, y, frame->source->weights == NULL ? 1 : frame->weight[from]);
+    out->weight[at] =
+        pp__weight_of(set, y, frame->source->weights == NULL ? 1 : frame->weight[from]);
     out->index[at] = frame->source->first + frame->first + offset;
 }
 

@@ -67,7 +67,7 @@ static void keep_held_out(const look *l, const pp__source *s, int64_t held, int6
     memcpy(set->held.at.x + (size_t)held * inputs, l->x + (size_t)at * inputs,
            inputs * sizeof(float));
     memcpy(set->held.at.y + (size_t)held * columns, y, columns * sizeof(float));
-    set->held.at.weight[held] = pp__weight(set, y, s->weights == NULL ? 1 : l->weight[at]);
+    set->held.at.weight[held] = pp__weight_of(set, y, s->weights == NULL ? 1 : l->weight[at]);
 }
 
 static pp_status look_at_held_out(look *l)

@@ -67,7 +67,8 @@ pp_status pp__keep_targets(pp_dataset *set, pp__source *s, pp_error *err)
 {
     int64_t columns = set->info.y_columns + (s->weights != NULL);
     int is_small = s->rows < small_bytes / columns / (int64_t)sizeof(float);
-    pp_status status = !set->streams || is_small ? keep(set, s, err) : PP_OK;
+    int keeps = !set->streams || is_small || set->moves_targets;
+    pp_status status = keeps ? keep(set, s, err) : PP_OK;
     return status == PP_OK ? pp__scan_targets(set, s, check_portion, set, err) : status;
 }
 
@@ -108,7 +109,7 @@ pp_status pp__scan_targets(const pp_dataset *set, const pp__source *s, pp__see_f
     return status;
 }
 
-float pp__weight(const pp_dataset *set, const float *y, double row_weight)
+float pp__weight_of(const pp_dataset *set, const float *y, double row_weight)
 {
     int64_t k = set->info.class_weights == NULL ? -1 : pp_dataset_class(set, y);
     return (float)(k < 0 ? row_weight : row_weight * set->info.class_weights[k]);

@@ -156,6 +156,15 @@ static const pp__key data_keys[] = {
              "loss by rows / (classes * rows of the class), or weight it as given."},
     {LIST(pp_job_data, "class_weights", PP__NUMBERS, class_weights), AT_LEAST(0), .at_least = 1,
      .when = ON(PP_BALANCE_GIVEN), .help = "Weight of each class in the loss, one a class."},
+    {DATA("shift_targets", PP__INT, shift_targets), .fallback = "0",
+     .help = "Row i gets the target of row i + shift_targets, round the end of the set: for files "
+             "whose x and y have slipped."},
+    {DATA("recode_labels", PP__BOOL, recode_labels), .fallback = "false",
+     .help = "The two labels of a binary task, such as 1 and 2 or -1 and 1, become 0 and 1, the "
+             "lower first."},
+    {DATA("permute_targets", PP__BOOL, permute_targets), .fallback = "false",
+     .help = "Deal the targets to other rows at random, training and held-out rows apart: what a "
+             "model earns then, it earns from nothing."},
     {DATA("shuffle", PP__BOOL, shuffle), .fallback = "true",
      .help = "Deal rows to lanes at random and mix them each epoch; false: file order."},
     {DATA("window", PP__INT, window), .fallback = "\"auto\"", AT_LEAST(1), .may_be_auto = 1,
@@ -377,7 +386,7 @@ static const pp__group training_group = {
     .keys = training_keys, .n_keys = COUNT(training_keys), .size = sizeof(pp_job_training)};
 
 static const char *const on_collapse_names[] = {
-    [PP_COLLAPSE_WARN] = "warn", [PP_COLLAPSE_STOP] = "stop", NULL};
+    [PP_COLLAPSE_WARN] = "warn", [PP_COLLAPSE_STOP] = "stop", [PP_COLLAPSE_WHY] = "why"};
 
 static const pp__key monitor_keys[] = {
     {KEY(pp_job_monitor, "enabled", PP__BOOL, enabled), .fallback = "true",
@@ -386,7 +395,8 @@ static const pp__key monitor_keys[] = {
      .help = "Chance of a false alarm in a run."},
     {KEY(pp_job_monitor, "on_collapse", PP__ENUM, on_collapse), .fallback = "\"warn\"",
      NAMES(on_collapse_names),
-     .help = "What to do when collapse is called during training: go on, or stop there."},
+     .help = "When collapse is called: go on, stop there, or go on and look for the cause at the end, as "
+             "pitprop why does."},
     {KEY(pp_job_monitor, "log_steps", PP__INT, log_steps), .fallback = "100", AT_LEAST(0),
      .help = "Steps between two step rows in metrics.jsonl; 0: none."},
     {KEY(pp_job_monitor, "evaluate_epochs", PP__NUMBER, evaluate_epochs), .fallback = "1", ABOVE(0),

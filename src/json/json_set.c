@@ -125,6 +125,14 @@ static pp_status read_value(const char *path, const char *text, cJSON **value, p
     return *value == NULL ? pp_fail(err, PP_E_MEMORY, "%s: out of memory", path) : PP_OK;
 }
 
+/* Takes a key out, and leaves it to its default; an element of a list stays. */
+static int take_out(cJSON *parent, const step *s, const cJSON *value)
+{
+    if (!cJSON_IsNull(value) || s->key[0] == '\0') return 0;
+    cJSON_DeleteItemFromObjectCaseSensitive(parent, s->key);
+    return 1;
+}
+
 /* The new list element of an absent list must be its first. */
 static pp_status check_new(const char *path, const steps *list, int first, pp_error *err)
 {
@@ -152,6 +160,10 @@ pp_status pp_json_set(pp_json *root, const char *path, const char *value, pp_err
     cJSON *fresh = NULL;
     if (status == PP_OK) status = read_value(path, value, &fresh, err);
     if (status != PP_OK) return status;
+    if (take_out(parent, &list.step[i], fresh)) {
+        cJSON_Delete(fresh);
+        return PP_OK;
+    }
     fresh = wrap(&list, i + 1, fresh);
     if (fresh != NULL && attach(parent, &list.step[i], member, fresh)) return PP_OK;
     cJSON_Delete(fresh);

@@ -78,6 +78,7 @@ class SameBytes(support.Case):
             "file order": {"data.shuffle": False},
             "oversampled": {"data.balance": "oversample"},
             "undersampled": {"data.balance": "undersample"},
+            "permuted": {"data.permute_targets": True},
             "none held out": {"data.validation.fraction": 0},
             "files held out": {
                 "data.validation": {"fraction": 0, "files": [self.synth("imbalanced", 333, 2)]}

@@ -1,0 +1,103 @@
+/* Why a model has collapsed: causes proven by experiment.
+ *
+ * Every experiment is the job with a patch, trained like any other trial: the job itself, other
+ * seeds and controls (a reference recipe, the same with permuted targets, a linear model), and
+ * probes, each of which removes one cause and nothing else. A cause is accused when its removal
+ * alone lifts the skill on held-out rows (training rows where none are held out) above what other
+ * seeds give.
+ *
+ * All decisions rest on numbers that are the same on any number of ranks, so the answer is too.
+ * What has been found out is in why.json after every round; a run that is cut off goes on from
+ * there. */
+#ifndef PITPROP_WHY_H
+#define PITPROP_WHY_H
+
+#include "pitprop/farm.h"
+
+/* One experiment and what came out at its longest training. */
+typedef struct pp_experiment {
+    const char *cause; /* id; NULL: a control */
+    const char *with;  /* id of a second cause that is removed as well; NULL: none */
+    int on_reference;  /* of a cause in the data: removed from the reference recipe, a control */
+    double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
+    const char *label; /* "dropout 0", "the job", "another seed" */
+    const char *id;    /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */
+    pp_patch patch;
+    double work;  /* of its whole training, in multiples of the job's */
+    double share; /* of that training which it has had; 0: not run */
+    int failed;   /* error says why */
+    const char *error;
+    const char *verdict; /* name; NULL: failed */
+    int collapsed;       /* or not yet learned */
+    int memorised;
+    double skill;       /* of the verdict's rows; NaN: not known */
+    double train_skill; /* of the training rows */
+    /* How far above 1/2 the AUC is, or above 0 the correlation: three standard errors either way.
+     */
+    double effect_least, effect_most;
+    double score, score_error; /* skill, or how far above chance the classes are balanced, whichever
+                                  is more; of a collapsed model only skill; never below 0 */
+    int repaired;              /* healthy, and better than the job by more than noise */
+} pp_experiment;
+
+typedef enum pp_why_answer {
+    PP_WHY_UNFINISHED,
+    PP_WHY_HEALTHY,
+    PP_WHY_CAUSE,
+    PP_WHY_CAUSES, /* two together */
+    PP_WHY_UNDETERMINED,
+    PP_WHY_NO_SIGNAL,
+    PP_WHY_MORE_ROWS,
+    PP_WHY_DATA,   /* the job cannot be run: error */
+    PP_WHY_UNKNOWN /* models learn from these data, and no probe repairs this one */
+} pp_why_answer;
+
+const char *pp_why_answer_name(pp_why_answer answer); /* "no-signal" */
+
+enum { PP_WHY_CONTROLS = 8, PP_WHY_ACCUSED = 4 };
+
+typedef struct pp_why {
+    pp_why_answer answer;
+    const pp_experiment *experiments; /* [count] the controls first, then probes */
+    int count;
+    const char *named[PP_WHY_ACCUSED]; /* ids of causes that the data show and no probe repairs */
+    int n_named;
+    int64_t rows, inputs;        /* of training */
+    int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES the pair */
+    int n_accused;
+    int remedy; /* experiment that was run at full length and repaired the job; -1: none */
+    double margin, noise; /* a repair lifts the score by more than margin; between seeds */
+    double spent, budget; /* multiples of the job's training; the job itself not counted */
+    char sentence[768];
+    struct pp_arena *arena; /* owns all of it */
+} pp_why;
+
+/* The controls, by place among the experiments. */
+enum { PP_WHY_JOB, PP_WHY_SEED_1, PP_WHY_SEED_2, PP_WHY_REFERENCE, PP_WHY_PERMUTED, PP_WHY_LINEAR };
+
+typedef struct pp_why_spec {
+    const char *job, *origin; /* text of the job, and its name in messages */
+    const char *verdict;      /* verdict.json of a finished run of it, as text; NULL: none */
+    const char *directory;    /* of the run: why.json and fixed.json go here, trials into why/ */
+    const char *causes;       /* ids to probe, commas between; NULL: all */
+    double budget;            /* multiples of the job's training; 0: PP_WHY_BUDGET, and as much as
+                                 PP_WHY_LEAST_WORK where the job is small */
+    int replace;               /* experiments on another job that lie there are removed */
+    pp_comm *comm;
+    const pp_backend *backend;
+    pp_log *log;
+    const volatile sig_atomic_t *stop;
+} pp_why_spec;
+
+#define PP_WHY_BUDGET 3.0
+#define PP_WHY_LEAST_WORK 1e12 /* about a minute or two of one core */
+
+/* Collective. *why is made on rank 0 (NULL elsewhere); the caller destroys it. *stopped: on
+ * request, with everything saved. */
+pp_status pp_why_run(const pp_why_spec *spec, pp_why **why, int *stopped, pp_error *err);
+void pp_why_destroy(pp_why *why);
+
+/* Members of an object that is open. */
+void pp_why_write(const pp_why *why, pp_json_writer *writer);
+
+#endif

@@ -1,0 +1,345 @@
+/* From the numbers of the experiments to an answer. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "why_internal.h"
+
+/* What counts as a repair: more than noise, and a good part of what any experiment has reached. */
+static const double least_gain = 0.02, part_of_best = 0.5;
+/* What a remedy should reach of the best, and a job that is called healthy. */
+static const double good_part_of_best = 0.8, healthy_part_of_best = 0.6;
+/* A sign from here on says that the job is odd in that respect. */
+static const double odd = 0.3;
+/* A healthy job is suspected only where another recipe is better by that much. */
+static const double suspicious_gap = 0.15;
+/* Another cause that repairs as well is as likely if its weight comes as near to the first as this.
+ */
+static const double as_likely = 0.75;
+/* An AUC within 0.1 of 1/2, or a correlation within it of 0, is no signal worth looking for. */
+static const double effect_worth_having = 0.1;
+/* Fewer rows than that for a feature leave no model much to find (a rule of thumb: Harrell 2015,
+ * "Regression Modeling Strategies", wants 10 to 20). */
+static const int64_t rows_per_input = 10;
+
+static int is_whole(const pp_experiment *e)
+{
+    return e->share >= 1 && !e->failed;
+}
+
+static double best_score(const pp_why *w)
+{
+    double best = 0;
+    for (int i = 0; i < w->count; i++)
+        if (i != PP_WHY_PERMUTED && w->experiments[i].share > 0 && !w->experiments[i].failed)
+            best = fmax(best, w->experiments[i].score);
+    return best;
+}
+
+/* Deviation of the job and the other seeds. */
+static double noise_of(const pp_why *w)
+{
+    double sum = 0, squares = 0;
+    int n = 0;
+    for (int i = PP_WHY_JOB; i <= PP_WHY_SEED_2; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (!is_whole(e)) continue;
+        sum += e->score;
+        squares += e->score * e->score;
+        n++;
+    }
+    return n > 1 ? sqrt(fmax(0, (squares - sum * sum / n) / (n - 1))) : 0;
+}
+
+void pp__find_repairs(pp_why *w, pp_experiment *experiments)
+{
+    const pp_experiment *job = &experiments[PP_WHY_JOB];
+    double best = best_score(w);
+    w->noise = noise_of(w);
+    w->margin = fmax(least_gain, 3 * job->score_error);
+    for (int i = PP_WHY_SEED_1; i < w->count; i++) {
+        pp_experiment *e = &experiments[i];
+        double margin = fmax(w->margin, 3 * hypot(job->score_error, e->score_error));
+        e->repaired = is_whole(e) && !e->collapsed && e->score > job->score + margin &&
+                      e->score >= part_of_best * best;
+    }
+}
+
+int pp__is_healthy(const pp_why *w)
+{
+    const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
+    double best = fmax(e[PP_WHY_REFERENCE].score, e[PP_WHY_LINEAR].score);
+    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= least_gain &&
+           (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
+}
+
+/* Reference and linear model earn what permuted targets earn. */
+int pp__is_without_signal(const pp_why *w)
+{
+    const pp_experiment *e = w->experiments, *permuted = &e[PP_WHY_PERMUTED];
+    for (int i = PP_WHY_REFERENCE; i <= PP_WHY_LINEAR; i++) {
+        double error = hypot(e[i].score_error, permuted->score_error);
+        if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0) continue;
+        if (!e[i].collapsed && e[i].score > permuted->score + fmax(least_gain, 3 * error)) return 0;
+    }
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
+        if (e[i].on_reference && e[i].share > 0 && !e[i].collapsed &&
+            e[i].score > permuted->score + fmax(least_gain, 3 * e[i].score_error))
+            return 0;
+    return 1;
+}
+
+/* The held-out rows leave room for a signal, or the training rows are too few to find one. */
+static int may_hide_signal(const pp_why *w)
+{
+    const pp_experiment *reference = &w->experiments[PP_WHY_REFERENCE];
+    const pp_experiment *linear = &w->experiments[PP_WHY_LINEAR];
+    return reference->effect_least > 0 || linear->effect_least > 0 ||
+           (reference->effect_most > effect_worth_having &&
+            linear->effect_most > effect_worth_having) ||
+           w->rows < rows_per_input * w->inputs;
+}
+
+/* It knows its training rows, and so few of them that little of it holds elsewhere; and so does the
+ * reference. */
+static int has_too_few_rows(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    const pp_experiment *reference = &w->experiments[PP_WHY_REFERENCE];
+    return w->rows < rows_per_input * w->inputs && job->score < 0.5 * job->train_skill &&
+           reference->score < 0.5 * reference->train_skill;
+}
+
+/* ---- which of those that repair ---- */
+
+/* It repairs the job, by itself or as a pair. */
+static int is_remedy(const pp_experiment *e, int pairs)
+{
+    return e->repaired && !e->on_reference && (e->with != NULL) == pairs;
+}
+
+double pp__weight(const pp_experiment *e)
+{
+    return (0.1 + e->sign) * e->score;
+}
+
+static int lists(const char *ids, const char *id)
+{
+    size_t length = strlen(id);
+    for (const char *at = ids; at != NULL && (at = strstr(at, id)) != NULL; at += length)
+        if ((at == ids || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ')) return 1;
+    return 0;
+}
+
+/* Whether the probes of cause a repair b's jobs as well, so that a is named where both do. */
+static int explains(const char *a, const char *b)
+{
+    int count;
+    const pp_cause *causes = pp_causes(&count);
+    for (int i = 0; i < count; i++)
+        if (strcmp(causes[i].id, a) == 0)
+            return causes[i].explains != NULL && lists(causes[i].explains, b);
+    return 0;
+}
+
+static int is_explained(const pp_why *w, int i)
+{
+    const pp_experiment *e = w->experiments;
+    for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
+        if (is_remedy(&e[k], 0) && e[k].sign >= e[i].sign && explains(e[k].cause, e[i].cause) &&
+            !explains(e[i].cause, e[k].cause))
+            return 1;
+    return 0;
+}
+
+static int same_causes(const pp_experiment *a, const pp_experiment *b)
+{
+    return strcmp(a->cause, b->cause) == 0 && (a->with == NULL) == (b->with == NULL) &&
+           (a->with == NULL || strcmp(a->with, b->with) == 0);
+}
+
+static int is_accused(const pp_why *w, const pp_experiment *e)
+{
+    for (int i = 0; i < w->n_accused; i++)
+        if (same_causes(&w->experiments[w->accused[i]], e)) return 1;
+    return 0;
+}
+
+/* The most likely that has repaired and is not accused yet; explained ones come last. -1: none. */
+static int most_likely(const pp_why *w, int pairs, double *its_weight)
+{
+    int found = -1;
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (!is_remedy(e, pairs) || is_accused(w, e)) continue;
+        double weighs = pp__weight(e) * (!pairs && is_explained(w, i) ? 0.01 : 1);
+        if (found >= 0 && weighs <= *its_weight) continue;
+        found = i;
+        *its_weight = weighs;
+    }
+    return found;
+}
+
+static void accuse(pp_why *w, int i)
+{
+    w->answer = w->experiments[i].with != NULL ? PP_WHY_CAUSES : PP_WHY_CAUSE;
+    w->accused[w->n_accused++] = w->remedy = i;
+}
+
+static void accuse_repaired(pp_why *w, int pairs)
+{
+    double first = 0, next = 0;
+    accuse(w, most_likely(w, pairs, &first));
+    while (!pairs && w->n_accused < PP_WHY_ACCUSED) {
+        int other = most_likely(w, pairs, &next);
+        if (other < 0) return;
+        if (next >= as_likely * first && w->n_accused == 1) w->answer = PP_WHY_UNDETERMINED;
+        w->accused[w->n_accused++] = other;
+    }
+}
+
+/* The start that other seeds have repairs the job: then so does anything else that changes it. */
+static int luck(const pp_why *w)
+{
+    if (!w->experiments[PP_WHY_SEED_1].repaired || !w->experiments[PP_WHY_SEED_2].repaired)
+        return -1;
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
+        if (is_remedy(&w->experiments[i], 0) &&
+            strcmp(w->experiments[i].cause, "unlucky-initialisation") == 0)
+            return i;
+    return -1;
+}
+
+static int any_repaired(const pp_why *w, int pairs)
+{
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
+        if (is_remedy(&w->experiments[i], pairs)) return 1;
+    return 0;
+}
+
+static const pp_experiment *best_remedy(const pp_why *w, int pairs)
+{
+    const pp_experiment *best = NULL;
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (is_remedy(e, pairs) && (best == NULL || e->score > best->score)) best = e;
+    }
+    return best;
+}
+
+/* Better than any single change by more than noise and by a good part, and both of its causes are
+ * odd: what merely makes a sound job better still is no second fault. */
+static int is_pair_better(const pp_why *w)
+{
+    const pp_experiment *one = best_remedy(w, 0), *two = best_remedy(w, 1);
+    if (one == NULL || two == NULL) return two != NULL;
+    double error = hypot(one->score_error, two->score_error);
+    double part = two->sign_least >= odd ? good_part_of_best : healthy_part_of_best;
+    return one->score < part * two->score && two->score > one->score + fmax(least_gain, 3 * error);
+}
+
+int pp__is_well_repaired(const pp_why *w)
+{
+    const pp_experiment *one = best_remedy(w, 0);
+    return one != NULL && one->score >= good_part_of_best * best_score(w);
+}
+
+/* ---- in words ---- */
+
+static const char *title_of(const char *id)
+{
+    int count;
+    const pp_cause *causes = pp_causes(&count);
+    for (int i = 0; i < count; i++)
+        if (strcmp(causes[i].id, id) == 0) return causes[i].title;
+    return id;
+}
+
+static void say_accused(pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    const pp_experiment *e = &w->experiments[w->accused[0]];
+    char what[256];
+    snprintf(what, sizeof what, e->with != NULL ? "%s, together with %s" : "%s", title_of(e->cause),
+             e->with != NULL ? title_of(e->with) : "");
+    if (w->answer == PP_WHY_UNDETERMINED)
+        snprintf(w->sentence, sizeof w->sentence,
+                 "Undetermined between %s and %s: with '%s' the same job gets a score of %.3f "
+                 "(%s), with '%s' %.3f; it has %.3f.",
+                 what, title_of(w->experiments[w->accused[1]].cause), e->label, e->score,
+                 e->verdict, w->experiments[w->accused[1]].label,
+                 w->experiments[w->accused[1]].score, job->score);
+    else
+        snprintf(w->sentence, sizeof w->sentence,
+                 "The cause is %s: with '%s' and all else equal the score rises from %.3f (%s) to "
+                 "%.3f (%s), and other seeds of the job vary by %.3f. That change is the remedy, "
+                 "verified at full length.",
+                 what, e->label, job->score, job->verdict, e->score, e->verdict, w->noise);
+}
+
+static void say(pp_why *w)
+{
+    const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
+    const pp_experiment *reference = &e[PP_WHY_REFERENCE], *permuted = &e[PP_WHY_PERMUTED];
+    char *text = w->sentence;
+    size_t size = sizeof w->sentence;
+    switch (w->answer) {
+    case PP_WHY_HEALTHY:
+        snprintf(text, size,
+                 "No cause: the model is healthy. Its score is %.3f, that of the reference recipe "
+                 "%.3f.",
+                 job->score, reference->score);
+        break;
+    case PP_WHY_NO_SIGNAL:
+    case PP_WHY_MORE_ROWS:
+        snprintf(text, size,
+                 "The data hold no signal that these models find: the reference recipe scores "
+                 "%.3f, a linear model %.3f, and the reference on permuted targets %.3f. %s",
+                 reference->score, e[PP_WHY_LINEAR].score, permuted->score,
+                 w->answer == PP_WHY_NO_SIGNAL
+                     ? "No change of the job repairs that."
+                     : "So few rows cannot rule a signal out either: more are needed.");
+        break;
+    case PP_WHY_DATA:
+        snprintf(text, size, "The job cannot be run: %s", job->error);
+        break;
+    case PP_WHY_UNKNOWN:
+        snprintf(text, size,
+                 "No single change and no pair that was tried repairs the job (score %.3f, %s), "
+                 "though the reference recipe scores %.3f on the same data.",
+                 job->score, job->verdict, reference->score);
+        break;
+    case PP_WHY_UNFINISHED:
+        snprintf(text, size, "Not finished: run the same command again to go on.");
+        break;
+    case PP_WHY_CAUSE:
+    case PP_WHY_CAUSES:
+    case PP_WHY_UNDETERMINED:
+        say_accused(w);
+        break;
+    }
+}
+
+void pp__accuse(pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    w->n_accused = 0;
+    w->remedy = -1;
+    if (job->failed)
+        w->answer = PP_WHY_DATA;
+    else if (pp__is_healthy(w))
+        w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
+    else if (luck(w) >= 0)
+        accuse(w, luck(w));
+    else if (any_repaired(w, 0) && !is_pair_better(w))
+        accuse_repaired(w, 0);
+    else if (any_repaired(w, 1))
+        accuse_repaired(w, 1);
+    else if (strcmp(job->verdict, "healthy") == 0)
+        w->answer = PP_WHY_HEALTHY;
+    else if (pp__is_without_signal(w))
+        w->answer = w->n_named == 0 && may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
+    else
+        w->answer = PP_WHY_UNKNOWN;
+    say(w);
+}

@@ -1,0 +1,46 @@
+/* The causes of collapse that `why` knows, each with the probes that remove just this one.
+ *
+ * A sign makes a cause worth probing early and breaks ties; it never convicts. */
+#ifndef PITPROP_CAUSE_H
+#define PITPROP_CAUSE_H
+
+#include "pitprop/arena.h"
+#include "pitprop/inspect.h"
+#include "pitprop/job.h"
+#include "pitprop/json.h"
+
+/* What is known before any experiment; all borrowed. */
+typedef struct pp_case {
+    const pp_job *job;         /* resolved */
+    const pp_inspection *data; /* what the rows show; NULL: not looked at */
+    const pp_json *verdict;    /* verdict.json of the job's own run; NULL: not run yet */
+    pp_arena *arena;           /* where patches live */
+} pp_case;
+
+/* "dropout 0": model.layers[1].rate = 0. A patch without changes: could not be made, no memory. */
+typedef struct pp_probe {
+    const char *label;
+    pp_patch patch;
+} pp_probe;
+
+typedef struct pp_cause {
+    const char *id, *title;
+    double (*sign)(const pp_case *c); /* how odd the job is here: 0 not at all, 1 hardly anything
+                                         else can be; NULL: nothing can be said */
+    /* Alternatives, least change first; returns how many, at most `room`; 0: cannot be the cause.
+     * NULL: no change of the job removes it; told from the data and the controls. */
+    int (*probes)(const pp_case *c, pp_probe *probes, int room);
+    int in_data;          /* the reference recipe does not remove it */
+    const char *explains; /* ids, blanks between: where the probes of both repair, this is named */
+    const char *transfer; /* the remedy in PyTorch, one line */
+} pp_cause;
+
+/* The table. */
+const pp_cause *pp_causes(int *count);
+
+/* A recipe that is known to learn wherever a small network can: patch of the job. */
+pp_status pp_cause_reference(const pp_case *c, pp_patch *patch, pp_error *err);
+/* The same without hidden layers. */
+pp_status pp_cause_linear(const pp_case *c, pp_patch *patch, pp_error *err);
+
+#endif

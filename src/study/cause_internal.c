@@ -1,0 +1,164 @@
+#include "cause_internal.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MOST_CHANGES = 4 * MOST_LAYERS };
+
+int pp__probe(const pp_case *c, pp_probe *probe, const char *label, ...)
+{
+    char words[160];
+    va_list arguments;
+    va_start(arguments, label);
+    vsnprintf(words, sizeof words, label, arguments);
+    va_end(arguments);
+    probe->label = pp_arena_strdup(c->arena, words);
+    probe->patch.count = 0;
+    probe->patch.paths = PP_ARENA_NEW(c->arena, const char *, MOST_CHANGES);
+    probe->patch.values = PP_ARENA_NEW(c->arena, const char *, MOST_CHANGES);
+    return probe->label != NULL && probe->patch.paths != NULL && probe->patch.values != NULL;
+}
+
+void pp__change(pp_probe *probe, const char *path, const char *value)
+{
+    pp_patch *p = &probe->patch;
+    if (p->count == MOST_CHANGES || path == NULL || value == NULL) return;
+    p->paths[p->count] = path;
+    p->values[p->count++] = value;
+}
+
+const char *pp__text(const pp_case *c, double value)
+{
+    return pp_arena_printf(c->arena, "%.9g", value);
+}
+
+int pp__single(const pp_case *c, pp_probe *probe, const char *label, const char *path,
+               const char *value)
+{
+    if (!pp__probe(c, probe, "%s", label)) return 0;
+    pp__change(probe, path, value);
+    return probe->patch.count == 1;
+}
+
+/* ---- layers ---- */
+
+static int flatten(const pp_case *c, const pp_layer_spec *layers, int n, const char *prefix,
+                   int64_t *width, flat_layer *flat, int count)
+{
+    for (int i = 0; i < n && count < MOST_LAYERS; i++) {
+        const char *path = pp_arena_printf(c->arena, "%s[%d]", prefix, i);
+        if (path == NULL) return count;
+        if (layers[i].type == PP_LAYER_RESIDUAL) {
+            const char *inner = pp_arena_printf(c->arena, "%s.layers", path);
+            if (inner != NULL)
+                count = flatten(c, layers[i].layers, layers[i].n_layers, inner, width, flat, count);
+            continue;
+        }
+        flat[count++] = (flat_layer){&layers[i], path, *width, 0};
+        if (layers[i].type == PP_LAYER_DENSE) *width = layers[i].units;
+    }
+    return count;
+}
+
+int pp__flatten(const pp_case *c, flat_layer *flat)
+{
+    const pp_job_model *model = &c->job->model;
+    int64_t width = c->data != NULL ? c->data->inputs : PP_AUTO;
+    int count = flatten(c, model->layers, model->n_layers, "model.layers", &width, flat, 0);
+    for (int i = count - 1; i >= 0; i--)
+        if (flat[i].layer->type == PP_LAYER_DENSE) {
+            flat[i].is_last = 1;
+            break;
+        }
+    return count;
+}
+
+const char *pp__member(const pp_case *c, const flat_layer *layer, const char *member)
+{
+    return pp_arena_printf(c->arena, "%s.%s", layer->path, member);
+}
+
+/* Of the last dense layer, and of activations that follow it: the last that is not the identity. */
+pp_activation pp__output_activation(const pp_case *c)
+{
+    flat_layer flat[MOST_LAYERS];
+    int n = pp__flatten(c, flat), last = n - 1;
+    while (last > 0 && !flat[last].is_last)
+        last--;
+    for (int i = n - 1; i >= last && i >= 0; i--) {
+        pp_layer_type type = flat[i].layer->type;
+        if (type != PP_LAYER_DENSE && type != PP_LAYER_ACTIVATION) continue;
+        if (flat[i].layer->activation != PP_ACT_IDENTITY) return flat[i].layer->activation;
+    }
+    return PP_ACT_IDENTITY;
+}
+
+void pp__set_output_activation(const pp_case *c, pp_probe *probe, const char *name)
+{
+    flat_layer flat[MOST_LAYERS];
+    int n = pp__flatten(c, flat), at_output = 1;
+    for (int i = n - 1; i >= 0; i--) {
+        pp_layer_type type = flat[i].layer->type;
+        if (type != PP_LAYER_DENSE && type != PP_LAYER_ACTIVATION) continue;
+        pp__change(probe, pp__member(c, &flat[i], "activation"), at_output ? name : "identity");
+        at_output = 0;
+        if (flat[i].is_last) return;
+    }
+}
+
+void pp__set_output_units(const pp_case *c, pp_probe *probe, const char *units)
+{
+    flat_layer flat[MOST_LAYERS];
+    int n = pp__flatten(c, flat);
+    for (int i = 0; i < n; i++)
+        if (flat[i].is_last) pp__change(probe, pp__member(c, &flat[i], "units"), units);
+}
+
+int64_t pp__output_units(const pp_case *c)
+{
+    flat_layer flat[MOST_LAYERS];
+    int n = pp__flatten(c, flat);
+    for (int i = 0; i < n; i++)
+        if (flat[i].is_last) return flat[i].layer->units;
+    return PP_AUTO;
+}
+
+/* ---- facts ---- */
+
+int pp__has_verdict(const pp_case *c, const char *names)
+{
+    const pp_json *verdict = c->verdict != NULL ? pp_json_get(c->verdict, "verdict") : NULL;
+    if (verdict == NULL || pp_json_type_of(verdict) != PP_JSON_STRING) return 0;
+    const char *name = pp_json_string(verdict);
+    size_t length = strlen(name);
+    for (const char *at = names; (at = strstr(at, name)) != NULL; at += length)
+        if ((at == names || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ')) return 1;
+    return 0;
+}
+
+pp_task pp__task(const pp_case *c)
+{
+    return c->job->data.task != PP_TASK_AUTO || c->data == NULL ? c->job->data.task : c->data->task;
+}
+
+double pp__rows(const pp_case *c)
+{
+    return c->data != NULL && c->data->rows > 0 ? (double)c->data->rows : 1;
+}
+
+double pp__steps(const pp_case *c)
+{
+    const pp_job_training *t = &c->job->training;
+    double by_epochs = (double)t->epochs * ceil(pp__rows(c) / (double)t->batch);
+    if (t->epochs == 0) return (double)t->steps;
+    return t->steps == 0 ? by_epochs : fmin(by_epochs, (double)t->steps);
+}
+
+double pp__ramp(double value, double from, double to)
+{
+    if (!(value > 0)) return from > to;
+    double share = log(value / from) / log(to / from);
+    return share < 0 ? 0 : share > 1 ? 1 : share;
+}

@@ -1,0 +1,249 @@
+/* Where outputs meet targets: last activation, loss, code of the labels. */
+#include "cause_internal.h"
+
+#include <math.h>
+
+static int is_on_probabilities(const pp_job *job)
+{
+    return job->loss.type == PP_LOSS_BCE || job->loss.type == PP_LOSS_CE;
+}
+
+static int is_on_logits(const pp_job *job)
+{
+    return job->loss.type == PP_LOSS_BCE_LOGITS || job->loss.type == PP_LOSS_CE_LOGITS;
+}
+
+static int is_real(const pp_job *job)
+{
+    return !is_on_probabilities(job) && !is_on_logits(job);
+}
+
+static int is_squashed(pp_activation a)
+{
+    return a == PP_ACT_SIGMOID || a == PP_ACT_SOFTMAX;
+}
+
+/* The loss that takes logits, or the one that takes probabilities, with the same classes. */
+static const char *loss_on(const pp_job *job, int logits)
+{
+    int binary = job->loss.type == PP_LOSS_BCE || job->loss.type == PP_LOSS_BCE_LOGITS;
+    if (logits) return binary ? "bce_logits" : "cross_entropy_logits";
+    return binary ? "bce" : "cross_entropy";
+}
+
+/* Another loss as a whole: keys that belong to the old one go. */
+static void set_loss(const pp_case *c, pp_probe *probe, const char *type)
+{
+    pp__change(probe, "loss", pp_arena_printf(c->arena, "{\"type\": \"%s\"}", type));
+}
+
+/* ---- activation: missing, only at prediction, twice ---- */
+
+CAUSE_SIGN(pp__sign_missing_activation)
+{
+    return is_on_probabilities(c->job) && !is_squashed(pp__output_activation(c)) ? 1 : 0;
+}
+
+CAUSE_PROBES(pp__probe_missing_activation)
+{
+    int n = 0, binary = c->job->loss.type == PP_LOSS_BCE;
+    if (!is_on_probabilities(c->job) || is_squashed(pp__output_activation(c))) return 0;
+    const char *name = binary ? "sigmoid" : "softmax";
+    if (n < room && pp__probe(c, &probes[n], "%s at the output", name))
+        pp__set_output_activation(c, &probes[n++], name);
+    if (n < room && pp__probe(c, &probes[n], "a loss that takes logits"))
+        set_loss(c, &probes[n++], loss_on(c->job, 1));
+    return n;
+}
+
+CAUSE_SIGN(pp__sign_prediction_only)
+{
+    pp_at_prediction at = c->job->model.at_prediction;
+    int squashes = at == PP_PREDICT_SIGMOID || at == PP_PREDICT_SOFTMAX;
+    return squashes && !is_on_logits(c->job) && !is_squashed(pp__output_activation(c)) ? 0.95 : 0;
+}
+
+CAUSE_PROBES(pp__probe_prediction_only)
+{
+    int n = 0, softmax = c->job->model.at_prediction == PP_PREDICT_SOFTMAX;
+    if (pp__sign_prediction_only(c) == 0) return 0;
+    const char *name = softmax ? "softmax" : "sigmoid";
+    if (n < room && pp__probe(c, &probes[n], "%s in training as well", name)) {
+        pp__set_output_activation(c, &probes[n], name);
+        pp__change(&probes[n++], "model.at_prediction", "none");
+    }
+    if (n < room && pp__task(c) != PP_TASK_REGRESSION &&
+        pp__probe(c, &probes[n], "a loss that takes logits")) {
+        set_loss(c, &probes[n], softmax ? "cross_entropy_logits" : "bce_logits");
+        pp__change(&probes[n++], "model.at_prediction", "none");
+    }
+    if (n < room)
+        n += pp__single(c, &probes[n], "none at prediction", "model.at_prediction", "none");
+    return n;
+}
+
+static int squashes_again(const pp_job *job)
+{
+    pp_at_prediction at = job->model.at_prediction;
+    return is_on_logits(job) || at == PP_PREDICT_SIGMOID || at == PP_PREDICT_SOFTMAX;
+}
+
+CAUSE_SIGN(pp__sign_twice)
+{
+    return is_squashed(pp__output_activation(c)) && squashes_again(c->job) ? 1 : 0;
+}
+
+CAUSE_PROBES(pp__probe_twice)
+{
+    int n = 0;
+    if (pp__sign_twice(c) == 0) return 0;
+    if (is_on_logits(c->job)) {
+        if (n < room && pp__probe(c, &probes[n], "no activation at the output"))
+            pp__set_output_activation(c, &probes[n++], "identity");
+        if (n < room && pp__probe(c, &probes[n], "a loss that takes probabilities"))
+            set_loss(c, &probes[n++], loss_on(c->job, 0));
+    } else if (n < room) {
+        n += pp__single(c, &probes[n], "none at prediction", "model.at_prediction", "none");
+    }
+    return n;
+}
+
+/* ---- loss ---- */
+
+static int is_single_softmax(const pp_case *c)
+{
+    int over_classes = c->job->loss.type == PP_LOSS_CE || c->job->loss.type == PP_LOSS_CE_LOGITS;
+    return pp__output_units(c) == 1 && (over_classes || pp__output_activation(c) == PP_ACT_SOFTMAX);
+}
+
+CAUSE_SIGN(pp__sign_loss)
+{
+    pp_task task = pp__task(c);
+    pp_loss_type loss = c->job->loss.type;
+    int binary_loss = loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
+    if (is_single_softmax(c)) return 1;
+    if (task == PP_TASK_REGRESSION) return is_real(c->job) ? (loss == PP_LOSS_MSE ? 0 : 0.15) : 0.7;
+    if (task == PP_TASK_MULTICLASS && binary_loss) return pp__output_units(c) == 1 ? 1 : 0.5;
+    if (is_real(c->job)) return task == PP_TASK_MULTICLASS ? 0.6 : 0.4;
+    return 0;
+}
+
+CAUSE_PROBES(pp__probe_loss)
+{
+    pp_task task = pp__task(c);
+    if (room < 1 || pp__sign_loss(c) == 0) return 0;
+    if (!pp__probe(c, probes,
+                   task == PP_TASK_REGRESSION ? "mean squared error" : "cross-entropy on logits"))
+        return 0;
+    pp__change(probes, "loss", "{}");
+    if (task == PP_TASK_REGRESSION && is_real(c->job)) return 1;
+    pp__set_output_activation(c, probes, "identity");
+    pp__set_output_units(c, probes, "\"auto\"");
+    if (c->job->model.at_prediction != PP_PREDICT_NONE)
+        pp__change(probes, "model.at_prediction", "none");
+    return 1;
+}
+
+/* Numbers within [0, 1], and a loss for any number. */
+CAUSE_SIGN(pp__sign_bounded)
+{
+    if (pp__task(c) != PP_TASK_REGRESSION || c->data == NULL || !is_real(c->job)) return 0;
+    const pp_inspection_targets *t = &c->data->targets;
+    return t->min >= 0 && t->max <= 1 && !is_squashed(pp__output_activation(c)) ? 0.2 : 0;
+}
+
+CAUSE_PROBES(pp__probe_bounded)
+{
+    int n = 0;
+    if (pp__sign_bounded(c) == 0) return 0;
+    if (n < room && pp__probe(c, &probes[n], "sigmoid at the output"))
+        pp__set_output_activation(c, &probes[n++], "sigmoid");
+    if (c->job->loss.type != PP_LOSS_HUBER && n < room && pp__probe(c, &probes[n], "Huber loss"))
+        set_loss(c, &probes[n++], "huber");
+    return n;
+}
+
+CAUSE_SIGN(pp__sign_smoothing)
+{
+    double s = c->job->loss.label_smoothing;
+    return s > 0 ? pp__ramp(s, 0.15, 0.8) : 0;
+}
+
+CAUSE_PROBES(pp__probe_smoothing)
+{
+    if (room < 1 || c->job->loss.label_smoothing <= 0) return 0;
+    return pp__single(c, probes, "no label smoothing", "loss.label_smoothing", "0");
+}
+
+/* ---- what predictions can reach ---- */
+
+CAUSE_SIGN(pp__sign_clamp)
+{
+    if (c->job->model.at_prediction != PP_PREDICT_CLAMP) return 0;
+    return pp__has_verdict(c, "clamped saturated") ? 1 : 0.5;
+}
+
+CAUSE_PROBES(pp__probe_clamp)
+{
+    if (room < 1 || c->job->model.at_prediction != PP_PREDICT_CLAMP) return 0;
+    if (!pp__probe(c, probes, "no clamp")) return 0;
+    pp__change(probes, "model.clamp_low", "null");
+    pp__change(probes, "model.clamp_high", "null");
+    pp__change(probes, "model.at_prediction", "none");
+    return 1;
+}
+
+static void range_of(pp_activation a, double *low, double *high)
+{
+    *low = a == PP_ACT_TANH ? -1 : a == PP_ACT_IDENTITY || a == PP_ACT_LEAKY_RELU ? -INFINITY : 0;
+    if (a == PP_ACT_GELU || a == PP_ACT_SILU) *low = -0.3;
+    *high = a == PP_ACT_TANH || is_squashed(a) ? 1 : INFINITY;
+}
+
+CAUSE_SIGN(pp__sign_range)
+{
+    double low, high;
+    pp_activation a = pp__output_activation(c);
+    if (a == PP_ACT_IDENTITY) return 0;
+    if (pp__task(c) != PP_TASK_REGRESSION || c->data == NULL) return is_squashed(a) ? 0 : 0.6;
+    range_of(a, &low, &high);
+    const pp_inspection_targets *t = &c->data->targets;
+    return t->min < low - 1e-6 || t->max > high + 1e-6 ? 1 : 0.2;
+}
+
+CAUSE_PROBES(pp__probe_range)
+{
+    if (room < 1 || pp__sign_range(c) == 0) return 0;
+    if (!pp__probe(c, probes, "no activation at the output")) return 0;
+    pp__set_output_activation(c, probes, "identity");
+    return 1;
+}
+
+/* ---- how targets are told ---- */
+
+/* Two labels that are not 0 and 1, and a loss that takes them for probabilities. */
+CAUSE_SIGN(pp__sign_label_code)
+{
+    pp_loss_type loss = c->job->loss.type;
+    int binary_loss = loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
+    if (pp__task(c) != PP_TASK_BINARY || c->data == NULL || c->job->data.recode_labels) return 0;
+    if (c->data->targets.min >= 0 && c->data->targets.max <= 1) return 0;
+    return binary_loss ? 1 : 0.2;
+}
+
+CAUSE_PROBES(pp__probe_label_code)
+{
+    if (room < 1 || pp__sign_label_code(c) == 0) return 0;
+    return pp__single(c, probes, "labels recoded to 0 and 1", "data.recode_labels", "true");
+}
+
+CAUSE_SIGN(pp__sign_broadcast)
+{
+    return c->job->loss.targets == PP_TARGETS_BROADCAST ? 1 : 0;
+}
+
+CAUSE_PROBES(pp__probe_broadcast)
+{
+    if (room < 1 || c->job->loss.targets != PP_TARGETS_BROADCAST) return 0;
+    return pp__single(c, probes, "every prediction with its own target", "loss.targets", "auto");
+}

@@ -1,0 +1,268 @@
+/* How the model is trained: rates, steps, batches, optimiser, decay, clipping, seed. */
+#include "cause_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Rates that usually work: defaults of the libraries, and those of plain SGD in textbooks
+ * (Bengio 2012, "Practical recommendations": 0.01 and factors around it). */
+static double usual_rate(const pp_job *job)
+{
+    switch (job->optimizer.type) {
+    case PP_OPT_SGD:
+        return job->optimizer.momentum >= 0.8 ? 0.01 : 0.05;
+    case PP_OPT_ADAGRAD:
+        return 0.02;
+    case PP_OPT_ADAM:
+    case PP_OPT_ADAMW:
+    case PP_OPT_RMSPROP:
+        return 0.002;
+    }
+    return 0.01;
+}
+
+static int scale_rate(const pp_case *c, pp_probe *probes, int room, double factor, double bound)
+{
+    double lr = c->job->optimizer.lr;
+    int n = 0;
+    for (int i = 0; i < 5 && n < room; i++) {
+        lr *= factor;
+        if (factor < 1 ? lr < bound : lr > bound) break;
+        char label[64];
+        snprintf(label, sizeof label, "learning rate %.3g", lr);
+        n += pp__single(c, &probes[n], label, "optimizer.lr", pp__text(c, lr));
+    }
+    return n;
+}
+
+CAUSE_SIGN(pp__sign_rate_high)
+{
+    double ratio = c->job->optimizer.lr / usual_rate(c->job);
+    double sign = pp__ramp(ratio, 3, 300);
+    return pp__has_verdict(c, "diverged non-finite") ? fmax(sign, 0.3) : sign;
+}
+
+CAUSE_PROBES(pp__probe_rate_high)
+{
+    return scale_rate(c, probes, room, 0.1, usual_rate(c->job) / 100);
+}
+
+CAUSE_SIGN(pp__sign_rate_low)
+{
+    return pp__ramp(usual_rate(c->job) / c->job->optimizer.lr, 5, 500);
+}
+
+CAUSE_PROBES(pp__probe_rate_low)
+{
+    return scale_rate(c, probes, room, 10, usual_rate(c->job) * 20);
+}
+
+CAUSE_SIGN(pp__sign_steps)
+{
+    return pp__ramp(pp__steps(c), 300, 10);
+}
+
+CAUSE_PROBES(pp__probe_steps)
+{
+    const pp_job_training *t = &c->job->training;
+    int n = 0;
+    for (int times = 4; times <= 1024 && n < room; times *= 4) {
+        if (times > 4 && times * pp__steps(c) > 20000) break;
+        if (!pp__probe(c, &probes[n], "%d times the steps", times)) return n;
+        if (t->steps > 0)
+            pp__change(&probes[n], "training.steps", pp__text(c, times * (double)t->steps));
+        pp__change(&probes[n], "training.epochs", pp__text(c, times * (double)t->epochs));
+        pp__change(&probes[n++], "training.early_stopping", "0");
+    }
+    return n;
+}
+
+CAUSE_SIGN(pp__sign_optimizer)
+{
+    switch (c->job->optimizer.type) {
+    case PP_OPT_ADAGRAD:
+        return 0.3;
+    case PP_OPT_SGD:
+        return c->job->optimizer.momentum > 0 ? 0.05 : 0.1;
+    case PP_OPT_RMSPROP:
+        return 0.1;
+    case PP_OPT_ADAM:
+    case PP_OPT_ADAMW:
+        return 0.02;
+    }
+    return 0;
+}
+
+CAUSE_PROBES(pp__probe_optimizer)
+{
+    int n = 0;
+    pp_optimizer_type type = c->job->optimizer.type;
+    if (type != PP_OPT_ADAM && type != PP_OPT_ADAMW && n < room)
+        n += pp__single(c, &probes[n], "Adam", "optimizer", "{\"type\": \"adam\", \"lr\": 0.002}");
+    if (type != PP_OPT_SGD && n < room)
+        n += pp__single(c, &probes[n], "SGD with momentum", "optimizer",
+                        "{\"type\": \"sgd\", \"lr\": 0.02, \"momentum\": 0.9}");
+    return n;
+}
+
+static int has_momentum(const pp_job *job)
+{
+    return job->optimizer.type == PP_OPT_SGD || job->optimizer.type == PP_OPT_RMSPROP;
+}
+
+static double momentum_of(const pp_job *job)
+{
+    if (has_momentum(job)) return job->optimizer.momentum;
+    return job->optimizer.type == PP_OPT_ADAGRAD ? 0 : job->optimizer.beta1;
+}
+
+CAUSE_SIGN(pp__sign_momentum)
+{
+    return pp__ramp(1 - momentum_of(c->job), 0.05, 0.005);
+}
+
+CAUSE_PROBES(pp__probe_momentum)
+{
+    static const struct {
+        double value;
+        const char *text, *label;
+    } rows[] = {
+        {0.9, "0.9", "momentum 0.9"}, {0.5, "0.5", "momentum 0.5"}, {0, "0", "no momentum"}};
+    const char *path = has_momentum(c->job) ? "optimizer.momentum" : "optimizer.beta1";
+    int n = 0;
+    for (int i = 0; i < 3 && n < room; i++) {
+        if (momentum_of(c->job) <= rows[i].value) continue;
+        if (!pp__probe(c, &probes[n], "%s", rows[i].label)) return n;
+        pp__change(&probes[n], path, rows[i].text);
+        if (i == 2 && c->job->optimizer.nesterov)
+            pp__change(&probes[n], "optimizer.nesterov", "false");
+        n++;
+    }
+    return n;
+}
+
+CAUSE_SIGN(pp__sign_schedule)
+{
+    const pp_job_schedule *s = &c->job->schedule;
+    double steps = pp__steps(c);
+    if (s->warmup_steps > steps / 2) return 0.8;
+    switch (s->type) {
+    case PP_SCHEDULE_STEP:
+    case PP_SCHEDULE_EXPONENTIAL:
+        return s->factor < 0.5 ? 0.5 : 0.1;
+    case PP_SCHEDULE_INVERSE_TIME:
+        return s->rate > 10 ? 0.5 : 0.1;
+    case PP_SCHEDULE_CONSTANT:
+    case PP_SCHEDULE_COSINE:
+    case PP_SCHEDULE_PLATEAU:
+        return 0.02;
+    }
+    return 0;
+}
+
+CAUSE_PROBES(pp__probe_schedule)
+{
+    const pp_job_schedule *s = &c->job->schedule;
+    if (room < 1 || (s->type == PP_SCHEDULE_CONSTANT && s->warmup_steps == 0)) return 0;
+    return pp__single(c, probes, "a constant learning rate", "schedule", "{}");
+}
+
+CAUSE_SIGN(pp__sign_decay)
+{
+    const pp_job_optimizer *o = &c->job->optimizer;
+    flat_layer flat[MOST_LAYERS];
+    int n = pp__flatten(c, flat);
+    /* AdamW's is multiplied by the learning rate, that of the others too, through the gradient */
+    double most = o->weight_decay / (o->type == PP_OPT_ADAMW ? 10 : 1);
+    for (int i = 0; i < n; i++)
+        if (flat[i].layer->type == PP_LAYER_DENSE)
+            most = fmax(most, fmax(flat[i].layer->l1, flat[i].layer->l2));
+    return most > 0 ? pp__ramp(most, 0.003, 0.3) : 0;
+}
+
+CAUSE_PROBES(pp__probe_decay)
+{
+    flat_layer flat[MOST_LAYERS];
+    int n = pp__flatten(c, flat);
+    if (room < 1 || !pp__probe(c, probes, "no weight decay")) return 0;
+    if (c->job->optimizer.weight_decay > 0) pp__change(probes, "optimizer.weight_decay", "0");
+    for (int i = 0; i < n; i++) {
+        if (flat[i].layer->type != PP_LAYER_DENSE) continue;
+        if (flat[i].layer->l1 > 0) pp__change(probes, pp__member(c, &flat[i], "l1"), "0");
+        if (flat[i].layer->l2 > 0) pp__change(probes, pp__member(c, &flat[i], "l2"), "0");
+    }
+    return probes->patch.count > 0;
+}
+
+CAUSE_SIGN(pp__sign_batch_large)
+{
+    double share = (double)c->job->training.batch / pp__rows(c);
+    return fmin(pp__ramp(share, 0.1, 0.5), pp__ramp(pp__steps(c), 400, 40));
+}
+
+CAUSE_PROBES(pp__probe_batch_large)
+{
+    int64_t batch = c->job->training.batch;
+    int n = 0;
+    /* With a number of steps given, a smaller batch gives no more of them. */
+    if (batch < 64 || c->job->training.epochs == 0) return 0;
+    for (int64_t smaller = batch / 8; smaller >= 8 && n < 2 && n < room; smaller /= 8) {
+        if (!pp__probe(c, &probes[n], "batch %lld", (long long)smaller)) return n;
+        pp__change(&probes[n], "training.batch", pp__text(c, (double)smaller));
+        pp__change(&probes[n], "training.lanes", "\"auto\"");
+        n++;
+    }
+    return n;
+}
+
+CAUSE_SIGN(pp__sign_batch_small)
+{
+    return pp__ramp((double)c->job->training.batch, 8, 1.5);
+}
+
+CAUSE_PROBES(pp__probe_batch_small)
+{
+    int n = 0;
+    if (c->job->training.batch > 8) return 0;
+    for (int64_t larger = 32; larger <= 128 && n < room; larger *= 4) {
+        if (!pp__probe(c, &probes[n], "batch %lld", (long long)larger)) return n;
+        pp__change(&probes[n++], "training.batch", pp__text(c, (double)larger));
+    }
+    return n;
+}
+
+CAUSE_SIGN(pp__sign_clip)
+{
+    double norm = c->job->training.clip_norm;
+    return norm > 0 ? pp__ramp(norm, 0.3, 0.003) : 0;
+}
+
+CAUSE_PROBES(pp__probe_clip)
+{
+    if (room < 1 || c->job->training.clip_norm <= 0) return 0;
+    return pp__single(c, probes, "no clipping", "training.clip_norm", "0");
+}
+
+CAUSE_SIGN(pp__sign_exploding)
+{
+    return pp__has_verdict(c, "diverged non-finite") ? 0.4 : 0.05;
+}
+
+CAUSE_PROBES(pp__probe_exploding)
+{
+    double norm = c->job->training.clip_norm;
+    if (room < 1 || (norm > 0 && norm <= 1)) return 0;
+    return pp__single(c, probes, "gradients clipped to norm 1", "training.clip_norm", "1");
+}
+
+CAUSE_SIGN(pp__sign_seed)
+{
+    (void)c;
+    return 0.1;
+}
+
+CAUSE_PROBES(pp__probe_seed)
+{
+    if (room < 1) return 0;
+    return pp__single(c, probes, "another seed", "seed", pp__text(c, (double)c->job->seed + 2000));
+}

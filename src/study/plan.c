@@ -1,0 +1,315 @@
+/* The experiments of `why`: controls, single causes, pairs. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "why_internal.h"
+
+#include "pitprop/check.h"
+
+enum { MOST_PROBES = 8 }; /* of a cause */
+
+static pp_status no_memory(pp_error *err)
+{
+    return pp_fail(err, PP_E_MEMORY, "out of memory");
+}
+
+/* ---- patches ---- */
+
+/* Room for `count` changes. */
+static int patch_make(pp_arena *arena, int count, pp_patch *patch)
+{
+    patch->count = 0;
+    patch->paths = PP_ARENA_NEW(arena, const char *, count + 1);
+    patch->values = PP_ARENA_NEW(arena, const char *, count + 1);
+    return patch->paths != NULL && patch->values != NULL;
+}
+
+static void patch_add(pp_patch *patch, const char *path, const char *value)
+{
+    patch->paths[patch->count] = path;
+    patch->values[patch->count++] = value;
+}
+
+static void patch_append(pp_patch *patch, const pp_patch *more)
+{
+    for (int i = 0; i < more->count; i++)
+        patch_add(patch, more->paths[i], more->values[i]);
+}
+
+/* One sets what the other sets, or what it lies in. */
+static int paths_meet(const char *a, const char *b)
+{
+    size_t length = strlen(a) < strlen(b) ? strlen(a) : strlen(b);
+    const char *longer = strlen(a) < strlen(b) ? b : a;
+    return strncmp(a, b, length) == 0 && strchr(".[", longer[length]) != NULL;
+}
+
+static int patches_meet(const pp_patch *a, const pp_patch *b)
+{
+    for (int i = 0; i < a->count; i++)
+        for (int k = 0; k < b->count; k++)
+            if (paths_meet(a->paths[i], b->paths[k])) return 1;
+    return 0;
+}
+
+/* ---- the job and its data ---- */
+
+static pp_status parse(const plan *p, const pp_patch *patch, pp_job **job, pp_error *err)
+{
+    return pp_job_parse(p->spec->job, p->spec->origin, patch, job, err);
+}
+
+static pp_status resolve(plan *p, pp_error *err)
+{
+    const pp_inspection *d = p->data;
+    int64_t held_out = d->held_out_rows;
+    p->rows = d->rows - held_out;
+    if (held_out == 0) p->rows -= (int64_t)(p->job->data.validation_fraction * (double)d->rows);
+    if (p->rows < 1) p->rows = 1;
+    p->inputs = d->inputs;
+    p->outputs = d->task == PP_TASK_MULTICLASS ? d->classes : d->y_columns;
+    pp_job_facts facts = {.rows = p->rows,
+                          .y_columns = d->y_columns,
+                          .task = d->task,
+                          .classes = d->classes,
+                          .window = d->layout.window};
+    pp_status status = pp_job_resolve(p->job, &facts, err);
+    p->job_work = pp__work_of(p->job, p->rows, p->inputs, p->outputs);
+    return status;
+}
+
+pp_status pp__plan_open(plan *p, const pp_why_spec *spec, pp_arena *arena, pp_error *err)
+{
+    *p = (plan){.spec = spec, .arena = arena};
+    pp_status status = parse(p, NULL, &p->job, err);
+    if (status == PP_OK) status = pp_inspect(spec->comm, p->job, &p->data, err);
+    if (status == PP_OK && p->data != NULL) {
+        p->experiments = PP_ARENA_NEW(arena, pp_experiment, WHY_MOST);
+        status = p->experiments != NULL ? resolve(p, err) : no_memory(err);
+    }
+    return pp_comm_agree(spec->comm, status, err);
+}
+
+void pp__plan_close(plan *p)
+{
+    pp_inspection_destroy(p->data);
+    pp_json_destroy(p->verdict);
+    pp_job_destroy(p->job);
+}
+
+/* ---- experiments ---- */
+
+static pp_status add(plan *p, const pp_experiment *e, pp_error *err)
+{
+    pp_job *job = NULL;
+    PP_CHECK(p->count < WHY_MOST);
+    if (e->id == NULL || e->label == NULL) return no_memory(err);
+    pp_experiment *added = &p->experiments[p->count];
+    *added = *e;
+    pp_error refused;
+    if (parse(p, &e->patch, &job, &refused) != PP_OK) {
+        if (e->cause != NULL) return PP_OK; /* not possible on top of this job */
+        return pp_fail(err, PP_E_JOB, "%s: %s", e->label, refused.text);
+    }
+    added->work = pp__work_of(job, p->rows, p->inputs, p->outputs) / p->job_work;
+    pp_job_destroy(job);
+    p->count++;
+    return PP_OK;
+}
+
+static pp_status add_control(plan *p, const char *id, const char *label, const pp_patch *patch,
+                             pp_error *err)
+{
+    return add(p, &(pp_experiment){.id = id, .label = label, .patch = *patch}, err);
+}
+
+static pp_status add_seed(plan *p, int k, pp_error *err)
+{
+    pp_patch patch;
+    if (!patch_make(p->arena, 1, &patch)) return no_memory(err);
+    patch_add(&patch, "seed", pp_arena_printf(p->arena, "%" PRId64, p->job->seed + 1000 + k));
+    return add_control(p, pp_arena_printf(p->arena, "seed-%d", k), "another seed", &patch, err);
+}
+
+static pp_case case_of(const plan *p)
+{
+    return (pp_case){.job = p->job, .data = p->data, .verdict = p->verdict, .arena = p->arena};
+}
+
+pp_status pp__plan_controls(plan *p, pp_error *err)
+{
+    pp_case c = case_of(p);
+    pp_patch none = {0}, reference, permuted, linear;
+    pp_status status = pp_cause_reference(&c, &reference, err);
+    if (status == PP_OK) status = pp_cause_linear(&c, &linear, err);
+    if (status == PP_OK && !patch_make(p->arena, reference.count + 1, &permuted))
+        status = no_memory(err);
+    if (status != PP_OK) return status;
+    patch_append(&permuted, &reference);
+    patch_add(&permuted, "data.permute_targets", "true");
+    status = add_control(p, "job", "the job", &none, err);
+    if (status == PP_OK) status = add_seed(p, 1, err);
+    if (status == PP_OK) status = add_seed(p, 2, err);
+    if (status == PP_OK) status = add_control(p, "reference", "reference", &reference, err);
+    if (status == PP_OK)
+        status = add_control(p, "permuted", "reference, targets permuted", &permuted, err);
+    if (status == PP_OK) status = add_control(p, "linear", "linear model", &linear, err);
+    return status;
+}
+
+static int is_wanted(const plan *p, const char *id)
+{
+    const char *at = p->spec->causes;
+    size_t length = strlen(id);
+    if (at == NULL) return 1;
+    for (; *at != '\0'; at += strcspn(at, ",") + (at[strcspn(at, ",")] == ','))
+        if (strcspn(at, ",") == length && strncmp(at, id, length) == 0) return 1;
+    return 0;
+}
+
+/* What the reference recipe makes of the data without this cause. */
+static pp_status add_to_reference(plan *p, const pp_experiment *probe, pp_error *err)
+{
+    const pp_patch *reference = &p->experiments[PP_WHY_REFERENCE].patch;
+    pp_experiment e = *probe;
+    e.on_reference = 1;
+    e.label = pp_arena_printf(p->arena, "reference, %s", probe->label);
+    e.id = pp_arena_printf(p->arena, "reference_%s", probe->id);
+    if (!patch_make(p->arena, reference->count + probe->patch.count, &e.patch))
+        return no_memory(err);
+    patch_append(&e.patch, reference);
+    patch_append(&e.patch, &probe->patch);
+    return add(p, &e, err);
+}
+
+pp_status pp__plan_singles(plan *p, pp_error *err)
+{
+    int n_causes;
+    const pp_cause *causes = pp_causes(&n_causes);
+    pp_case c = case_of(p);
+    for (int i = 0; i < n_causes; i++) {
+        pp_probe probes[MOST_PROBES];
+        if (causes[i].probes == NULL || !is_wanted(p, causes[i].id)) continue;
+        int n = causes[i].probes(&c, probes, MOST_PROBES);
+        double sign = causes[i].sign(&c);
+        for (int k = 0; k < n; k++) {
+            pp_experiment e = {.cause = causes[i].id,
+                               .label = probes[k].label,
+                               .id = pp_arena_printf(p->arena, "%s-%d", causes[i].id, k + 1),
+                               .sign = sign,
+                               .patch = probes[k].patch};
+            pp_status status = add(p, &e, err);
+            if (status == PP_OK && causes[i].in_data) status = add_to_reference(p, &e, err);
+            if (status != PP_OK) return status;
+        }
+    }
+    return PP_OK;
+}
+
+int pp__plan_named(const plan *p, const char **named, int most)
+{
+    int n_causes, n = 0;
+    const pp_cause *causes = pp_causes(&n_causes);
+    pp_case c = case_of(p);
+    for (int i = 0; i < n_causes && n < most; i++)
+        if (causes[i].probes == NULL && causes[i].sign != NULL && causes[i].sign(&c) >= 0.5)
+            named[n++] = causes[i].id;
+    return n;
+}
+
+/* ---- pairs ---- */
+
+typedef struct pair {
+    int a, b;
+    double hope;
+} pair;
+
+static int most_hopeful_first(const void *left, const void *right)
+{
+    const pair *x = left, *y = right;
+    if (x->hope != y->hope) return x->hope < y->hope ? 1 : -1;
+    return x->a != y->a ? x->a - y->a : x->b - y->b;
+}
+
+/* A probe that lifts the score, even a little, or the reference's, or that is suspected. */
+static double hope(const plan *p, int i)
+{
+    const pp_experiment *e = &p->experiments[i];
+    double on_reference = 0;
+    if (i + 1 < p->count && p->experiments[i + 1].on_reference &&
+        strcmp(p->experiments[i + 1].cause, e->cause) == 0)
+        on_reference = p->experiments[i + 1].score - p->experiments[PP_WHY_REFERENCE].score;
+    return e->score + e->sign + fmax(0, 2 * on_reference);
+}
+
+static pp_status add_pair(plan *p, const pair *of, pp_error *err)
+{
+    const pp_experiment *a = &p->experiments[of->a], *b = &p->experiments[of->b];
+    pp_experiment e = {.cause = a->cause,
+                       .with = b->cause,
+                       .label = pp_arena_printf(p->arena, "%s; %s", a->label, b->label),
+                       .id = pp_arena_printf(p->arena, "%s_%s", a->id, b->id),
+                       .sign = 0.5 * (a->sign + b->sign),
+                       .sign_least = fmin(a->sign, b->sign)};
+    if (!patch_make(p->arena, a->patch.count + b->patch.count, &e.patch)) return no_memory(err);
+    patch_append(&e.patch, &a->patch);
+    patch_append(&e.patch, &b->patch);
+    return add(p, &e, err);
+}
+
+pp_status pp__plan_pairs(plan *p, int most, pp_error *err)
+{
+    int first = PP_WHY_LINEAR + 1, singles = p->count, n = 0;
+    pair *pairs = malloc(sizeof *pairs * (size_t)singles * (size_t)singles);
+    pp_status status = pairs != NULL ? PP_OK : no_memory(err);
+    for (int a = first; a < singles && pairs != NULL; a++)
+        for (int b = a + 1; b < singles; b++) {
+            const pp_experiment *x = &p->experiments[a], *y = &p->experiments[b];
+            if (x->on_reference || y->on_reference) continue;
+            if (strcmp(x->cause, y->cause) == 0 || patches_meet(&x->patch, &y->patch)) continue;
+            pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};
+        }
+    if (n > 0) qsort(pairs, (size_t)n, sizeof *pairs, most_hopeful_first);
+    for (int i = 0; i < n && i < most && p->count < WHY_MOST && status == PP_OK; i++)
+        status = add_pair(p, &pairs[i], err);
+    free(pairs);
+    return status;
+}
+
+/* ---- trials ---- */
+
+/* What interrupts a training to look at it is off, except where the training depends on it. */
+static void quiet(const pp_job *job, pp_patch *patch)
+{
+    int watches = job->training.early_stopping > 0 || job->schedule.type == PP_SCHEDULE_PLATEAU;
+    patch_add(patch, "monitor.on_collapse", "warn");
+    patch_add(patch, "monitor.log_steps", "0");
+    if (!watches) patch_add(patch, "monitor.evaluate_epochs", "1e9");
+    patch_add(patch, "checkpoint", "{\"every_epochs\": 0, \"every_seconds\": 30}");
+}
+
+pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
+                         pp_error *err)
+{
+    pp_job *job;
+    pp_status status = parse(p, &e->patch, &job, err);
+    if (status != PP_OK) return status;
+    if (!patch_make(p->arena, e->patch.count + 5, &trial->patch)) {
+        pp_job_destroy(job);
+        return no_memory(err);
+    }
+    patch_append(&trial->patch, &e->patch);
+    quiet(job, &trial->patch);
+    int64_t steps = pp__steps_of(job, p->rows);
+    trial->id = e->id;
+    if (parts > 1) {
+        const char *bound = pp_arena_printf(p->arena, "%" PRId64, (steps + parts - 1) / parts);
+        trial->id = pp_arena_printf(p->arena, "%s.%d", e->id, parts);
+        patch_add(&trial->patch, "training.steps", bound);
+    }
+    pp_job_destroy(job);
+    return PP_OK;
+}

@@ -1,0 +1,59 @@
+/* Shared by the files of `why`. */
+#ifndef PITPROP_WHY_INTERNAL_H
+#define PITPROP_WHY_INTERNAL_H
+
+#include "cause.h"
+
+#include "pitprop/arena.h"
+#include "pitprop/why.h"
+
+/* ---- measure.c: what an experiment costs, and what came out ---- */
+int64_t pp__steps_of(const pp_job *job, int64_t rows);
+/* Multiply-adds of the whole training of a job, and what its steps cost besides. */
+double pp__work_of(const pp_job *job, int64_t rows, int64_t inputs, int64_t outputs);
+/* Strings go into the arena. */
+pp_status pp__measure(pp_experiment *experiment, const pp_outcome *outcome, pp_arena *arena,
+                      pp_error *err);
+
+/* ---- plan.c: which experiments there are; rank 0 ---- */
+typedef struct plan {
+    const pp_why_spec *spec;
+    pp_arena *arena; /* of the result */
+    pp_job *job;     /* resolved */
+    pp_inspection *data;
+    pp_json *verdict; /* of the job's own run; NULL: not known yet */
+    int64_t rows, inputs, outputs;
+    double job_work;
+    pp_experiment *experiments; /* [WHY_MOST] */
+    int count;
+} plan;
+enum { WHY_MOST = 640 };
+
+/* Collective for the look at the data; the rest is made on rank 0. */
+pp_status pp__plan_open(plan *p, const pp_why_spec *spec, pp_arena *arena, pp_error *err);
+void pp__plan_close(plan *p);
+pp_status pp__plan_controls(plan *p, pp_error *err);
+/* A probe of every cause that is possible here, by itself; wants the verdict. */
+pp_status pp__plan_singles(plan *p, pp_error *err);
+/* Causes that the data show and that no probe repairs; returns how many. */
+int pp__plan_named(const plan *p, const char **named, int most);
+/* Pairs of the singles that came closest or are the most suspected. */
+pp_status pp__plan_pairs(plan *p, int most, pp_error *err);
+/* The patch of an experiment for 1/parts of its training, as a trial of a study. */
+pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
+                         pp_error *err);
+
+/* ---- accuse.c: from numbers to an answer ---- */
+/* Marks what is repaired; fills in margin and noise. */
+void pp__find_repairs(pp_why *why, pp_experiment *experiments);
+/* How likely an experiment points at the cause: what it earns, and how odd the job is there. */
+double pp__weight(const pp_experiment *experiment);
+/* A single change brings the job near to the best of all. */
+int pp__is_well_repaired(const pp_why *why);
+/* Whether the job is as good as these data allow, so far as the controls show. */
+int pp__is_healthy(const pp_why *why);
+int pp__is_without_signal(const pp_why *why);
+/* Fills in answer, accused, remedy and sentence. */
+void pp__accuse(pp_why *why);
+
+#endif
