@@ -42,6 +42,12 @@ static const char *const balance_names[] = {
     [PP_BALANCE_GIVEN] = "given",
 };
 
+static const char *const residency_names[] = {
+    [PP_RESIDENCY_AUTO] = "auto",
+    [PP_RESIDENCY_MEMORY] = "memory",
+    [PP_RESIDENCY_STREAM] = "stream",
+};
+
 static const char *const layer_names[] = {
     [PP_LAYER_DENSE] = "dense",           [PP_LAYER_ACTIVATION] = "activation",
     [PP_LAYER_DROPOUT] = "dropout",       [PP_LAYER_BATCH_NORM] = "batch_norm",
@@ -165,6 +171,12 @@ static const pp__key data_keys[] = {
      .help = "Rows read together; auto: from the chunks and the row count."},
     {DATA("open_windows", PP__INT, open_windows), .fallback = "16", FROM_TO(1, MOST_UNITS),
      .help = "Windows among which rows are mixed."},
+    {DATA("residency", PP__ENUM, residency), .fallback = "\"auto\"", NAMES(residency_names),
+     .help = "Where rows are: in memory from the beginning, or streamed from the files while "
+             "training; auto: in memory if they fit into data.memory. The results are the same."},
+    {DATA("memory", PP__INT, memory), .fallback = "\"auto\"", AT_LEAST(1), .may_be_auto = 1,
+     .help = "Bytes that a rank may take for rows; auto: half of the host's memory, shared by the "
+             "ranks there."},
 };
 
 static const pp__group data_group = {.selector = "balance",
