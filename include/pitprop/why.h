@@ -18,7 +18,8 @@
 typedef struct pp_experiment {
     const char *cause; /* id; NULL: a control */
     const char *with;  /* id of a second cause that is removed as well; NULL: none */
-    double sign;       /* of the cause or of the pair: how odd the job is there, 0 to 1 */
+    int on_reference;  /* of a cause in the data: removed from the reference recipe, a control */
+    double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
     const char *label; /* "dropout 0", "the job", "another seed" */
     const char *id;    /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */
     pp_patch patch;
@@ -29,8 +30,11 @@ typedef struct pp_experiment {
     const char *verdict; /* name; NULL: failed */
     int collapsed;       /* or not yet learned */
     int memorised;
-    double skill;        /* of the verdict's rows; NaN: not known */
-    double effect_bound; /* how far above 1/2 the AUC, or above 0 the correlation, may still be */
+    double skill;       /* of the verdict's rows; NaN: not known */
+    double train_skill; /* of the training rows */
+    /* How far above 1/2 the AUC is, or above 0 the correlation: three standard errors either way.
+     */
+    double effect_least, effect_most;
     double score, score_error; /* skill, or how far above chance the classes are balanced, whichever
                                   is more; of a collapsed model only skill; never below 0 */
     int repaired;              /* healthy, and better than the job by more than noise */
@@ -56,6 +60,9 @@ typedef struct pp_why {
     pp_why_answer answer;
     const pp_experiment *experiments; /* [count] the controls first, then probes */
     int count;
+    const char *named[PP_WHY_ACCUSED]; /* ids of causes that the data show and no probe repairs */
+    int n_named;
+    int64_t rows, inputs;        /* of training */
     int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES the pair */
     int n_accused;
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */
@@ -75,6 +82,7 @@ typedef struct pp_why_spec {
     const char *causes;       /* ids to probe, commas between; NULL: all */
     double budget;            /* multiples of the job's training; 0: PP_WHY_BUDGET, and as much as
                                  PP_WHY_LEAST_WORK where the job is small */
+    int replace;               /* experiments on another job that lie there are removed */
     pp_comm *comm;
     const pp_backend *backend;
     pp_log *log;

@@ -19,10 +19,11 @@ typedef struct cli_args {
     int n_positional;
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
-    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict;
+    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
+        list, dry_run, only_failed;
     const char *output, *target, *labels, *x, *seed, *rows;
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha; /* of audit */
-    const char *budget, *causes; /* of why */
+    const char *budget, *causes, *explain;                              /* of why */
 } cli_args;
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
@@ -55,7 +56,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why;
+    cli_import, cli_synth, cli_version, cli_why, cli_sweep;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;
@@ -72,6 +73,11 @@ pp_status cli_integer(const char *option, const char *text, long long low, long 
 /* Collective: rank 0 reads the job file args.positional[0], everyone parses it with --set and
  * --output. */
 pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
+
+/* Collective: malloc'ed text from rank 0 to all; NULL stays NULL. */
+pp_status cli_share_text(pp_comm *world, char **text, pp_error *err);
+/* Collective: why the job that has just been run collapsed; returns the exit code. */
+int cli_explain_run(cli *c, const pp_job *job);
 
 #define CLI_OPTION(name, brief, value, kind, field, help)                                          \
     {                                                                                              \

@@ -52,7 +52,7 @@ static void print_page(const cli *c, const pp_job *job, const pp_result *r)
 
 static int finish(cli *c, const pp_job *job, const pp_result *r)
 {
-    int speaks = c->log.speaks;
+    int speaks = c->log.speaks, code = 0;
     if (r->stopped) {
         pp_log_write(
             &c->log, PP_LOG_WARN,
@@ -68,7 +68,8 @@ static int finish(cli *c, const pp_job *job, const pp_result *r)
         print_page(c, job, r);
     int collapse = speaks && r->verdict.collapse;
     pp_comm_broadcast(c->world, 0, &collapse, sizeof collapse);
-    return collapse && c->args.fail_on_collapse ? 4 : 0;
+    if (collapse && job->monitor.on_collapse == PP_COLLAPSE_WHY) code = cli_explain_run(c, job);
+    return code == 0 && collapse && c->args.fail_on_collapse ? 4 : code;
 }
 
 static int run(cli *c)

@@ -124,6 +124,65 @@ static void fill_imbalanced(synth_sample *s)
         s->x[i] += 1.0f;
 }
 
+/* As imbalanced, with one row in fifty. */
+static void fill_rare(synth_sample *s)
+{
+    normal_features(s, 10);
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < 1.0 / 50;
+    for (int i = 0; s->label && i < 3; i++)
+        s->x[i] += 0.7f;
+}
+
+/* ---- moons with something wrong ---- */
+
+static void fill_unscaled(synth_sample *s)
+{
+    fill_moons(s);
+    for (int i = 0; i < 2; i++)
+        s->x[i] = 1e4f * s->x[i] + 3e4f;
+}
+
+static void fill_dominant(synth_sample *s)
+{
+    fill_moons(s);
+    s->x[2] = (float)(3e4 * normal(s, 2));
+}
+
+static void fill_coded(synth_sample *s)
+{
+    fill_moons(s);
+    s->label += 1;
+}
+
+static void fill_gaps(synth_sample *s)
+{
+    fill_moons(s);
+    if (s->row == s->rows / 2) s->x[1] = NAN;
+}
+
+/* Turned by a right angle and twice as large. */
+static void fill_elsewhere(synth_sample *s)
+{
+    fill_moons(s);
+    float first = s->x[0];
+    s->x[0] = -2 * s->x[1];
+    s->x[1] = 2 * first;
+}
+
+static void fill_flat(synth_sample *s)
+{
+    s->x[0] = s->x[1] = 1;
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < 0.5;
+}
+
+/* Blobs in the order of their classes. */
+static void fill_sorted(synth_sample *s)
+{
+    s->label = s->row * 10 / s->rows;
+    for (int i = 0; i < 20; i++)
+        s->x[i] = (float)(0.8 * s->shared[s->label * 20 + i] + normal(s, (uint64_t)i));
+}
+
 /* ---- regression ---- */
 
 static void fill_linear(synth_sample *s)
@@ -160,6 +219,12 @@ static void fill_half(synth_sample *s)
     s->value = fabs(lead) < 1.2816 ? 0.5 : lead > 0.0 ? 0.9 : 0.1;
 }
 
+static void fill_same(synth_sample *s)
+{
+    normal_features(s, 5);
+    s->value = 0.5;
+}
+
 /* ---- the table ---- */
 
 typedef enum kind { CLASSES, NUMBERS, IMAGES } kind;
@@ -180,13 +245,23 @@ typedef enum kind { CLASSES, NUMBERS, IMAGES } kind;
     X("noise", 2000, 20, CLASSES, fill_noise,                                                      \
       "2 classes, 20 features: labels that x says nothing of")                                     \
     X("imbalanced", 5000, 10, CLASSES, fill_imbalanced, "2 classes, 10 features: 10% are class 1") \
+    X("rare", 8000, 10, CLASSES, fill_rare, "2 classes, 10 features: 1 row in 50 is class 1")      \
     X("half", 2000, 5, NUMBERS, fill_half, "regression, 5 features: four targets in five are 0.5") \
     X("noise-rare", 100, 10, CLASSES, fill_noise_rare,                                             \
       "2 classes, 10 features: the last tenth is class 1; x says nothing of y")                    \
     X("noise-coin", 100, 10, CLASSES, fill_noise_coin,                                             \
       "2 classes, 10 features: labels by a coin; x says nothing of y")                             \
     X("noise-uniform", 100, 10, NUMBERS, fill_noise_uniform,                                       \
-      "regression, 10 features: targets uniform in [0, 1]; x says nothing of y")
+      "regression, 10 features: targets uniform in [0, 1]; x says nothing of y")                   \
+    X("unscaled", 2000, 2, CLASSES, fill_unscaled, "moons in units 10000 times as small")          \
+    X("dominant", 2000, 3, CLASSES, fill_dominant,                                                 \
+      "moons with a third feature, large and without meaning")                                     \
+    X("coded", 2000, 2, CLASSES, fill_coded, "moons with labels 1 and 2")                          \
+    X("gaps", 2000, 2, CLASSES, fill_gaps, "moons with a NaN in the middle row")                   \
+    X("elsewhere", 2000, 2, CLASSES, fill_elsewhere, "moons turned by 90 degrees, twice as large") \
+    X("flat", 2000, 2, CLASSES, fill_flat, "2 classes, 2 features that are always 1")              \
+    X("sorted", 5000, 20, CLASSES, fill_sorted, "blobs in the order of their classes")             \
+    X("same", 2000, 5, NUMBERS, fill_same, "regression, 5 features: every target is 0.5")
 
 #define PUBLIC_ROW(name, rows, features, kind, fill, help) {name, help, rows},
 static const pp_synth_row public_table[] = {SYNTH_LIST(PUBLIC_ROW)};
@@ -304,7 +379,7 @@ static pp_status generate(const recipe *r, int64_t rows, int64_t seed, const cha
 
 static pp_status fail_unknown(const char *name, pp_error *err)
 {
-    char list[256] = "";
+    char list[512] = "";
     size_t used = 0;
     for (int i = 0; i < N_SETS && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i == 0 ? "" : ", ",

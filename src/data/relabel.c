@@ -58,6 +58,17 @@ pp_status pp__permute_targets(pp_dataset *set, pp_error *err)
     return status;
 }
 
+void pp__recode_labels(pp_dataset *set)
+{
+    pp_dataset_info *info = &set->info;
+    if (info->task != PP_TASK_BINARY || info->y_columns != 1) return;
+    for (int i = 0; i < set->n_sources; i++)
+        for (int64_t row = 0; row < set->source[i].rows; row++)
+            set->source[i].y_values[row] = (float)pp_class_of(info, &set->source[i].y_values[row]);
+    info->y_min = info->low_label = 0;
+    info->y_max = info->high_label = 1;
+}
+
 pp_status pp__shift_targets(pp_dataset *set, pp__source *source, int64_t by, pp_error *err)
 {
     int64_t n = source->rows;

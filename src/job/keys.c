@@ -42,6 +42,12 @@ static const char *const balance_names[] = {
     [PP_BALANCE_GIVEN] = "given",
 };
 
+static const char *const residency_names[] = {
+    [PP_RESIDENCY_AUTO] = "auto",
+    [PP_RESIDENCY_MEMORY] = "memory",
+    [PP_RESIDENCY_STREAM] = "stream",
+};
+
 static const char *const layer_names[] = {
     [PP_LAYER_DENSE] = "dense",           [PP_LAYER_ACTIVATION] = "activation",
     [PP_LAYER_DROPOUT] = "dropout",       [PP_LAYER_BATCH_NORM] = "batch_norm",
@@ -153,6 +159,9 @@ static const pp__key data_keys[] = {
     {DATA("shift_targets", PP__INT, shift_targets), .fallback = "0",
      .help = "Row i gets the target of row i + shift_targets, round the end of the set: for files "
              "whose x and y have slipped."},
+    {DATA("recode_labels", PP__BOOL, recode_labels), .fallback = "false",
+     .help = "The two labels of a binary task, such as 1 and 2 or -1 and 1, become 0 and 1, the "
+             "lower first."},
     {DATA("permute_targets", PP__BOOL, permute_targets), .fallback = "false",
      .help = "Deal the targets to other rows at random, training and held-out rows apart: what a "
              "model earns then, it earns from nothing."},
@@ -162,6 +171,12 @@ static const pp__key data_keys[] = {
      .help = "Rows read together; auto: from the chunks and the row count."},
     {DATA("open_windows", PP__INT, open_windows), .fallback = "16", FROM_TO(1, MOST_UNITS),
      .help = "Windows among which rows are mixed."},
+    {DATA("residency", PP__ENUM, residency), .fallback = "\"auto\"", NAMES(residency_names),
+     .help = "Where rows are: in memory from the beginning, or streamed from the files while "
+             "training; auto: in memory if they fit into data.memory. The results are the same."},
+    {DATA("memory", PP__INT, memory), .fallback = "\"auto\"", AT_LEAST(1), .may_be_auto = 1,
+     .help = "Bytes that a rank may take for rows; auto: half of the host's memory, shared by the "
+             "ranks there."},
 };
 
 static const pp__group data_group = {.selector = "balance",
@@ -371,7 +386,7 @@ static const pp__group training_group = {
     .keys = training_keys, .n_keys = COUNT(training_keys), .size = sizeof(pp_job_training)};
 
 static const char *const on_collapse_names[] = {
-    [PP_COLLAPSE_WARN] = "warn", [PP_COLLAPSE_STOP] = "stop", NULL};
+    [PP_COLLAPSE_WARN] = "warn", [PP_COLLAPSE_STOP] = "stop", [PP_COLLAPSE_WHY] = "why"};
 
 static const pp__key monitor_keys[] = {
     {KEY(pp_job_monitor, "enabled", PP__BOOL, enabled), .fallback = "true",
@@ -380,7 +395,8 @@ static const pp__key monitor_keys[] = {
      .help = "Chance of a false alarm in a run."},
     {KEY(pp_job_monitor, "on_collapse", PP__ENUM, on_collapse), .fallback = "\"warn\"",
      NAMES(on_collapse_names),
-     .help = "What to do when collapse is called during training: go on, or stop there."},
+     .help = "When collapse is called: go on, stop there, or go on and look for the cause at the end, as "
+             "pitprop why does."},
     {KEY(pp_job_monitor, "log_steps", PP__INT, log_steps), .fallback = "100", AT_LEAST(0),
      .help = "Steps between two step rows in metrics.jsonl; 0: none."},
     {KEY(pp_job_monitor, "evaluate_epochs", PP__NUMBER, evaluate_epochs), .fallback = "1", ABOVE(0),

@@ -7,11 +7,21 @@
 
 /* What counts as a repair: more than noise, and a good part of what any experiment has reached. */
 static const double least_gain = 0.02, part_of_best = 0.5;
+/* What a remedy should reach of the best, and a job that is called healthy. */
+static const double good_part_of_best = 0.8, healthy_part_of_best = 0.6;
+/* A sign from here on says that the job is odd in that respect. */
+static const double odd = 0.3;
+/* A job whose verdict is healthy is suspected where it earns less than that, or where another
+ * recipe is better by so much; and so much is a repair of it. */
+static const double plain_skill = 0.1, suspicious_gap = 0.15;
 /* Another cause that repairs as well is as likely if its weight comes as near to the first as this.
  */
 static const double as_likely = 0.75;
 /* An AUC within 0.1 of 1/2, or a correlation within it of 0, is no signal worth looking for. */
 static const double effect_worth_having = 0.1;
+/* Fewer rows than that for a feature leave no model much to find (a rule of thumb: Harrell 2015,
+ * "Regression Modeling Strategies", wants 10 to 20). */
+static const int64_t rows_per_input = 10;
 
 static int is_whole(const pp_experiment *e)
 {
@@ -47,7 +57,8 @@ void pp__find_repairs(pp_why *w, pp_experiment *experiments)
     const pp_experiment *job = &experiments[PP_WHY_JOB];
     double best = best_score(w);
     w->noise = noise_of(w);
-    w->margin = fmax(least_gain, 3 * job->score_error);
+    int healthy = is_whole(job) && strcmp(job->verdict, "healthy") == 0;
+    w->margin = fmax(healthy ? suspicious_gap : least_gain, 3 * job->score_error);
     for (int i = PP_WHY_SEED_1; i < w->count; i++) {
         pp_experiment *e = &experiments[i];
         double margin = fmax(w->margin, 3 * hypot(job->score_error, e->score_error));
@@ -60,8 +71,8 @@ int pp__is_healthy(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
     double best = fmax(e[PP_WHY_REFERENCE].score, e[PP_WHY_LINEAR].score);
-    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 &&
-           (job->score >= part_of_best * best || best - job->score < least_gain);
+    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= plain_skill &&
+           (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
 }
 
 /* Reference and linear model earn what permuted targets earn. */
@@ -73,22 +84,45 @@ int pp__is_without_signal(const pp_why *w)
         if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0) continue;
         if (!e[i].collapsed && e[i].score > permuted->score + fmax(least_gain, 3 * error)) return 0;
     }
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
+        if (e[i].on_reference && e[i].share > 0 && !e[i].collapsed &&
+            e[i].score > permuted->score + fmax(least_gain, 3 * e[i].score_error))
+            return 0;
     return 1;
 }
 
+/* The held-out rows leave room for a signal, or the training rows are too few to find one. */
 static int may_hide_signal(const pp_why *w)
 {
-    const pp_experiment *e = w->experiments;
-    return e[PP_WHY_REFERENCE].effect_bound > effect_worth_having &&
-           e[PP_WHY_LINEAR].effect_bound > effect_worth_having;
+    const pp_experiment *reference = &w->experiments[PP_WHY_REFERENCE];
+    const pp_experiment *linear = &w->experiments[PP_WHY_LINEAR];
+    return reference->effect_least > 0 || linear->effect_least > 0 ||
+           (reference->effect_most > effect_worth_having &&
+            linear->effect_most > effect_worth_having) ||
+           w->rows < rows_per_input * w->inputs;
+}
+
+/* It knows its training rows, and so few of them that little of it holds elsewhere; and so does the
+ * reference. */
+static int has_too_few_rows(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    const pp_experiment *reference = &w->experiments[PP_WHY_REFERENCE];
+    return w->rows < rows_per_input * w->inputs && job->score < 0.5 * job->train_skill &&
+           reference->score < 0.5 * reference->train_skill;
 }
 
 /* ---- which of those that repair ---- */
 
-static double weight(const pp_why *w, int i, double best)
+/* It repairs the job, by itself or as a pair. */
+static int is_remedy(const pp_experiment *e, int pairs)
 {
-    const pp_experiment *e = &w->experiments[i];
-    return (0.1 + e->sign) * e->score / best;
+    return e->repaired && !e->on_reference && (e->with != NULL) == pairs;
+}
+
+double pp__weight(const pp_experiment *e)
+{
+    return (0.1 + e->sign) * e->score;
 }
 
 static int lists(const char *ids, const char *id)
@@ -102,19 +136,15 @@ static int lists(const char *ids, const char *id)
 /* Whether the probes of cause a repair b's jobs as well, so that a is named where both do. */
 static int explains(const char *a, const char *b)
 {
-    int count;
-    const pp_cause *causes = pp_causes(&count);
-    for (int i = 0; i < count; i++)
-        if (strcmp(causes[i].id, a) == 0)
-            return causes[i].explains != NULL && lists(causes[i].explains, b);
-    return 0;
+    const pp_cause *cause = pp_cause_find(a, strlen(a));
+    return cause != NULL && cause->explains != NULL && lists(cause->explains, b);
 }
 
 static int is_explained(const pp_why *w, int i)
 {
     const pp_experiment *e = w->experiments;
     for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
-        if (e[k].repaired && e[k].with == NULL && explains(e[k].cause, e[i].cause) &&
+        if (is_remedy(&e[k], 0) && e[k].sign >= e[i].sign && explains(e[k].cause, e[i].cause) &&
             !explains(e[i].cause, e[k].cause))
             return 1;
     return 0;
@@ -136,12 +166,11 @@ static int is_accused(const pp_why *w, const pp_experiment *e)
 /* The most likely that has repaired and is not accused yet; explained ones come last. -1: none. */
 static int most_likely(const pp_why *w, int pairs, double *its_weight)
 {
-    double best = best_score(w);
     int found = -1;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
         const pp_experiment *e = &w->experiments[i];
-        if (!e->repaired || (e->with != NULL) != pairs || is_accused(w, e)) continue;
-        double weighs = weight(w, i, best) * (!pairs && is_explained(w, i) ? 0.01 : 1);
+        if (!is_remedy(e, pairs) || is_accused(w, e)) continue;
+        double weighs = pp__weight(e) * (!pairs && is_explained(w, i) ? 0.01 : 1);
         if (found >= 0 && weighs <= *its_weight) continue;
         found = i;
         *its_weight = weighs;
@@ -149,14 +178,17 @@ static int most_likely(const pp_why *w, int pairs, double *its_weight)
     return found;
 }
 
+static void accuse(pp_why *w, int i)
+{
+    w->answer = w->experiments[i].with != NULL ? PP_WHY_CAUSES : PP_WHY_CAUSE;
+    w->accused[w->n_accused++] = w->remedy = i;
+}
+
 static void accuse_repaired(pp_why *w, int pairs)
 {
     double first = 0, next = 0;
-    w->accused[0] = most_likely(w, pairs, &first);
-    w->n_accused = 1;
-    w->remedy = w->accused[0];
-    w->answer = pairs ? PP_WHY_CAUSES : PP_WHY_CAUSE;
-    while (w->n_accused < PP_WHY_ACCUSED) {
+    accuse(w, most_likely(w, pairs, &first));
+    while (!pairs && w->n_accused < PP_WHY_ACCUSED) {
         int other = most_likely(w, pairs, &next);
         if (other < 0) return;
         if (next >= as_likely * first && w->n_accused == 1) w->answer = PP_WHY_UNDETERMINED;
@@ -164,42 +196,58 @@ static void accuse_repaired(pp_why *w, int pairs)
     }
 }
 
-/* Seeds that repair by themselves: then so does anything else that changes the start. */
-static int is_luck(const pp_why *w)
+/* The start that other seeds have repairs the job: then so does anything else that changes it. */
+static int luck(const pp_why *w)
 {
-    return w->experiments[PP_WHY_SEED_1].repaired && w->experiments[PP_WHY_SEED_2].repaired;
-}
-
-static void accuse_luck(pp_why *w)
-{
+    if (!w->experiments[PP_WHY_SEED_1].repaired || !w->experiments[PP_WHY_SEED_2].repaired)
+        return -1;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
-        if (w->experiments[i].repaired &&
+        if (is_remedy(&w->experiments[i], 0) &&
             strcmp(w->experiments[i].cause, "unlucky-initialisation") == 0)
-            w->accused[w->n_accused++] = w->remedy = i;
-    w->answer = w->n_accused > 0 ? PP_WHY_CAUSE : PP_WHY_UNKNOWN;
+            return i;
+    return -1;
 }
 
 static int any_repaired(const pp_why *w, int pairs)
 {
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
-        if (w->experiments[i].repaired && (w->experiments[i].with != NULL) == pairs) return 1;
+        if (is_remedy(&w->experiments[i], pairs)) return 1;
     return 0;
 }
 
-int pp__any_repaired(const pp_why *w)
+static const pp_experiment *best_remedy(const pp_why *w, int pairs)
 {
-    return any_repaired(w, 0) || any_repaired(w, 1);
+    const pp_experiment *best = NULL;
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (is_remedy(e, pairs) && (best == NULL || e->score > best->score)) best = e;
+    }
+    return best;
+}
+
+/* Better than any single change by more than noise and by a good part, and both of its causes are
+ * odd: what merely makes a sound job better still is no second fault. */
+static int is_pair_better(const pp_why *w)
+{
+    const pp_experiment *one = best_remedy(w, 0), *two = best_remedy(w, 1);
+    if (one == NULL || two == NULL) return two != NULL;
+    double error = hypot(one->score_error, two->score_error);
+    double part = two->sign_least >= odd ? good_part_of_best : healthy_part_of_best;
+    return one->score < part * two->score && two->score > one->score + fmax(least_gain, 3 * error);
+}
+
+int pp__is_well_repaired(const pp_why *w)
+{
+    const pp_experiment *one = best_remedy(w, 0);
+    return one != NULL && one->score >= good_part_of_best * best_score(w);
 }
 
 /* ---- in words ---- */
 
 static const char *title_of(const char *id)
 {
-    int count;
-    const pp_cause *causes = pp_causes(&count);
-    for (int i = 0; i < count; i++)
-        if (strcmp(causes[i].id, id) == 0) return causes[i].title;
-    return id;
+    const pp_cause *cause = pp_cause_find(id, strlen(id));
+    return cause != NULL ? cause->title : id;
 }
 
 static void say_accused(pp_why *w)
@@ -275,15 +323,17 @@ void pp__accuse(pp_why *w)
     if (job->failed)
         w->answer = PP_WHY_DATA;
     else if (pp__is_healthy(w))
-        w->answer = PP_WHY_HEALTHY;
-    else if (is_luck(w))
-        accuse_luck(w);
-    else if (any_repaired(w, 0))
+        w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
+    else if (luck(w) >= 0)
+        accuse(w, luck(w));
+    else if (any_repaired(w, 0) && !is_pair_better(w))
         accuse_repaired(w, 0);
     else if (any_repaired(w, 1))
         accuse_repaired(w, 1);
+    else if (strcmp(job->verdict, "healthy") == 0)
+        w->answer = PP_WHY_HEALTHY;
     else if (pp__is_without_signal(w))
-        w->answer = may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
+        w->answer = w->n_named == 0 && may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
     else
         w->answer = PP_WHY_UNKNOWN;
     say(w);

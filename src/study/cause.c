@@ -2,6 +2,7 @@
 #include "cause_internal.h"
 
 #include <math.h>
+#include <string.h>
 
 #define PROBED(name) .sign = pp__sign_##name, .probes = pp__probe_##name
 
@@ -84,11 +85,13 @@ static const pp_cause table[] = {
     {.id = "misaligned-rows",
      .title = "targets that belong to other rows",
      PROBED(misaligned),
+     .in_data = 1,
      .transfer =
          "check that x[i] and y[i] come from the same record; a sort or an offset moved one"},
     {.id = "validation-from-elsewhere",
      .title = "held-out rows from another distribution",
      PROBED(validation),
+     .in_data = 1,
      .transfer = "split the same data at random, by group where there are groups"},
     {.id = "constant-targets",
      .title = "targets that are nearly all the same",
@@ -102,6 +105,12 @@ static const pp_cause table[] = {
      .title = "values that are not finite",
      .sign = pp__sign_non_finite,
      .transfer = "print(torch.isfinite(x).all(), torch.isfinite(y).all())"},
+    {.id = "too-few-rows",
+     .title = "too few rows to tell signal from chance",
+     .transfer = "more rows, or fewer features and a smaller model"},
+    {.id = "no-signal",
+     .title = "features that say nothing about the targets",
+     .transfer = "other features; check that labels belong to their rows"},
     /* the network */
     {.id = "frozen-layers",
      .title = "layers that are not trained",
@@ -193,6 +202,14 @@ const pp_cause *pp_causes(int *count)
     return table;
 }
 
+const pp_cause *pp_cause_find(const char *id, size_t length)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strlen(table[i].id) == length && strncmp(table[i].id, id, length) == 0)
+            return &table[i];
+    return NULL;
+}
+
 /* ---- recipes ---- */
 
 enum { LEAST_STEPS = 300, MOST_STEPS = 4000 };
@@ -224,6 +241,7 @@ static pp_status recipe(const pp_case *c, const char *layers, double lr, pp_patc
     pp__change(&p, "data.class_weights", "null");
     pp__change(&p, "data.balance", "none");
     pp__change(&p, "data.shuffle", "true");
+    pp__change(&p, "data.recode_labels", "true");
     *patch = p.patch;
     return PP_OK;
 }

@@ -186,7 +186,11 @@ CAUSE_SIGN(pp__sign_clamp)
 CAUSE_PROBES(pp__probe_clamp)
 {
     if (room < 1 || c->job->model.at_prediction != PP_PREDICT_CLAMP) return 0;
-    return pp__single(c, probes, "no clamp", "model.at_prediction", "none");
+    if (!pp__probe(c, probes, "no clamp")) return 0;
+    pp__change(probes, "model.clamp_low", "null");
+    pp__change(probes, "model.clamp_high", "null");
+    pp__change(probes, "model.at_prediction", "none");
+    return 1;
 }
 
 static void range_of(pp_activation a, double *low, double *high)
@@ -217,27 +221,20 @@ CAUSE_PROBES(pp__probe_range)
 
 /* ---- how targets are told ---- */
 
+/* Two labels that are not 0 and 1, and a loss that takes them for probabilities. */
 CAUSE_SIGN(pp__sign_label_code)
 {
     pp_loss_type loss = c->job->loss.type;
     int binary_loss = loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
-    if (c->job->loss.targets != PP_TARGETS_DENSE || pp__task(c) == PP_TASK_REGRESSION) return 0;
-    if (c->data == NULL) return 0.2;
-    int outside = c->data->targets.min < 0 || c->data->targets.max > 1;
-    if (binary_loss && outside) return 1;
-    return outside && c->data->y_columns == 1 ? 0.7 : 0;
+    if (pp__task(c) != PP_TASK_BINARY || c->data == NULL || c->job->data.recode_labels) return 0;
+    if (c->data->targets.min >= 0 && c->data->targets.max <= 1) return 0;
+    return binary_loss ? 1 : 0.2;
 }
 
 CAUSE_PROBES(pp__probe_label_code)
 {
-    static const char *const codes[] = {"index", "one_hot", "auto"};
-    int n = 0;
-    if (pp__sign_label_code(c) == 0) return 0;
-    for (int i = 0; i < 3 && n < room; i++) {
-        if (!pp__probe(c, &probes[n], "targets as %s", codes[i])) return n;
-        pp__change(&probes[n++], "loss.targets", codes[i]);
-    }
-    return n;
+    if (room < 1 || pp__sign_label_code(c) == 0) return 0;
+    return pp__single(c, probes, "labels recoded to 0 and 1", "data.recode_labels", "true");
 }
 
 CAUSE_SIGN(pp__sign_broadcast)

@@ -66,7 +66,7 @@ CAUSE_PROBES(pp__probe_steps)
 {
     const pp_job_training *t = &c->job->training;
     int n = 0;
-    for (int times = 4; times <= 64 && n < room; times *= 4) {
+    for (int times = 4; times <= 1024 && n < room; times *= 4) {
         if (times > 4 && times * pp__steps(c) > 20000) break;
         if (!pp__probe(c, &probes[n], "%d times the steps", times)) return n;
         if (t->steps > 0)

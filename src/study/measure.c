@@ -57,13 +57,22 @@ static void balanced_score(const pp_json *rows, double *score, double *error)
     if (!isfinite(*score) || !isfinite(*error)) *score = *error = 0;
 }
 
-/* Three standard errors above the estimate. */
-static double effect_bound(const pp_json *rows)
+static void bound_effect(pp_experiment *e, const pp_json *rows)
 {
     double n = number(rows, "rows"), auc = number(rows, "auc"), error = number(rows, "auc_error");
-    if (isfinite(auc)) return auc - 0.5 + 3 * (isfinite(error) ? error : 0.5 / sqrt(n));
-    double r = fabs(number(rows, "correlation"));
-    return (isfinite(r) ? r : 0) + 3 / sqrt(fmax(n, 1));
+    double effect = isfinite(auc) ? auc - 0.5 : number(rows, "correlation");
+    if (!isfinite(effect)) effect = 0;
+    if (!isfinite(auc) || !isfinite(error)) error = 1 / sqrt(fmax(n, 1));
+    e->effect_least = effect - 3 * error;
+    e->effect_most = effect + 3 * error;
+}
+
+/* Predictions on far too small a scale: an untrained model ranks inputs too, by its random
+ * features, and which side of the threshold they fall is luck. */
+static int is_compressed(const pp_json *rows)
+{
+    double slope = number(rows, "slope"), spread = number(rows, "spread");
+    return isfinite(slope) ? slope > 5 : spread < 0.2;
 }
 
 static void score(pp_experiment *e, const pp_json *rows)
@@ -71,10 +80,10 @@ static void score(pp_experiment *e, const pp_json *rows)
     double skill = number(rows, "skill"), error = number(rows, "skill_error");
     double balanced = 0, balanced_error = 0;
     e->skill = skill;
-    e->effect_bound = effect_bound(rows);
+    bound_effect(e, rows);
     e->score = isfinite(skill) ? skill : 0;
     e->score_error = isfinite(error) ? error : 0;
-    if (!e->collapsed) balanced_score(rows, &balanced, &balanced_error);
+    if (!e->collapsed && !is_compressed(rows)) balanced_score(rows, &balanced, &balanced_error);
     if (balanced > e->score) {
         e->score = balanced;
         e->score_error = balanced_error;
@@ -92,8 +101,9 @@ pp_status pp__measure(pp_experiment *e, const pp_outcome *o, pp_arena *arena, pp
     const pp_json *verdict = pp_json_get(o->verdict, "verdict");
     const pp_json *collapse = pp_json_get(o->verdict, "collapse");
     const pp_json *evidence = pp_json_get(o->verdict, "evidence");
+    const pp_json *train = evidence != NULL ? pp_json_get(evidence, "train") : NULL;
     const pp_json *rows = evidence != NULL ? pp_json_get(evidence, "held_out") : NULL;
-    if (rows == NULL && evidence != NULL) rows = pp_json_get(evidence, "train");
+    if (rows == NULL) rows = train;
     if (verdict == NULL || collapse == NULL || rows == NULL)
         return pp_fail(err, PP_E_IO, "%s: its verdict.json is of another version", e->id);
     e->verdict = pp_arena_strdup(arena, pp_json_string(verdict));
@@ -101,5 +111,6 @@ pp_status pp__measure(pp_experiment *e, const pp_outcome *o, pp_arena *arena, pp
     e->collapsed = pp_json_bool(collapse) || strcmp(e->verdict, "not-yet-learned") == 0;
     e->memorised = strcmp(e->verdict, "memorised") == 0;
     score(e, rows);
+    e->train_skill = number(train, "skill");
     return PP_OK;
 }

@@ -1,5 +1,6 @@
 /* The experiments of `why`: controls, single causes, pairs. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -169,6 +170,21 @@ static int is_wanted(const plan *p, const char *id)
     return 0;
 }
 
+/* What the reference recipe makes of the data without this cause. */
+static pp_status add_to_reference(plan *p, const pp_experiment *probe, pp_error *err)
+{
+    const pp_patch *reference = &p->experiments[PP_WHY_REFERENCE].patch;
+    pp_experiment e = *probe;
+    e.on_reference = 1;
+    e.label = pp_arena_printf(p->arena, "reference, %s", probe->label);
+    e.id = pp_arena_printf(p->arena, "reference_%s", probe->id);
+    if (!patch_make(p->arena, reference->count + probe->patch.count, &e.patch))
+        return no_memory(err);
+    patch_append(&e.patch, reference);
+    patch_append(&e.patch, &probe->patch);
+    return add(p, &e, err);
+}
+
 pp_status pp__plan_singles(plan *p, pp_error *err)
 {
     int n_causes;
@@ -178,7 +194,7 @@ pp_status pp__plan_singles(plan *p, pp_error *err)
         pp_probe probes[MOST_PROBES];
         if (causes[i].probes == NULL || !is_wanted(p, causes[i].id)) continue;
         int n = causes[i].probes(&c, probes, MOST_PROBES);
-        double sign = causes[i].sign != NULL ? causes[i].sign(&c) : 0;
+        double sign = causes[i].sign(&c);
         for (int k = 0; k < n; k++) {
             pp_experiment e = {.cause = causes[i].id,
                                .label = probes[k].label,
@@ -186,10 +202,22 @@ pp_status pp__plan_singles(plan *p, pp_error *err)
                                .sign = sign,
                                .patch = probes[k].patch};
             pp_status status = add(p, &e, err);
+            if (status == PP_OK && causes[i].in_data) status = add_to_reference(p, &e, err);
             if (status != PP_OK) return status;
         }
     }
     return PP_OK;
+}
+
+int pp__plan_named(const plan *p, const char **named, int most)
+{
+    int n_causes, n = 0;
+    const pp_cause *causes = pp_causes(&n_causes);
+    pp_case c = case_of(p);
+    for (int i = 0; i < n_causes && n < most; i++)
+        if (causes[i].probes == NULL && causes[i].sign != NULL && causes[i].sign(&c) >= 0.5)
+            named[n++] = causes[i].id;
+    return n;
 }
 
 /* ---- pairs ---- */
@@ -206,6 +234,17 @@ static int most_hopeful_first(const void *left, const void *right)
     return x->a != y->a ? x->a - y->a : x->b - y->b;
 }
 
+/* A probe that lifts the score, even a little, or the reference's, or that is suspected. */
+static double hope(const plan *p, int i)
+{
+    const pp_experiment *e = &p->experiments[i];
+    double on_reference = 0;
+    if (i + 1 < p->count && p->experiments[i + 1].on_reference &&
+        strcmp(p->experiments[i + 1].cause, e->cause) == 0)
+        on_reference = p->experiments[i + 1].score - p->experiments[PP_WHY_REFERENCE].score;
+    return e->score + e->sign + fmax(0, 2 * on_reference);
+}
+
 static pp_status add_pair(plan *p, const pair *of, pp_error *err)
 {
     const pp_experiment *a = &p->experiments[of->a], *b = &p->experiments[of->b];
@@ -213,7 +252,8 @@ static pp_status add_pair(plan *p, const pair *of, pp_error *err)
                        .with = b->cause,
                        .label = pp_arena_printf(p->arena, "%s; %s", a->label, b->label),
                        .id = pp_arena_printf(p->arena, "%s_%s", a->id, b->id),
-                       .sign = 0.5 * (a->sign + b->sign)};
+                       .sign = 0.5 * (a->sign + b->sign),
+                       .sign_least = fmin(a->sign, b->sign)};
     if (!patch_make(p->arena, a->patch.count + b->patch.count, &e.patch)) return no_memory(err);
     patch_append(&e.patch, &a->patch);
     patch_append(&e.patch, &b->patch);
@@ -228,8 +268,9 @@ pp_status pp__plan_pairs(plan *p, int most, pp_error *err)
     for (int a = first; a < singles && pairs != NULL; a++)
         for (int b = a + 1; b < singles; b++) {
             const pp_experiment *x = &p->experiments[a], *y = &p->experiments[b];
+            if (x->on_reference || y->on_reference) continue;
             if (strcmp(x->cause, y->cause) == 0 || patches_meet(&x->patch, &y->patch)) continue;
-            pairs[n++] = (pair){a, b, x->score + y->score + x->sign + y->sign};
+            pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};
         }
     if (n > 0) qsort(pairs, (size_t)n, sizeof *pairs, most_hopeful_first);
     for (int i = 0; i < n && i < most && p->count < WHY_MOST && status == PP_OK; i++)

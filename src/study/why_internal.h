@@ -2,7 +2,7 @@
 #ifndef PITPROP_WHY_INTERNAL_H
 #define PITPROP_WHY_INTERNAL_H
 
-#include "cause.h"
+#include "pitprop/cause.h"
 
 #include "pitprop/arena.h"
 #include "pitprop/why.h"
@@ -35,6 +35,8 @@ void pp__plan_close(plan *p);
 pp_status pp__plan_controls(plan *p, pp_error *err);
 /* A probe of every cause that is possible here, by itself; wants the verdict. */
 pp_status pp__plan_singles(plan *p, pp_error *err);
+/* Causes that the data show and that no probe repairs; returns how many. */
+int pp__plan_named(const plan *p, const char **named, int most);
 /* Pairs of the singles that came closest or are the most suspected. */
 pp_status pp__plan_pairs(plan *p, int most, pp_error *err);
 /* The patch of an experiment for 1/parts of its training, as a trial of a study. */
@@ -44,7 +46,10 @@ pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_fa
 /* ---- accuse.c: from numbers to an answer ---- */
 /* Marks what is repaired; fills in margin and noise. */
 void pp__find_repairs(pp_why *why, pp_experiment *experiments);
-int pp__any_repaired(const pp_why *why);
+/* How likely an experiment points at the cause: what it earns, and how odd the job is there. */
+double pp__weight(const pp_experiment *experiment);
+/* A single change brings the job near to the best of all. */
+int pp__is_well_repaired(const pp_why *why);
 /* Whether the job is as good as these data allow, so far as the controls show. */
 int pp__is_healthy(const pp_why *why);
 int pp__is_without_signal(const pp_why *why);

@@ -37,6 +37,7 @@ static void put_experiment(pp_json_writer *w, const pp_experiment *e)
     pp_json_begin_object(w, NULL);
     if (e->cause != NULL) pp_json_put_string(w, "cause", e->cause);
     if (e->with != NULL) pp_json_put_string(w, "with", e->with);
+    if (e->on_reference) pp_json_put_bool(w, "on_reference", 1);
     pp_json_put_string(w, "label", e->label);
     pp_json_put_string(w, "trial", e->id);
     put_patch(w, &e->patch);
@@ -77,6 +78,12 @@ static void put_causes(pp_json_writer *w, const pp_why *why)
         if (e->with != NULL) pp_json_put_string(w, NULL, e->with);
         if (e->with != NULL) break;
     }
+    int on_data = why->answer == PP_WHY_DATA || why->answer == PP_WHY_NO_SIGNAL ||
+                  why->answer == PP_WHY_MORE_ROWS || why->answer == PP_WHY_UNKNOWN;
+    for (int i = 0; on_data && i < why->n_named; i++)
+        pp_json_put_string(w, NULL, why->named[i]);
+    if (why->answer == PP_WHY_NO_SIGNAL) pp_json_put_string(w, NULL, "no-signal");
+    if (why->answer == PP_WHY_MORE_ROWS) pp_json_put_string(w, NULL, "too-few-rows");
     pp_json_end_array(w);
 }
 

@@ -38,6 +38,7 @@ static int bits_of(const trial *t, const pp_sum *loss)
 {
     const pp_job_checkpoint *c = &t->job->checkpoint;
     int bits = loss->bad > 0 ? BIT_NON_FINITE : 0;
+    if (pp_dataset_status(t->data, NULL) != PP_OK) bits |= BIT_NO_INPUT;
     if (t->spec->stop != NULL && *t->spec->stop) bits |= BIT_STOP;
     if (t->rank == 0 && c->every_seconds > 0 && now() - t->last_save >= c->every_seconds)
         bits |= BIT_SAVE;
@@ -98,6 +99,7 @@ int pp__trial_step(trial *t)
                      pp_exchange_ready, t->exchange);
     pp_exchange_finish(t->exchange);
     int bits = pp_comm_finish_or(t->comm);
+    if (bits & BIT_NO_INPUT) return bits;
 
     t->watch_time.exchange += pp_exchange_waited(t->exchange);
     t->watch_time.rows += (int64_t)rows;

@@ -4,6 +4,8 @@
 #ifndef PITPROP_CAUSE_H
 #define PITPROP_CAUSE_H
 
+#include <stddef.h>
+
 #include "pitprop/arena.h"
 #include "pitprop/inspect.h"
 #include "pitprop/job.h"
@@ -30,12 +32,14 @@ typedef struct pp_cause {
     /* Alternatives, least change first; returns how many, at most `room`; 0: cannot be the cause.
      * NULL: no change of the job removes it; told from the data and the controls. */
     int (*probes)(const pp_case *c, pp_probe *probes, int room);
+    int in_data;          /* the reference recipe does not remove it */
     const char *explains; /* ids, blanks between: where the probes of both repair, this is named */
     const char *transfer; /* the remedy in PyTorch, one line */
 } pp_cause;
 
 /* The table. */
 const pp_cause *pp_causes(int *count);
+const pp_cause *pp_cause_find(const char *id, size_t length); /* NULL: there is none */
 
 /* A recipe that is known to learn wherever a small network can: patch of the job. */
 pp_status pp_cause_reference(const pp_case *c, pp_patch *patch, pp_error *err);

@@ -1,0 +1,166 @@
+"""Batch jobs on a real Slurm, four nodes on this machine (tests/support/cluster.py): the same bits as one
+process, whatever happens to the job on the way."""
+
+import atexit
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import unittest
+
+import support
+from support import patched
+
+sys.path.insert(0, os.path.join(support.SOURCE, "tests", "support"))
+import cluster  # noqa: E402
+
+LONG = {"training.epochs": 40}  # of the job that is interrupted
+
+
+def script_of(command, changes, arguments):
+    """A script of slurm/ as a user edits it: options of Slurm and variables, at the top only."""
+    with open(os.path.join(support.SOURCE, "slurm", f"{command}.sbatch"), encoding="utf-8") as file:
+        text = file.read()
+    top, line, rest = text.partition("# ---- nothing below this line")
+    values = {"pitprop": shlex.quote(support.PITPROP),
+              "arguments": "(" + " ".join(map(shlex.quote, arguments)) + ")"}
+    for name, value in {**values, **changes}.items():
+        option = name.startswith("--")
+        pattern = rf"^#SBATCH {name}=.*$" if option else rf"^{name}=.*$"
+        new = f"#SBATCH {name}={value}" if option else f"{name}={value}"
+        top, found = re.subn(pattern, lambda _: new, top, flags=re.M)
+        if found != 1:
+            raise AssertionError(f"{command}.sbatch: no line for {name}")
+    return top + line + rest
+
+
+class Batch(support.Case):
+    cluster = None
+    whole, long_whole = None, None  # bytes of the runs as one process
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if Batch.cluster is None:
+            reason = cluster.why_not()
+            if reason is not None:
+                raise unittest.SkipTest(reason)
+            # As a home on NFS, where every node sees it. Slurm's sockets want a short path.
+            home = tempfile.mkdtemp(prefix="pitprop-slurm-", dir="/tmp")
+            atexit.register(shutil.rmtree, home, ignore_errors=True)
+            Batch.cluster = cluster.Cluster(home)
+            atexit.register(Batch.cluster.stop)
+            Batch.cluster.start()
+        cls.job = patched(support.small_job(cls.synth("images", 4001)), {
+            "name": "batch", "training.lanes": 8, "training.epochs": 4, "training.batch": 128,
+            "monitor.log_steps": 1, "checkpoint.every_steps": 20})
+
+    def single(self):
+        if Batch.whole is None:
+            Batch.whole = support.results(self.train(self.job, 1, "single"))
+        return Batch.whole
+
+    def long(self):
+        """The bytes of a run that lasts long enough to be interrupted, as one process."""
+        if Batch.long_whole is None:
+            Batch.long_whole = support.results(self.train(patched(self.job, LONG), 1, "long"))
+        return Batch.long_whole
+
+    def home(self, name, changes=None):
+        home = self.folder(name)
+        support.write_json(f"{home}/job.json", patched(self.job, changes or {}))
+        return home
+
+    def sbatch(self, home, changes, arguments=("train", "job.json", "-o", "run", "--resume")):
+        """Submits from home; returns the job's number."""
+        with open(f"{home}/train.sbatch", "w", encoding="utf-8") as file:
+            file.write(script_of("train", changes, arguments))
+        return self.submit(home, ["sbatch", "--parsable", "train.sbatch"])
+
+    def submit(self, home, words):
+        result = support.run(None, cwd=home, words=words, environment=self.cluster.environment)
+        return int(self.expect(result).out.split()[-1])
+
+    def log(self, home, number):
+        return support.read_bytes(f"{home}/slurm-{number}.out").decode("utf-8", "replace")
+
+    def expect_end(self, home, number, state, code="0:0"):
+        job = self.cluster.wait(number)
+        self.assertEqual((job["JobState"], job["ExitCode"]), (state, code),
+                         f"{job}\n{self.log(home, number)[-3000:]}")
+        return job
+
+
+class Launchers(Batch):
+    def test_same_bits_as_one_process(self):
+        whole = self.single()
+        for launcher, nodes, per_node in (("mpirun", 2, 2), ("srun", 2, 2), ("mpirun", 4, 1),
+                                          ("srun", 4, 2)):
+            with self.subTest(launcher=launcher, nodes=nodes):
+                home = self.home(f"{launcher}-{nodes}")
+                number = self.sbatch(home, {"--nodes": nodes, "--ntasks-per-node": per_node,
+                                            "launcher": launcher})
+                self.expect_end(home, number, "COMPLETED")
+                self.assertIn(f"{nodes * per_node} ranks", self.log(home, number))
+                self.assert_same(whole, support.results(f"{home}/run"), f"{launcher} on {nodes} nodes")
+
+
+class Interrupted(Batch):
+    def begin(self, name, changes, rows=100, job=None):
+        """Submits the long job and returns when metrics.jsonl has grown to so many rows."""
+        home = self.home(name, job or LONG)
+        number = self.sbatch(home, changes)
+        self.assertTrue(support.wait_until(lambda: self.rows(home) >= rows, pause=0.02),
+                        f"{self.cluster.job(number)}")
+        return home, number
+
+    def rows(self, home):
+        try:
+            return support.read_bytes(f"{home}/run/metrics.jsonl").count(b"\n")
+        except FileNotFoundError:
+            return 0
+
+    def expect_restarted(self, home, number):
+        self.expect_end(home, number, "COMPLETED")
+        log = self.log(home, number)
+        self.assertRegex(log, r"resuming at step \d+")
+        self.assertEqual(support.read_json(f"{home}/run/run.json")["slurm_restarts"], "1", log)
+        self.assert_same(self.long(), support.results(f"{home}/run"), log[-3000:])
+        return log
+
+    def test_warned(self):
+        """The signal that --signal=B:USR1 sends: saved, requeued, resumed."""
+        for launcher in ("mpirun", "srun"):
+            with self.subTest(launcher=launcher):
+                home, number = self.begin(f"warned-{launcher}", {"launcher": launcher})
+                self.cluster.run("scancel", "-b", "-s", "USR1", str(number))
+                log = self.expect_restarted(home, number)
+                self.assertRegex(log, r"stopped on request at step (\d+)[^$]*resuming at step \1 of")
+
+    def test_node_down(self):
+        """An administrator takes a node away: Slurm requeues the job, on other nodes."""
+        home, number = self.begin("down", {})
+        node = self.cluster.job(number)["BatchHost"]
+        self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+        self.expect_restarted(home, number)
+
+    def test_cancelled(self):
+        """Nothing is requeued, the run directory serves, and what was lost is little."""
+        for launcher in ("mpirun", "srun"):
+            with self.subTest(launcher=launcher):
+                home, number = self.begin(f"cancelled-{launcher}", {"launcher": launcher})
+                self.cluster.run("scancel", str(number))
+                job = self.cluster.wait(number)
+                self.assertEqual((job["JobState"], job["Restarts"]), ("CANCELLED", "0"))
+                rows = self.rows(home)
+                again = self.sbatch(home, {"launcher": launcher})
+                self.expect_end(home, again, "COMPLETED")
+                step = int(re.search(r"resuming at step (\d+)", self.log(home, again)).group(1))
+                self.assertGreater(step, rows - 60, self.log(home, number))
+                self.assert_same(self.long(), support.results(f"{home}/run"), "cancelled")
+
+
+if __name__ == "__main__":
+    support.main()
