@@ -30,6 +30,7 @@ typedef struct pp_experiment {
     const char *verdict; /* name; NULL: failed */
     int collapsed;       /* or not yet learned */
     int memorised;
+    int held_out;        /* judged on held-out rows; else on the training rows, all that there are */
     double skill;       /* of the verdict's rows; NaN: not known */
     double train_skill; /* of the training rows */
     /* How far above 1/2 the AUC is, or above 0 the correlation: three standard errors either way.

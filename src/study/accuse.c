@@ -58,7 +58,8 @@ void pp__find_repairs(pp_why *w, pp_experiment *experiments)
     double best = best_score(w);
     w->noise = noise_of(w);
     int healthy = is_whole(job) && strcmp(job->verdict, "healthy") == 0;
-    w->margin = fmax(healthy ? suspicious_gap : least_gain, 3 * job->score_error);
+    double least = healthy || !job->held_out ? suspicious_gap : least_gain;
+    w->margin = fmax(least, 3 * job->score_error);
     for (int i = PP_WHY_SEED_1; i < w->count; i++) {
         pp_experiment *e = &experiments[i];
         double margin = fmax(w->margin, 3 * hypot(job->score_error, e->score_error));
@@ -75,10 +76,13 @@ int pp__is_healthy(const pp_why *w)
            (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
 }
 
-/* Reference and linear model earn what permuted targets earn. */
+/* Reference and linear model earn what permuted targets earn. Where no rows are held out, that they
+ * learn by heart as well says nothing: the job should do so too, and if it cannot, that has a
+ * cause. */
 int pp__is_without_signal(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *permuted = &e[PP_WHY_PERMUTED];
+    if (!e[PP_WHY_JOB].held_out) return best_score(w) < plain_skill;
     for (int i = PP_WHY_REFERENCE; i <= PP_WHY_LINEAR; i++) {
         double error = hypot(e[i].score_error, permuted->score_error);
         if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0) continue;
@@ -301,8 +305,9 @@ static void say(pp_why *w)
     case PP_WHY_UNKNOWN:
         snprintf(text, size,
                  "No single change and no pair that was tried repairs the job (score %.3f, %s), "
-                 "though the reference recipe scores %.3f on the same data.",
-                 job->score, job->verdict, reference->score);
+                 "though the reference recipe scores %.3f on the same data.%s",
+                 job->score, job->verdict, reference->score,
+                 w->remedy >= 0 ? " That recipe is given as the remedy." : "");
         break;
     case PP_WHY_UNFINISHED:
         snprintf(text, size, "Not finished: run the same command again to go on.");
@@ -336,5 +341,7 @@ void pp__accuse(pp_why *w)
         w->answer = w->n_named == 0 && may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
     else
         w->answer = PP_WHY_UNKNOWN;
+    if (w->answer == PP_WHY_UNKNOWN && w->experiments[PP_WHY_REFERENCE].repaired)
+        w->remedy = PP_WHY_REFERENCE;
     say(w);
 }

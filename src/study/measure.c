@@ -89,6 +89,7 @@ static void score(pp_experiment *e, const pp_json *rows)
         e->score_error = balanced_error;
     }
     if (e->score < 0) e->score = 0;
+    if (!e->held_out) e->score_error = 0; /* the same rows for all: nothing is drawn */
 }
 
 pp_status pp__measure(pp_experiment *e, const pp_outcome *o, pp_arena *arena, pp_error *err)
@@ -103,6 +104,7 @@ pp_status pp__measure(pp_experiment *e, const pp_outcome *o, pp_arena *arena, pp
     const pp_json *evidence = pp_json_get(o->verdict, "evidence");
     const pp_json *train = evidence != NULL ? pp_json_get(evidence, "train") : NULL;
     const pp_json *rows = evidence != NULL ? pp_json_get(evidence, "held_out") : NULL;
+    e->held_out = rows != NULL;
     if (rows == NULL) rows = train;
     if (verdict == NULL || collapse == NULL || rows == NULL)
         return pp_fail(err, PP_E_IO, "%s: its verdict.json is of another version", e->id);
