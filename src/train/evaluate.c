@@ -109,6 +109,7 @@ void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
         pp_sum loss = {{0}, 0};
         pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
         pp__trial_sketch(t, sketch, rows, b, &loss);
+        pp__life_move(t->life);
         if (part == PP_PART_TRAIN) group_rows(t, i, rows);
     }
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);
