@@ -23,6 +23,8 @@ typedef struct cli_args {
     const char *output, *target, *labels, *x, *seed, *rows;
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha; /* of audit */
     const char *budget, *causes; /* of why */
+    const char *nodes, *ranks_per_node, *time, *account, *partition, *launcher; /* of submit */
+    int dry_run;
 } cli_args;
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
@@ -55,7 +57,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why;
+    cli_import, cli_synth, cli_version, cli_why, cli_submit;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;
