@@ -75,6 +75,9 @@ pp_status cli_integer(const char *option, const char *text, long long low, long 
  * --output. */
 pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
 
+/* Collective: a warning where a Slurm allocation has fewer cores on a host than ranks. */
+void cli_warn_of_shared_cores(cli *c);
+
 /* Collective: why the job that has just been run collapsed; returns the exit code. */
 int cli_explain_run(cli *c, const pp_job *job);
 

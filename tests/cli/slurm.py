@@ -109,6 +109,37 @@ class Launchers(Batch):
                 self.assert_same(whole, support.results(f"{home}/run"), f"{launcher} on {nodes} nodes")
 
 
+class Scripts(Batch):
+    def test_bodies_are_the_same(self):
+        """Scripts differ in what a user edits, and in nothing below."""
+        folder = os.path.join(support.SOURCE, "slurm")
+        bodies = {name: support.read_bytes(f"{folder}/{name}").partition(b"# ---- nothing below")[2]
+                  for name in os.listdir(folder)}
+        self.assertGreaterEqual(len(bodies), 2)
+        for name, body in bodies.items():
+            self.assertTrue(body)
+            self.assertEqual(body, bodies["train.sbatch"], name)
+
+    def test_why(self):
+        home = self.home("why", {"training.epochs": 1})
+        with open(f"{home}/why.sbatch", "w", encoding="utf-8") as file:
+            file.write(script_of("why", {}, ["why", "job.json", "-o", "answer"]))
+        number = self.submit(home, ["sbatch", "--parsable", "why.sbatch"])
+        self.expect_end(home, number, "COMPLETED")
+        self.assertTrue(os.path.exists(f"{home}/answer/why.json"))
+
+    def test_shared_cores(self):
+        home = self.home("shared")
+        words = f"mpirun -n 3 {shlex.quote(support.PITPROP)} train job.json -o run"
+        number = self.submit(home, ["sbatch", "--parsable", "-n1", f"--wrap={words}"])
+        self.expect_end(home, number, "COMPLETED")
+        self.assertRegex(self.log(home, number),
+                         r"pitprop: warning: n\d: 3 ranks share 1 core .*--ntasks-per-node=3")
+        number = self.submit(home, ["sbatch", "--parsable", "-n2", f"--wrap={words.replace('3', '2', 1)}2"])
+        self.expect_end(home, number, "COMPLETED")
+        self.assertNotIn("ranks share", self.log(home, number))
+
+
 EVIL = "a b; touch gone; cd $HOME && touch gone `touch gone` $(touch gone) 'q' \"d\""
 
 
