@@ -7,6 +7,7 @@
 #ifndef PITPROP_CHECKPOINT_H
 #define PITPROP_CHECKPOINT_H
 
+#include <limits.h>
 #include <stdint.h>
 
 #include "pitprop/error.h"
@@ -14,6 +15,8 @@
 
 /* Claims the next generation in run directory dir. */
 pp_status pp_generation_claim(const char *dir, int64_t *generation, pp_error *err);
+/* The file that is a claim: later it holds the signs of life of the run's ranks. 0: too long. */
+int pp_generation_path(const char *dir, int64_t generation, char path[PATH_MAX]);
 /* PP_E_IO with a message when another run has claimed a later one. */
 pp_status pp_generation_check(const char *dir, int64_t generation, pp_error *err);
 

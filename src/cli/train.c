@@ -87,6 +87,7 @@ static int run(cli *c)
     }
     pp_status status = cli_load_job(c, &job, &err);
     if (status == PP_OK) {
+        cli_warn_of_shared_cores(c);
         pp_trial_spec spec = {.job = job,
                               .comm = c->world,
                               .backend = pp_backend_cpu(),

@@ -71,6 +71,12 @@ static pp_status list(const char *dir, entry **entries, int *count, int64_t *gen
     return PP_OK;
 }
 
+int pp_generation_path(const char *dir, int64_t generation, char path[PATH_MAX])
+{
+    return snprintf(path, PATH_MAX, "%s/checkpoints/generation-%06" PRId64, dir, generation) <
+           PATH_MAX;
+}
+
 pp_status pp_generation_claim(const char *dir, int64_t *generation, pp_error *err)
 {
     char path[PATH_MAX];
@@ -83,7 +89,8 @@ pp_status pp_generation_claim(const char *dir, int64_t *generation, pp_error *er
         status = list(dir, &entries, &count, &highest, err);
         if (status != PP_OK) return status;
         free(entries);
-        snprintf(path, sizeof path, "%s/checkpoints/generation-%06" PRId64, dir, highest + 1);
+        if (!pp_generation_path(dir, highest + 1, path))
+            return pp_fail(err, PP_E_IO, "%s: path is too long", dir);
         int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);
         if (fd >= 0) {
             close(fd);

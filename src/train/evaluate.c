@@ -111,6 +111,7 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
         pp_sum loss = {{0}, 0};
         pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
         pp__trial_sketch(t, sketch, rows, b, &loss);
+        pp__life_move(t->life);
         if (part == PP_PART_TRAIN) group_rows(t, i, rows);
     }
     pp_status status = pp_comm_agree(t->comm, pp_dataset_status(t->data, err), err);

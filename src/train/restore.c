@@ -74,6 +74,7 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
 pp_status pp__trial_save(trial *t, pp_error *err)
 {
     freight f = {0};
+    pp__life_at(t->life, PP_PHASE_CHECKPOINT, t->step);
     pp_status status = collect(t, &f, err);
     if (status == PP_OK) {
         if (t->rank == 0) status = write_freight(t, &f, err);

@@ -78,9 +78,11 @@ int pp__trial_step(trial *t)
     int looked = pp__trial_look_is_due(t, t->step + 1);
     double lr = pp_schedule_lr(t->job, &t->watch, t->step, t->steps, t->steps_per_epoch);
     int64_t mine;
+    pp__life_at(t->life, PP_PHASE_INPUT, t->step);
     double rows = rows_to_batch(t, &mine);
     pp_sum loss = {{0}, 0};
 
+    pp__life_at(t->life, PP_PHASE_FORWARD, t->step);
     const float *z = pp_pass_forward(t->pass, t->params, b->x, t->lane_rows, t->step);
     size_t bytes = (size_t)(mine * t->model->outputs) * sizeof(float);
     backend->download(t->device, b->z, z, bytes);
@@ -95,8 +97,10 @@ int pp__trial_step(trial *t)
                              .want_norm = logged || looked};
     pp_comm_start_or(t->comm, bits_of(t, &loss));
     pp_exchange_begin(t->exchange, &step);
+    pp__life_at(t->life, PP_PHASE_BACKWARD, t->step);
     pp_pass_backward(t->pass, t->params, b->x, b->dz_device, pp_exchange_gradients(t->exchange),
                      pp_exchange_ready, t->exchange);
+    pp__life_at(t->life, PP_PHASE_EXCHANGE, t->step);
     pp_exchange_finish(t->exchange);
     int bits = pp_comm_finish_or(t->comm);
     if (bits & BIT_NO_INPUT) return bits;

@@ -92,6 +92,7 @@ static pp_status watch(trial *t, pp_error *err)
 {
     pp_sketch *sketch = NULL;
     pp_summary summary;
+    pp__life_at(t->life, PP_PHASE_EVALUATION, t->step);
     pp_status status = evaluate(t, watched_part(t), &sketch, &summary, err);
     if (status != PP_OK) return status;
     double lr = pp_schedule_lr(t->job, &t->watch, t->step - 1, t->steps, t->steps_per_epoch);
@@ -143,6 +144,7 @@ static pp_status train(trial *t, int *stopped, pp_error *err)
         if (bits & BIT_NO_INPUT)
             return pp_comm_agree(t->comm, pp_dataset_status(t->data, err), err);
         if (bits & BIT_NON_FINITE) pp__trial_note_non_finite(t);
+        pp__life_at(t->life, PP_PHASE_LOOK, t->step);
         if (pp__trial_look_is_due(t, t->step)) collapsed = pp__trial_look(t);
         if (is_due(t->step, watch_steps) || t->step == t->steps || collapsed)
             status = watch(t, err);
@@ -181,9 +183,11 @@ static pp_status record_result(trial *t, pp_result *result, pp_error *err)
 static pp_status conclude(trial *t, pp_result *result, pp_error *err)
 {
     pp_sketch *held_out = NULL;
+    pp__life_at(t->life, PP_PHASE_EVALUATION, t->step);
     pp_status status = evaluate(t, PP_PART_TRAIN, &result->sketch, &result->train, err);
     if (status == PP_OK && t->info->validation_rows > 0)
         status = evaluate(t, PP_PART_VALIDATION, &held_out, &result->validation, err);
+    pp__life_at(t->life, PP_PHASE_CONCLUSION, t->step);
     if (status == PP_OK && t->rank == 0) {
         if (held_out != NULL) pp_sketch_merge(result->sketch, held_out, pp_sketch_bytes(&t->shape));
         result->split = pp_groups_compare(t->groups, t->lanes, result->train.tolerance);
@@ -252,6 +256,7 @@ pp_status pp_trial_run(const pp_trial_spec *spec, pp_result *result, pp_error *e
     if (status == PP_OK) status = pp__trial_may_write(&t, err);
     if (status == PP_OK) status = pp__trial_load(&t, err);
     if (status == PP_OK) status = pp__trial_open_directory(&t, err);
+    if (status == PP_OK) status = pp_comm_agree(t.comm, pp__life_start(&t, err), err);
     if (status == PP_OK) status = begin(&t, err);
     if (status == PP_OK) {
         pp_log_write(t.log, PP_LOG_INFO,
@@ -265,6 +270,7 @@ pp_status pp_trial_run(const pp_trial_spec *spec, pp_result *result, pp_error *e
     }
     if (status == PP_OK && !result->stopped) status = conclude(&t, result, err);
     if (status != PP_OK) pp_result_free(result);
+    pp__life_stop(&t);
     pp__trial_close_directory(&t);
     pp__trial_release(&t);
     return status;

@@ -28,6 +28,8 @@ typedef struct stopwatch { /* seconds since the last row of the metrics */
     int64_t rows;
 } stopwatch;
 
+typedef struct pp__life pp__life;
+
 typedef struct trial {
     const pp_trial_spec *spec;
     pp_comm *comm;
@@ -72,7 +74,8 @@ typedef struct trial {
 
     /* the run directory; rank 0 only */
     const char *dir;
-    int64_t generation;
+    int64_t generation; /* on every rank once life has begun */
+    pp__life *life;     /* on every rank; NULL where there is one */
     FILE *metrics, *log_file;
     char *resolved; /* the job as JSON; malloc'ed */
     char *identity; /* the same without its output: equal runs have equal bytes wherever they are */
@@ -122,6 +125,25 @@ enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4, BIT_NO_INPUT = 8 };
 /* One global step; returns the bits that any rank raised. Writes a step row where one is due. With
  * BIT_NO_INPUT, some rank could not read its rows: the step is worth nothing. */
 int pp__trial_step(trial *t);
+
+/* ---- life.c: signs of life, and the end of a run in which a rank gives none ---- */
+typedef enum pp__phase {
+    PP_PHASE_START,
+    PP_PHASE_INPUT,
+    PP_PHASE_FORWARD,
+    PP_PHASE_BACKWARD,
+    PP_PHASE_EXCHANGE,
+    PP_PHASE_LOOK,
+    PP_PHASE_EVALUATION,
+    PP_PHASE_CHECKPOINT,
+    PP_PHASE_CONCLUSION
+} pp__phase;
+/* Collective, once the directory is open. */
+pp_status pp__life_start(trial *t, pp_error *err);
+void pp__life_stop(trial *t);
+/* Where the training thread is: cheap, life may be NULL. Move: it is there still, and works. */
+void pp__life_at(pp__life *life, pp__phase phase, int64_t step);
+void pp__life_move(pp__life *life);
 
 /* ---- record.c: the run directory ---- */
 /* Whether the run directory may be used as asked: before the data are read. Collective. */

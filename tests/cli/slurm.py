@@ -6,8 +6,10 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
+import time
 import unittest
 
 import support
@@ -107,6 +109,101 @@ class Launchers(Batch):
                 self.assert_same(whole, support.results(f"{home}/run"), f"{launcher} on {nodes} nodes")
 
 
+class Scripts(Batch):
+    def test_bodies_are_the_same(self):
+        """Scripts differ in what a user edits, and in nothing below."""
+        folder = os.path.join(support.SOURCE, "slurm")
+        bodies = {name: support.read_bytes(f"{folder}/{name}").partition(b"# ---- nothing below")[2]
+                  for name in os.listdir(folder)}
+        self.assertGreaterEqual(len(bodies), 2)
+        for name, body in bodies.items():
+            self.assertTrue(body)
+            self.assertEqual(body, bodies["train.sbatch"], name)
+
+    def test_why(self):
+        home = self.home("why", {"training.epochs": 1})
+        with open(f"{home}/why.sbatch", "w", encoding="utf-8") as file:
+            file.write(script_of("why", {}, ["why", "job.json", "-o", "answer"]))
+        number = self.submit(home, ["sbatch", "--parsable", "why.sbatch"])
+        self.expect_end(home, number, "COMPLETED")
+        self.assertTrue(os.path.exists(f"{home}/answer/why.json"))
+
+    def test_shared_cores(self):
+        home = self.home("shared")
+        words = f"mpirun -n 3 {shlex.quote(support.PITPROP)} train job.json -o run"
+        number = self.submit(home, ["sbatch", "--parsable", "-n1", f"--wrap={words}"])
+        self.expect_end(home, number, "COMPLETED")
+        self.assertRegex(self.log(home, number),
+                         r"pitprop: warning: n\d: 3 ranks share 1 core .*--ntasks-per-node=3")
+        number = self.submit(home, ["sbatch", "--parsable", "-n2", f"--wrap={words.replace('3', '2', 1)}2"])
+        self.expect_end(home, number, "COMPLETED")
+        self.assertNotIn("ranks share", self.log(home, number))
+
+
+EVIL = "a b; touch gone; cd $HOME && touch gone `touch gone` $(touch gone) 'q' \"d\""
+
+
+class Submit(Batch):
+    def command(self, home, *more, job="job.json"):
+        return support.run(["submit", job, *more], cwd=home,
+                           environment={**self.cluster.environment, "HOME": home})
+
+    def test_quoting(self):
+        """Whatever a job is called, and wherever it lies, it is trained under that name and no more."""
+        home = self.home("it's $HOME; a `place`", {"name": EVIL})
+        shutil.move(f"{home}/job.json", f"{home}/-j $(touch gone).json")
+        result = support.run(
+            ["submit", "--nodes", "1", "--set", "training.epochs=2", "--", "-j $(touch gone).json"],
+            cwd=home, environment={**self.cluster.environment, "HOME": home})
+        number = int(self.expect(result).out.split()[-1])
+        self.assertEqual(self.cluster.wait(number)["JobState"], "COMPLETED", str(support.listing(home)))
+        made = [name for _, _, names in os.walk(home) for name in names]
+        self.assertNotIn("gone", made)
+        run = f"{home}/runs/{EVIL}"
+        self.assertTrue(os.path.exists(f"{run}/slurm-{number}.out"))
+        self.assertEqual(support.read_json(f"{run}/job.json")["name"], EVIL)
+        self.assertEqual(support.read_json(f"{run}/job.json")["training"]["epochs"], 2)
+
+    def test_submitted(self):
+        home = self.home("submitted")
+        for launcher in ("mpirun", "srun"):
+            done = self.command(home, "-N", "2", "--ranks-per-node", "2", "-t", "5", "-o", "run",
+                                "--launcher", launcher, *(["--resume"] if launcher == "srun" else []))
+            number = int(self.expect(done).out.split()[-1])
+            job = self.cluster.wait(number)
+            self.assertEqual((job["JobState"], job["NumNodes"], job["NumTasks"], job["JobName"],
+                              job["TimeLimit"]), ("COMPLETED", "2", "4", "batch", "00:05:00"))
+            self.assert_same(self.single(), support.results(f"{home}/run"), launcher)
+        self.expect_error(self.command(home, "-o", "run"), 2, "run: holds a run already", "--resume")
+
+    def test_dry_run(self):
+        """Prints what would be submitted, as Slurm and bash read it, and leaves nothing."""
+        home = self.home("dry")
+        result = self.expect(self.command(home, "--dry-run", "--nodes", "3", "--account", "me",
+                                          "--set", "name=it's"))
+        for line in ("#SBATCH --nodes=3", "#SBATCH --account=me", "#SBATCH --job-name=it_s"):
+            self.assertIn(line, result.out.splitlines())
+        self.assertEqual(support.listing(home), ["job.json"])
+
+    def test_refused(self):
+        home = self.home("refused")
+        for more, phrase in (
+            (["--nodes", "0"], "--nodes 0"),
+            (["--time", "1 #"], "--time 1 #"),
+            (["--account", "a b"], "--account a b"),
+            (["--partition", "x\n#SBATCH"], "--partition"),
+            (["--launcher", "rsh"], "--launcher rsh"),
+            (["--set", "training.epocs=1"], "epocs"),
+            (["-o", "100%"], "100%: Slurm cannot write"),
+        ):
+            self.expect_error(self.command(home, *more), 2, phrase)
+        self.expect_error(self.command(home, job="none.json"), 2, "none.json")
+        self.assertEqual(support.listing(home), ["job.json"])
+        result = self.command(home, "--partition", "nowhere")
+        self.assertIn("runs/batch/train.sbatch", result.errors[-1])
+        self.assertEqual(result.code, 3)
+
+
 class Interrupted(Batch):
     def begin(self, name, changes, rows=100, job=None):
         """Submits the long job and returns when metrics.jsonl has grown to so many rows."""
@@ -145,6 +242,45 @@ class Interrupted(Batch):
         node = self.cluster.job(number)["BatchHost"]
         self.cluster.run("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
         self.expect_restarted(home, number)
+
+    def test_killed_rank(self):
+        """The launcher ends the job; the line names who it was before it does."""
+        home, number = self.begin("killed", {"--nodes": 2})
+        time.sleep(2.5)  # signs are given each second
+        pids = [int(pid) for pid in os.listdir("/proc") if pid.isdigit()]
+        ours = [pid for pid in pids if support.is_running(pid) and self.is_of(pid, number, "1")]
+        self.assertEqual(len(ours), 1)
+        os.kill(ours[0], signal.SIGKILL)
+        job = self.cluster.wait(number)
+        log = self.log(home, number)
+        self.assertEqual(job["JobState"], "FAILED", log)
+        self.assertRegex(log, r"error: rank 1 on n\d: no sign of life .* step [1-9]\d*, phase")
+        again = self.sbatch(home, {})
+        self.expect_end(home, again, "COMPLETED")
+        self.assert_same(self.long(), support.results(f"{home}/run"), "after a killed rank")
+
+    def is_of(self, pid, number, rank):
+        words = support.read_bytes(f"/proc/{pid}/environ").split(b"\0")
+        return f"SLURM_JOB_ID={number}".encode() in words and f"PMIX_RANK={rank}".encode() in words
+
+    def test_cut_off_node(self):
+        """Ranks of the first start live on behind a dead link, while the second start works in the same
+        directory: they leave it alone."""
+        home, number = self.begin("cut", {})
+        job = self.cluster.job(number)
+        first, last = job["BatchHost"], self.cluster.out("scontrol", "show", "hostnames",
+                                                         job["NodeList"]).split()[-1]
+        self.assertNotEqual(first, last)
+        self.cluster.link(last, "down")
+        try:
+            self.expect_restarted(home, number)
+            before = support.results(f"{home}/run")
+        finally:
+            self.cluster.link(last, "up")
+        stale = [int(pid) for pid in os.listdir("/proc") if pid.isdigit()
+                 and support.is_running(int(pid)) and self.is_of(pid, number, "3")]
+        self.assertTrue(support.wait_until(lambda: not any(map(support.is_running, stale)), 60))
+        self.assert_same(before, support.results(f"{home}/run"), "written by the stale ranks")
 
     def test_cancelled(self):
         """Nothing is requeued, the run directory serves, and what was lost is little."""
