@@ -37,6 +37,14 @@ static void set_loss(const pp_case *c, pp_probe *probe, const char *type)
     pp__change(probe, "loss", pp_arena_printf(c->arena, "{\"type\": \"%s\"}", type));
 }
 
+static void predict_outputs(const pp_case *c, pp_probe *probe)
+{
+    if (c->job->model.at_prediction == PP_PREDICT_NONE) return;
+    pp__change(probe, "model.clamp_low", "null");
+    pp__change(probe, "model.clamp_high", "null");
+    pp__change(probe, "model.at_prediction", "none");
+}
+
 /* ---- activation: missing, only at prediction, twice ---- */
 
 CAUSE_SIGN(pp__sign_missing_activation)
@@ -136,11 +144,10 @@ CAUSE_PROBES(pp__probe_loss)
                    task == PP_TASK_REGRESSION ? "mean squared error" : "cross-entropy on logits"))
         return 0;
     pp__change(probes, "loss", "{}");
-    if (task == PP_TASK_REGRESSION && is_real(c->job)) return 1;
+    if (task == PP_TASK_REGRESSION && is_real(c->job) && !is_single_softmax(c)) return 1;
     pp__set_output_activation(c, probes, "identity");
     pp__set_output_units(c, probes, "\"auto\"");
-    if (c->job->model.at_prediction != PP_PREDICT_NONE)
-        pp__change(probes, "model.at_prediction", "none");
+    predict_outputs(c, probes);
     return 1;
 }
 
@@ -187,9 +194,7 @@ CAUSE_PROBES(pp__probe_clamp)
 {
     if (room < 1 || c->job->model.at_prediction != PP_PREDICT_CLAMP) return 0;
     if (!pp__probe(c, probes, "no clamp")) return 0;
-    pp__change(probes, "model.clamp_low", "null");
-    pp__change(probes, "model.clamp_high", "null");
-    pp__change(probes, "model.at_prediction", "none");
+    predict_outputs(c, probes);
     return 1;
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pitprop/cause.h"
 #include "pitprop/fs.h"
-#include "study/cause.h"
 #include "support/test.h"
 
 enum { ROOM = 8 };
@@ -23,7 +23,7 @@ static const struct {
 } rows_of[N_ROWS] = {
     [BINARY] = {PP_TASK_BINARY, 1, 2, {500, 500}, 0, 1},
     [RARE] = {PP_TASK_BINARY, 1, 2, {980, 20}, 0, 1},
-    [LABELS_1_2] = {PP_TASK_MULTICLASS, 1, 3, {0, 500, 500}, 1, 2},
+    [LABELS_1_2] = {PP_TASK_BINARY, 1, 2, {500, 500}, 1, 2},
     [MULTICLASS] = {PP_TASK_MULTICLASS, 1, 3, {900, 80, 20}, 0, 2},
     [ONE_HOT] = {PP_TASK_MULTICLASS, 3, 3, {300, 300, 400}, 0, 1},
     [REGRESSION] = {PP_TASK_REGRESSION, 1, 0, {0}, -40, 400},
