@@ -386,6 +386,13 @@ static const fault faults[] = {
      0.2,
      {"model"},
      {"{\"layers\": [{\"type\": \"dense\", \"units\": \"auto\"}]}"}},
+    {"network-too-small",
+     BINARY,
+     0.2,
+     {"model"},
+     {"{\"layers\": [{\"type\": \"layer_norm\"}, {\"type\": \"dense\", \"units\": 1},"
+      "{\"type\": \"activation\", \"activation\": \"identity\"}]}"}},
+    {"learning-rate-too-low", BINARY, 0.5, {"optimizer.lr"}, {"1e-14"}},
     {"frozen-layers", BINARY, 0.2, {"HIDDEN.trainable"}, {"false"}},
     {"weight-decay-too-strong", BINARY, 0.5, {"optimizer.weight_decay"}, {"3"}},
     {"weight-decay-too-strong", BINARY, 0.5, {"HIDDEN.l1", "LAST.l2"}, {"1", "1"}},
@@ -488,6 +495,33 @@ static void check_cause_of(const fault *f, const char *text)
     pp_job_destroy(job);
 }
 
+/* However far off a rate is, one of its probes comes within a factor of 30 of Adam's default. */
+static void test_far_rates(void)
+{
+    static const char *const rates[] = {"1e-14", "3e-9", "1e-5", "0.5", "100", "1e9"};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        rows r;
+        pp_probe probes[ROOM];
+        const char *path = "optimizer.lr", *value = rates[i];
+        pp_patch patch = {&path, &value, 1};
+        rows_make(&r, BINARY, sound[0].text);
+        pp_job *job = resolved(sound[0].text, &patch, &r, NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(job);
+        pp_case c = {.job = job, .data = &r.data, .arena = pp_arena_create()};
+        int low = job->optimizer.lr < 1e-3, near = 0;
+        const pp_cause *cause = find(low ? "learning-rate-too-low" : "learning-rate-too-high");
+        int n = cause->probes(&c, probes, ROOM);
+        for (int k = 0; k < n; k++) {
+            double lr = atof(probes[k].patch.values[0]);
+            near += lr > 1e-3 / 30 && lr < 1e-3 * 30;
+        }
+        CU_ASSERT_TRUE(near > 0);
+        if (near == 0) fprintf(stderr, "rate %s: none of %d probes comes near\n", value, n);
+        pp_arena_destroy(c.arena);
+        pp_job_destroy(job);
+    }
+}
+
 static void test_faults(void)
 {
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
@@ -537,7 +571,9 @@ static void test_table(void)
     }
 }
 
-const pp_test pp_tests_cause[] = {{"rows of the table: ids, titles, what they explain", test_table},
-                                  {"every probe and recipe on top of every job", test_every_job},
-                                  {"a fault for each cause is seen and can be probed", test_faults},
-                                  {NULL, NULL}};
+const pp_test pp_tests_cause[] = {
+    {"rows of the table: ids, titles, what they explain", test_table},
+    {"every probe and recipe on top of every job", test_every_job},
+    {"a fault for each cause is seen and can be probed", test_faults},
+    {"a learning rate that is far off is brought near", test_far_rates},
+    {NULL, NULL}};
