@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/cause.h"
 #include "pitprop/fs.h"
+#include "study/cause_internal.h"
 #include "support/test.h"
 
 enum { ROOM = 8 };
@@ -556,6 +556,27 @@ static void check_list(const pp_cause *cause)
     }
 }
 
+/* Every row has its page, every page its parts, and no page is of no row. */
+static void test_prose(void)
+{
+    static const char *const parts[] = {"## What happens\n\n", "## How it shows\n\n",
+                                        "## In PyTorch\n\n", "## Remedy\n\n",
+                                        "## Mistaken for\n\n"};
+    int count, pages = 0;
+    const pp_cause *causes = pp_causes(&count);
+    for (int i = 0; i < count; i++) {
+        const char *text = pp_cause_prose(&causes[i]), *at = text;
+        CU_ASSERT_PTR_NOT_NULL(text);
+        if (text == NULL) fprintf(stderr, "no src/study/causes/%s.md\n", causes[i].id);
+        for (int k = 0; k < 5 && at != NULL; k++)
+            at = strstr(at, parts[k]);
+        CU_ASSERT_PTR_NOT_NULL(at);
+    }
+    for (const pp__page *page = pp__prose; page->id != NULL; page++, pages++)
+        CU_ASSERT_PTR_NOT_NULL(find(page->id));
+    CU_ASSERT_EQUAL(pages, count);
+}
+
 static void test_table(void)
 {
     int count;
@@ -573,6 +594,7 @@ static void test_table(void)
 
 const pp_test pp_tests_cause[] = {
     {"rows of the table: ids, titles, what they explain", test_table},
+    {"every cause has its page", test_prose},
     {"every probe and recipe on top of every job", test_every_job},
     {"a fault for each cause is seen and can be probed", test_faults},
     {"a learning rate that is far off is brought near", test_far_rates},
