@@ -48,6 +48,7 @@ typedef struct pp_sweep_table {
 typedef struct pp_sweep_spec {
     const pp_sweep *sweep;
     const char *directory;
+    int leaves;      /* when no trial is free, whoever runs the last ones: a task among many */
     int only_failed; /* trials that failed are run again, and nothing else */
     pp_comm *comm;
     const pp_backend *backend;

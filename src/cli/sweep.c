@@ -57,6 +57,7 @@ static pp_status sweep_all(cli *c, const pp_sweep *sweep, int *stopped, pp_error
     pp_sweep_spec spec = {.sweep = sweep,
                           .directory =
                               c->args.output != NULL ? c->args.output : pp_sweep_directory(sweep),
+                          .leaves = c->args.no_wait,
                           .only_failed = c->args.only_failed,
                           .comm = c->world,
                           .backend = pp_backend_cpu(),
@@ -109,6 +110,8 @@ static const cli_option options[] = {
                "where trials and results go (default: the file's output, or runs/NAME)"),
     CLI_OPTION("--dry-run", NULL, NULL, CLI_FLAG, dry_run,
                "print the trials that are known beforehand, and run nothing"),
+    CLI_OPTION("--no-wait", NULL, NULL, CLI_FLAG, no_wait,
+               "leave when no trial is free, whoever runs the last ones (tasks of an array)"),
     CLI_OPTION("--only-failed", NULL, NULL, CLI_FLAG, only_failed, "run trials that failed again"),
     CLI_OPTION("--quiet", "-q", NULL, CLI_FLAG, quiet, "warnings and errors only"),
     CLI_HELP_OPTION,

@@ -390,12 +390,14 @@ static const char *const on_collapse_names[] = {
 
 static const pp__key monitor_keys[] = {
     {KEY(pp_job_monitor, "enabled", PP__BOOL, enabled), .fallback = "true",
-     .help = "Watch the predictions of training for collapse; the model is the same either way."},
+     .help = "Watch the predictions of training for collapse; the model is the same either way. In "
+             "long runs of networks so small that it would be felt, those of every n-th step."},
     {KEY(pp_job_monitor, "alpha", PP__NUMBER, alpha), .fallback = "0.001", BETWEEN(1e-9, 0.5),
      .help = "Chance of a false alarm in a run."},
     {KEY(pp_job_monitor, "on_collapse", PP__ENUM, on_collapse), .fallback = "\"warn\"",
      NAMES(on_collapse_names),
-     .help = "When collapse is called: go on, stop there, or go on and look for the cause at the end, as "
+     .help = "When collapse is called: go on, stop there, or go on and look for the cause at the "
+             "end, as "
              "pitprop why does."},
     {KEY(pp_job_monitor, "log_steps", PP__INT, log_steps), .fallback = "100", AT_LEAST(0),
      .help = "Steps between two step rows in metrics.jsonl; 0: none."},

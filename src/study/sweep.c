@@ -240,7 +240,9 @@ static pp_status try_job(course *c, pp_error *err)
         pp_status again = pp_farm_reopen(c->spec->directory, trial.id, err);
         if (again != PP_OK) return again;
     }
+    c->rounds.farm.leaves = 0; /* all wait for this one */
     pp_status status = pp__round(&c->rounds, &trial, 1, err);
+    c->rounds.farm.leaves = c->spec->leaves;
     if (status != PP_OK || c->rounds.stopped) return status;
     status = pp_farm_read(c->spec->directory, trial.id, &o, err);
     if (status != PP_OK) return status;
@@ -278,6 +280,10 @@ static pp_status lead(course *c, pp_error *err)
     c->table = pp__table_create(s);
     c->points = calloc((size_t)s->trials, sizeof *c->points);
     pp_status status = c->table != NULL && c->points != NULL ? open_study(c, err) : no_memory(err);
+    int learns = s->search == SEARCH_TPE || s->search == SEARCH_ASHA;
+    if (status == PP_OK && learns && c->spec->leaves)
+        status =
+            pp_fail(err, PP_E_ARG, "--no-wait: tpe and asha go by rounds, whose end all wait for");
     if (status == PP_OK) status = try_job(c, err);
     if (status == PP_OK && !c->rounds.stopped) {
         c->rounds.farm.ended = tell_end;
@@ -287,8 +293,7 @@ static pp_status lead(course *c, pp_error *err)
             status = search_asha(c, err);
         else
             status = plan_fixed(s, c->table, s->trials, err);
-        int fixed = s->search != SEARCH_TPE && s->search != SEARCH_ASHA;
-        if (status == PP_OK && fixed) status = run_rows(c, 0, err);
+        if (status == PP_OK && !learns) status = run_rows(c, 0, err);
     }
     pp__rounds_end(&c->rounds);
     if (status == PP_OK && c->write_error.code != PP_OK)
@@ -309,6 +314,7 @@ pp_status pp_sweep_run(const pp_sweep_spec *spec, pp_sweep_table **table, int *s
                                    .backend = spec->backend,
                                    .log = spec->log,
                                    .stop = spec->stop,
+                                   .leaves = spec->leaves,
                                    .context = &c};
     *table = NULL;
     pp_status status = rank == 0 ? lead(&c, err) : pp__rounds_serve(&c.rounds, err);

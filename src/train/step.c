@@ -87,7 +87,7 @@ int pp__trial_step(trial *t)
     losses(t, b->z, &loss);
     if (loss.bad > 0) pp__trial_find_non_finite(t, mine);
     backend->upload(t->device, b->dz_device, b->dz, bytes);
-    if (t->job->monitor.enabled) pp__trial_sketch(t, t->running, mine, b, &loss);
+    if (pp__trial_sketch_is_due(t)) pp__trial_sketch(t, t->running, mine, b, &loss);
 
     pp_exchange_step step = {.update = pp_update_at(&t->job->optimizer, lr, t->step),
                              .rows = rows,

@@ -103,6 +103,9 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
 /* Collective: this rank's rows join those of the others. */
 void pp__trial_gather_running(trial *t);
 int pp__trial_look_is_due(const trial *t, int64_t step);
+/* Whether the predictions of the step that runs are sketched: all are, but of long runs of networks
+ * so small that it would be felt. Depends on the job alone. */
+int pp__trial_sketch_is_due(const trial *t);
 /* Collective. Returns whether the run is to stop for what was seen. */
 int pp__trial_look(trial *t);
 /* What the verdict of a result rests on. Rank 0. */

@@ -119,6 +119,19 @@ class Sweep(support.Case):
         claims = os.listdir(os.path.join(out, "claims"))
         self.assertEqual(sorted(c for c in claims if not c.endswith(".1")), [])
 
+    def test_tasks_of_an_array_leave_when_nothing_is_free(self):
+        sweep = patched(self.sweep, {"trials": 12, "job.training.epochs": 30})
+        out, path = os.path.join(self.scratch, "array"), self.write(sweep)
+        words = support.command(["sweep", path, "-o", out, "-q", "--no-wait"])
+        tasks = [support.start(words, None, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(3)]
+        for task in tasks:
+            _, err = task.communicate(timeout=support.TIME_LIMIT)
+            self.assertEqual(task.returncode, 0, err)
+        self.assertIn("12 trials done, 0 failed, 0 open", run(["sweep", "status", out]).out)
+        result = run(["sweep", self.write(patched(sweep, {"search": "tpe"})), "-o", out + "2", "--no-wait"])
+        self.expect(result, 2)
+        self.assertIn("--no-wait", result.errors[0])
+
     def test_a_trial_that_fails_is_a_row(self):
         sweep = patched(self.sweep, {"trials": 4, "search": "grid"})
         sweep["space"] = {"data.y": {"choice": ["/y", "/none"]}, "seed": {"choice": [1, 2]}}
