@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pitprop/candidates.h"
 #include "pitprop/fs.h"
 #include "study/cause_internal.h"
 #include "support/test.h"
@@ -577,6 +578,20 @@ static void test_prose(void)
     CU_ASSERT_EQUAL(pages, count);
 }
 
+/* Candidates of an audit have the ids of causes where both mean the same; no task has one twice. */
+static void test_candidates(void)
+{
+    int count, shared = 0;
+    const pp_candidate *table = pp_candidates(&count);
+    for (int i = 0; i < count; i++) {
+        shared += find(table[i].id) != NULL;
+        for (int k = 0; k < i; k++)
+            CU_ASSERT_FALSE(strcmp(table[i].id, table[k].id) == 0 &&
+                            (table[i].kinds & table[k].kinds) != 0);
+    }
+    CU_ASSERT_EQUAL(shared, 17);
+}
+
 static void test_table(void)
 {
     int count;
@@ -595,6 +610,7 @@ static void test_table(void)
 const pp_test pp_tests_cause[] = {
     {"rows of the table: ids, titles, what they explain", test_table},
     {"every cause has its page", test_prose},
+    {"candidates of an audit share the ids", test_candidates},
     {"every probe and recipe on top of every job", test_every_job},
     {"a fault for each cause is seen and can be probed", test_faults},
     {"a learning rate that is far off is brought near", test_far_rates},
