@@ -112,6 +112,14 @@ static pp_status measure_all(why *w, const int *list, int n, int parts, const pp
     return status;
 }
 
+static double work_of(const why *w, const int *list, int n)
+{
+    double work = 0;
+    for (int i = 0; i < n; i++)
+        work += w->plan.experiments[list[i]].work;
+    return work;
+}
+
 /* Experiments list [n], each for 1/parts of its training. */
 static pp_status experiment(why *w, const int *list, int n, int parts, pp_error *err)
 {
@@ -122,6 +130,12 @@ static pp_status experiment(why *w, const int *list, int n, int parts, pp_error 
             pp__plan_trial(&w->plan, &w->plan.experiments[list[i]], parts, &trials[i], err);
         if (status != PP_OK) return status;
     }
+    pp_log_write(
+        w->spec->log, PP_LOG_INFO,
+        "%d experiment%s at 1/%d of full length: %.3g times the job's training; %.3g of %.3g "
+        "are spent",
+        n, n == 1 ? "" : "s", parts, work_of(w, list, n) / parts, w->result->spent,
+        w->result->budget);
     w->list = list;
     w->n = n;
     w->told = 0;
@@ -131,14 +145,6 @@ static pp_status experiment(why *w, const int *list, int n, int parts, pp_error 
 }
 
 /* ---- how the budget is spent ---- */
-
-static double work_of(const why *w, const int *list, int n)
-{
-    double work = 0;
-    for (int i = 0; i < n; i++)
-        work += w->plan.experiments[list[i]].work;
-    return work;
-}
 
 static double rest(const why *w)
 {
@@ -306,11 +312,37 @@ static pp_status investigate(why *w, pp_error *err)
     return status;
 }
 
+/* What the remedy changes, line by line. */
+static pp_status write_diff(why *w, pp_error *err)
+{
+    pp_json *job;
+    pp_arena *arena = w->plan.arena;
+    const char *diff = "";
+    pp_status status = pp_json_parse(w->spec->job, w->spec->origin, &job, err);
+    if (status != PP_OK) return status;
+    for (int i = 0; w->result->remedy >= 0 && diff != NULL; i++) {
+        const pp_patch *patch = &w->result->experiments[w->result->remedy].patch;
+        if (i == patch->count) break;
+        const pp_json *old = pp_json_find(job, patch->paths[i]);
+        pp_json_writer *text = pp_json_writer_create(0);
+        if (text != NULL && old != NULL) pp_json_put_value(text, NULL, old);
+        const char *was = text != NULL && old != NULL ? pp_json_text(text, NULL) : NULL;
+        if (was != NULL) diff = pp_arena_printf(arena, "%s- %s = %s\n", diff, patch->paths[i], was);
+        if (diff != NULL && strcmp(patch->values[i], "null") != 0)
+            diff = pp_arena_printf(arena, "%s+ %s = %s\n", diff, patch->paths[i], patch->values[i]);
+        pp_json_writer_destroy(text);
+    }
+    pp_json_destroy(job);
+    w->result->diff = diff;
+    return diff != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
+}
+
 static pp_status conclude(why *w, pp_error *err)
 {
     if (w->rounds.stopped) return write_why(w, err);
     pp__accuse(w->result);
-    pp_status status = write_why(w, err);
+    pp_status status = write_diff(w, err);
+    if (status == PP_OK) status = write_why(w, err);
     return status == PP_OK ? write_fixed(w, err) : status;
 }
 
@@ -353,6 +385,7 @@ static pp_status make_result(why *w, pp_error *err)
     }
     w->result->arena = arena;
     w->result->remedy = -1;
+    w->result->diff = "";
     return PP_OK;
 }
 
