@@ -9,7 +9,7 @@
 #include "pitprop/verdict.h"
 
 typedef struct pp_candidate {
-    const char *id, *title;
+    const char *id, *title;           /* what `why` can prove has the id of its cause */
     const char *verdicts;             /* ids of the verdicts that it can lead to, blanks between */
     int kinds;                        /* tasks that it is possible in: bits 1 << pp_sketch_kind */
     int (*sign)(const pp_summary *s); /* must hold as well; NULL: nothing more is known */

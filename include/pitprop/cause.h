@@ -41,6 +41,10 @@ typedef struct pp_cause {
 const pp_cause *pp_causes(int *count);
 const pp_cause *pp_cause_find(const char *id, size_t length); /* NULL: there is none */
 
+/* What happens, how it shows, where to look in PyTorch, the remedy, what it is mistaken for:
+ * Markdown, from src/study/causes/ID.md. */
+const char *pp_cause_prose(const pp_cause *cause);
+
 /* A recipe that is known to learn wherever a small network can: patch of the job. */
 pp_status pp_cause_reference(const pp_case *c, pp_patch *patch, pp_error *err);
 /* The same without hidden layers. */

@@ -174,7 +174,9 @@ static pp_status explain_cause(const char *id, int speaks, pp_error *err)
     if (cause == NULL)
         return pp_fail(err, PP_E_ARG, "--explain %s: no such cause; pitprop why --list names them",
                        id);
-    if (speaks) printf("%s: %s\n\nIn PyTorch: %s\n", cause->id, cause->title, cause->transfer);
+    if (speaks)
+        printf("# %s: %s\n\n%s\nIn one line: %s\n", cause->id, cause->title, pp_cause_prose(cause),
+               cause->transfer);
     return PP_OK;
 }
 
@@ -232,7 +234,8 @@ static const cli_option options[] = {
                "of seconds)"),
     CLI_OPTION("--causes", NULL, "LIST", CLI_TEXT, causes, "probe these alone, commas between"),
     CLI_OPTION("--list", NULL, NULL, CLI_FLAG, list, "list the causes"),
-    CLI_OPTION("--explain", NULL, "CAUSE", CLI_TEXT, explain, "what a cause is, and its remedy"),
+    CLI_OPTION("--explain", NULL, "CAUSE", CLI_TEXT, explain,
+               "what a cause is, how it shows, how to find it in PyTorch, the remedy"),
     CLI_OPTION("--overwrite", NULL, NULL, CLI_FLAG, overwrite,
                "remove the experiments on another job that are there"),
     CLI_OPTION("--json", NULL, NULL, CLI_FLAG, json, "print the answer as JSON"),

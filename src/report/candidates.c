@@ -1,9 +1,11 @@
 #include "pitprop/report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "paint.h"
 #include "pitprop/candidates.h"
+#include "pitprop/cause.h"
 
 enum { TEXT_AT = 14 };
 
@@ -11,6 +13,15 @@ static void put_part(FILE *stream, pp_style style, const char *name, const char 
 {
     fprintf(stream, "     %-*s", TEXT_AT - 5, name);
     pp__wrap(stream, text, TEXT_AT, TEXT_AT, style.width);
+}
+
+/* Where there is a page about it. */
+static void put_page(FILE *stream, pp_style style, const char *id)
+{
+    char command[96];
+    if (pp_cause_find(id, strlen(id)) == NULL) return;
+    snprintf(command, sizeof command, "pitprop why --explain %s", id);
+    put_part(stream, style, "more", command);
 }
 
 void pp_report_candidates(FILE *stream, pp_style style, const pp_verdict *verdict,
@@ -31,5 +42,6 @@ void pp_report_candidates(FILE *stream, pp_style style, const pp_verdict *verdic
         put_part(stream, style, "what", table[i].title);
         put_part(stream, style, "look for", table[i].look_for);
         put_part(stream, style, "test", table[i].test);
+        put_page(stream, style, table[i].id);
     }
 }

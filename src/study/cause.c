@@ -210,6 +210,14 @@ const pp_cause *pp_cause_find(const char *id, size_t length)
     return NULL;
 }
 
+const char *pp_cause_prose(const pp_cause *cause)
+{
+    const pp__page *page = pp__prose;
+    while (page->id != NULL && strcmp(page->id, cause->id) != 0)
+        page++;
+    return page->text;
+}
+
 /* ---- recipes ---- */
 
 enum { LEAST_STEPS = 300, MOST_STEPS = 4000 };

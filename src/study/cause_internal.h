@@ -45,6 +45,13 @@ double pp__rows(const pp_case *c);
 /* 0 below `from`, 1 above `to`, even in the logarithm between. */
 double pp__ramp(double value, double from, double to);
 
+/* ---- prose ---- */
+/* src/study/causes/ID.md, made into C when the program is built; ended by a NULL id. */
+typedef struct pp__page {
+    const char *id, *text;
+} pp__page;
+extern const pp__page pp__prose[];
+
 /* ---- rows of the table, by what they change ---- */
 #define CAUSE_PROBES(name) int name(const pp_case *c, pp_probe *probes, int room)
 #define CAUSE_SIGN(name) double name(const pp_case *c)

@@ -264,34 +264,49 @@ static int widen(const pp_case *c, pp_probe *probe)
     return probe->patch.count > 0;
 }
 
-/* The dense layer that makes the outputs, with a hidden one in front; what follows it stays. */
+/* The layers of the job as JSON, with a hidden one in front of layer `at`. */
+static const char *insert_hidden(const pp_case *c, const pp_json *layers, int at)
+{
+    pp_json_writer *w = pp_json_writer_create(0);
+    if (w == NULL) return NULL;
+    pp_json_begin_array(w, NULL);
+    for (int i = 0; i < pp_json_count(layers); i++) {
+        if (i == at) {
+            pp_json_begin_object(w, NULL);
+            pp_json_put_string(w, "type", "dense");
+            pp_json_put_int(w, "units", 64);
+            pp_json_put_string(w, "activation", "relu");
+            pp_json_end_object(w);
+        }
+        pp_json_put_value(w, NULL, pp_json_at(layers, i));
+    }
+    pp_json_end_array(w);
+    const char *text = pp_json_text(w, NULL);
+    if (text != NULL) text = pp_arena_strdup(c->arena, text);
+    pp_json_writer_destroy(w);
+    return text;
+}
+
+/* A hidden layer in front of the only dense one; the others stay. */
 static int put_hidden_layer(const pp_case *c, pp_probe *probe)
 {
     const pp_job_model *m = &c->job->model;
-    if (m->n_layers != 1 || !pp__probe(c, probe, "a hidden layer of 64 with ReLU")) return 0;
-    pp_job echo = *c->job;
+    int at = m->n_layers - 1;
+    while (at >= 0 && m->layers[at].type != PP_LAYER_DENSE)
+        at--;
+    if (at < 0 || !pp__probe(c, probe, "a hidden layer of 64 with ReLU")) return 0;
     pp_json_writer *w = pp_json_writer_create(0);
     pp_json *root = NULL;
     if (w == NULL) return 0;
-    pp_job_echo(&echo, w);
+    pp_job_echo(c->job, w);
     const char *text = pp_json_text(w, NULL);
     if (text != NULL) pp_json_parse(text, "job", &root, NULL);
-    pp_json_writer_reset(w);
+    pp_json_writer_destroy(w);
     if (root != NULL) {
         const pp_json *layers = pp_json_get(pp_json_get(root, "model"), "layers");
-        pp_json_begin_array(w, NULL);
-        pp_json_begin_object(w, NULL);
-        pp_json_put_string(w, "type", "dense");
-        pp_json_put_int(w, "units", 64);
-        pp_json_put_string(w, "activation", "relu");
-        pp_json_end_object(w);
-        pp_json_put_value(w, NULL, pp_json_at(layers, 0));
-        pp_json_end_array(w);
-        text = pp_json_text(w, NULL);
-        pp__change(probe, "model.layers", text != NULL ? pp_arena_strdup(c->arena, text) : NULL);
+        pp__change(probe, "model.layers", insert_hidden(c, layers, at));
     }
     pp_json_destroy(root);
-    pp_json_writer_destroy(w);
     return probe->patch.count > 0;
 }
 
@@ -301,6 +316,8 @@ CAUSE_PROBES(pp__probe_size)
     int64_t least = narrowest(c, &hidden);
     if (room < 1) return 0;
     if (hidden == 0) return put_hidden_layer(c, probes);
+    /* A block in front of all else has the width of x. */
+    if (c->job->model.layers[0].type == PP_LAYER_RESIDUAL) return 0;
     return least < 32 || is_linear(c) ? widen(c, probes) : 0;
 }
 

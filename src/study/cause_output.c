@@ -150,7 +150,7 @@ CAUSE_PROBES(pp__probe_loss)
                    task == PP_TASK_REGRESSION ? "mean squared error" : "cross-entropy on logits"))
         return 0;
     pp__change(probes, "loss", "{}");
-    if (task == PP_TASK_REGRESSION && is_real(c->job)) return 1;
+    if (task == PP_TASK_REGRESSION && is_real(c->job) && !is_single_softmax(c)) return 1;
     pp__set_output_activation(c, probes, "identity");
     pp__set_output_units(c, probes, "\"auto\"");
     plain_predictions(c, probes);

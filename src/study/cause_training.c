@@ -21,12 +21,17 @@ static double usual_rate(const pp_job *job)
     return 0.01;
 }
 
+enum { MOST_RATES = 5 };
+
+/* Decade by decade towards the bound; in larger strides where that is far. factor: 0.1 or 10. */
 static int scale_rate(const pp_case *c, pp_probe *probes, int room, double factor, double bound)
 {
     double lr = c->job->optimizer.lr;
+    double decades = floor(log(bound / lr) / log(factor) + 1e-9);
+    double stride = pow(factor, fmax(1, ceil(decades / MOST_RATES)));
     int n = 0;
-    for (int i = 0; i < 5 && n < room; i++) {
-        lr *= factor;
+    for (int i = 0; i < MOST_RATES && n < room; i++) {
+        lr *= stride;
         if (factor < 1 ? lr < bound : lr > bound) break;
         char label[64];
         snprintf(label, sizeof label, "learning rate %.3g", lr);

@@ -78,6 +78,7 @@ class Audit(support.Case):
         self.assertEqual(page.code, 4)
         self.assertIn("at-half", page.out)
         self.assertIn("Predictions alone prove none of them", page.out)
+        self.assertIn("pitprop why --explain target-broadcast", page.out)
 
     def test_constant_per_rank_is_seen_although_the_whole_looks_alive(self):
         y, rank = labels(), np.arange(ROWS) % 4

@@ -135,6 +135,17 @@ class Why(support.Case):
         self.assertIn("--overwrite", result.errors[0])
         self.expect(run(["why", other, "-o", out, "-q", "--overwrite"]), 0)
 
+    def test_every_listed_cause_has_a_page(self):
+        listed = [line.split()[0] for line in run(["why", "--list"]).out.splitlines()]
+        self.assertGreater(len(listed), 40)
+        for id_ in (listed[0], "no-signal", listed[-1]):  # a unit test has all of them
+            page = self.expect(run(["why", "--explain", id_])).out
+            self.assertTrue(page.startswith(f"# {id_}: "))
+            for part in ("What happens", "How it shows", "In PyTorch", "Remedy", "Mistaken for"):
+                self.assertIn(f"## {part}\n\n", page)
+            self.assertLessEqual(max(map(len, page.splitlines())), 140)
+        self.assertIn("no such cause", self.expect(run(["why", "--explain", "bad-luck"]), 2).err)
+
     def test_budget_must_be_a_number(self):
         path = support.write_json(os.path.join(self.scratch, "job.json"), self.job)
         for budget in ("0", "-1", "much", "3x"):

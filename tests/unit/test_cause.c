@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pitprop/candidates.h"
 #include "pitprop/fs.h"
-#include "pitprop/cause.h"
+#include "study/cause_internal.h"
 #include "support/test.h"
 
 enum { ROOM = 8 };
@@ -386,6 +387,13 @@ static const fault faults[] = {
      0.2,
      {"model"},
      {"{\"layers\": [{\"type\": \"dense\", \"units\": \"auto\"}]}"}},
+    {"network-too-small",
+     BINARY,
+     0.2,
+     {"model"},
+     {"{\"layers\": [{\"type\": \"layer_norm\"}, {\"type\": \"dense\", \"units\": 1},"
+      "{\"type\": \"activation\", \"activation\": \"identity\"}]}"}},
+    {"learning-rate-too-low", BINARY, 0.5, {"optimizer.lr"}, {"1e-14"}},
     {"frozen-layers", BINARY, 0.2, {"HIDDEN.trainable"}, {"false"}},
     {"weight-decay-too-strong", BINARY, 0.5, {"optimizer.weight_decay"}, {"3"}},
     {"weight-decay-too-strong", BINARY, 0.5, {"HIDDEN.l1", "LAST.l2"}, {"1", "1"}},
@@ -488,6 +496,33 @@ static void check_cause_of(const fault *f, const char *text)
     pp_job_destroy(job);
 }
 
+/* However far off a rate is, one of its probes comes within a factor of 30 of Adam's default. */
+static void test_far_rates(void)
+{
+    static const char *const rates[] = {"1e-14", "3e-9", "1e-5", "0.5", "100", "1e9"};
+    for (size_t i = 0; i < sizeof rates / sizeof *rates; i++) {
+        rows r;
+        pp_probe probes[ROOM];
+        const char *path = "optimizer.lr", *value = rates[i];
+        pp_patch patch = {&path, &value, 1};
+        rows_make(&r, BINARY, sound[0].text);
+        pp_job *job = resolved(sound[0].text, &patch, &r, NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(job);
+        pp_case c = {.job = job, .data = &r.data, .arena = pp_arena_create()};
+        int low = job->optimizer.lr < 1e-3, near = 0;
+        const pp_cause *cause = find(low ? "learning-rate-too-low" : "learning-rate-too-high");
+        int n = cause->probes(&c, probes, ROOM);
+        for (int k = 0; k < n; k++) {
+            double lr = atof(probes[k].patch.values[0]);
+            near += lr > 1e-3 / 30 && lr < 1e-3 * 30;
+        }
+        CU_ASSERT_TRUE(near > 0);
+        if (near == 0) fprintf(stderr, "rate %s: none of %d probes comes near\n", value, n);
+        pp_arena_destroy(c.arena);
+        pp_job_destroy(job);
+    }
+}
+
 static void test_faults(void)
 {
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
@@ -522,6 +557,41 @@ static void check_list(const pp_cause *cause)
     }
 }
 
+/* Every row has its page, every page its parts, and no page is of no row. */
+static void test_prose(void)
+{
+    static const char *const parts[] = {"## What happens\n\n", "## How it shows\n\n",
+                                        "## In PyTorch\n\n", "## Remedy\n\n",
+                                        "## Mistaken for\n\n"};
+    int count, pages = 0;
+    const pp_cause *causes = pp_causes(&count);
+    for (int i = 0; i < count; i++) {
+        const char *text = pp_cause_prose(&causes[i]), *at = text;
+        CU_ASSERT_PTR_NOT_NULL(text);
+        if (text == NULL) fprintf(stderr, "no src/study/causes/%s.md\n", causes[i].id);
+        for (int k = 0; k < 5 && at != NULL; k++)
+            at = strstr(at, parts[k]);
+        CU_ASSERT_PTR_NOT_NULL(at);
+    }
+    for (const pp__page *page = pp__prose; page->id != NULL; page++, pages++)
+        CU_ASSERT_PTR_NOT_NULL(find(page->id));
+    CU_ASSERT_EQUAL(pages, count);
+}
+
+/* Candidates of an audit have the ids of causes where both mean the same; no task has one twice. */
+static void test_candidates(void)
+{
+    int count, shared = 0;
+    const pp_candidate *table = pp_candidates(&count);
+    for (int i = 0; i < count; i++) {
+        shared += find(table[i].id) != NULL;
+        for (int k = 0; k < i; k++)
+            CU_ASSERT_FALSE(strcmp(table[i].id, table[k].id) == 0 &&
+                            (table[i].kinds & table[k].kinds) != 0);
+    }
+    CU_ASSERT_EQUAL(shared, 17);
+}
+
 static void test_table(void)
 {
     int count;
@@ -537,7 +607,11 @@ static void test_table(void)
     }
 }
 
-const pp_test pp_tests_cause[] = {{"rows of the table: ids, titles, what they explain", test_table},
-                                  {"every probe and recipe on top of every job", test_every_job},
-                                  {"a fault for each cause is seen and can be probed", test_faults},
-                                  {NULL, NULL}};
+const pp_test pp_tests_cause[] = {
+    {"rows of the table: ids, titles, what they explain", test_table},
+    {"every cause has its page", test_prose},
+    {"candidates of an audit share the ids", test_candidates},
+    {"every probe and recipe on top of every job", test_every_job},
+    {"a fault for each cause is seen and can be probed", test_faults},
+    {"a learning rate that is far off is brought near", test_far_rates},
+    {NULL, NULL}};
