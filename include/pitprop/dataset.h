@@ -1,5 +1,6 @@
 /* A data set as a job sees it: rows of x [inputs] and y [y_columns], split into training rows
- * (dealt to lanes) and held-out rows, and brought into memory.
+ * (dealt to lanes) and held-out rows, and brought into memory, or streamed: read by a thread when a
+ * batch or a block is about to need them. Rows, order and values are the same in both.
  *
  * Which rows a lane owns and in which order an epoch visits them depends on the job and the files
  * alone. A rank reads only what its lanes and its share of the held-out rows need. */
@@ -57,8 +58,10 @@ void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from);
 pp_task pp_y_survey_task(const pp_y_survey *survey, int64_t classes);
 
 /* Rows of a window where the job asks for `wanted` of them (PP_AUTO: whole chunks if there are
- * enough of them for all lanes). chunk_rows 0: not chunked. */
-int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t chunk_rows, int64_t lanes);
+ * enough of them for all lanes, else what leaves them many windows and each window up to 128 KiB in
+ * memory). chunk_rows 0: not chunked. */
+int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t inputs, int64_t chunk_rows,
+                       int64_t lanes);
 
 /* Collective. Opens x and y, reads all of y on every rank, settles task, classes, the split and the
  * balance. Labels that the job's loss cannot take are errors with file and row (a class index
@@ -74,15 +77,21 @@ int64_t pp_dataset_class(const pp_dataset *set, const float *y);
 /* The same by task, classes, one_hot, y_columns and labels of info alone. */
 int64_t pp_class_of(const pp_dataset_info *info, const float *y);
 
-/* Collective. Deals windows to lanes by a seeded permutation and reads this rank's share of x into
- * memory; surveys it on the way: a non-finite value is an error that names file, data set, row and
+/* Collective. Deals windows to lanes by a seeded permutation and reads this rank's share of x, into
+ * memory or, streaming, just once through: a non-finite value is an error that names file, data set, row and
  * column (the lowest such row over all ranks); with data.standardise, mean and deviation of each
  * feature are taken from the training rows and applied. cut: lane shares of the batch, [lanes + 1].
  */
 pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64_t *cut,
                           pp_error *err);
-/* Bytes of rows held by this rank. */
+/* Bytes of rows held by this rank; streaming, all that it takes for them at most. */
 int64_t pp_dataset_bytes(const pp_dataset *set);
+int pp_dataset_streams(const pp_dataset *set);
+/* Streaming: seconds that batches and blocks have waited for their rows, in all. */
+double pp_dataset_waited(const pp_dataset *set);
+/* Streaming: whether reading has failed on this rank, and how. From then on batches and blocks
+ * have rows without meaning, in the usual numbers. */
+pp_status pp_dataset_status(const pp_dataset *set, pp_error *err);
 /* Standardisation as two arrays [inputs], borrowed: x' = (x - shift) * scale. NULL when off. */
 const float *pp_dataset_shift(const pp_dataset *set);
 const float *pp_dataset_scale(const pp_dataset *set);
@@ -100,16 +109,18 @@ int64_t pp_dataset_steps_per_epoch(const pp_dataset *set); /* ceil(train_rows / 
 /* Fixes the order of an epoch (from 0) for this rank's lanes. Cheap when it is the current one. */
 void pp_dataset_start_epoch(pp_dataset *set, int64_t epoch);
 
-/* Global batch `step` (from 0) of the current epoch: this rank's rows, lane after lane, and the
+/* Global batch `step` (from 0) of the current epoch (streaming, steps after one another are
+ * prepared): this rank's rows, lane after lane, and the
  * rows of each of this rank's lanes (0 is ordinary). Returns the rows of the whole global batch. */
-int64_t pp_dataset_batch(const pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows);
+int64_t pp_dataset_batch(pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows);
 
 /* Evaluation: each training row (copies once) or held-out row exactly once over all ranks, in
  * blocks of at most PP_BLOCK_ROWS whose bounds depend on the job and the files alone. */
 typedef enum pp_part { PP_PART_TRAIN, PP_PART_VALIDATION } pp_part;
 int64_t pp_dataset_blocks(const pp_dataset *set, pp_part part); /* of this rank */
-/* Fills out with block `block`; returns its rows. */
-int64_t pp_dataset_block(const pp_dataset *set, pp_part part, int64_t block, pp_rows *out);
+/* Fills out with block `block`; returns its rows. Streaming, blocks come one after another from 0.
+ */
+int64_t pp_dataset_block(pp_dataset *set, pp_part part, int64_t block, pp_rows *out);
 /* The lane that a block of training rows is of. */
 int pp_dataset_block_lane(const pp_dataset *set, int64_t block);
 

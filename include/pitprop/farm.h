@@ -51,13 +51,15 @@ typedef struct pp_farm_spec {
     const pp_backend *backend;
     pp_log *log;
     const volatile sig_atomic_t *stop; /* not 0: trials are saved, and the farm returns; nullable */
+    int leaves; /* returns when no trial is free, whoever runs the last ones */
     /* Rank 0 of comm, nullable: once for each trial that has ended, soon after. */
     void (*ended)(void *context, const pp_farm_trial *trial, const pp_outcome *outcome);
     void *context;
 } pp_farm_spec;
 
-/* Collective: runs what is open; returns when all have ended, whoever ran them. A trial that fails
- * is an outcome, not a failure of the farm. *stopped: on request, with everything saved. */
+/* Collective: runs what is open; returns when all have ended, whoever ran them (or see leaves). A
+ * trial that fails is an outcome, not a failure of the farm. *stopped: on request, with everything
+ * saved. */
 pp_status pp_farm_run(const pp_farm_spec *spec, const pp_farm_trial *trials, int count,
                       int *stopped, pp_error *err);
 

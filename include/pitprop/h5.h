@@ -25,6 +25,8 @@ int64_t pp_h5_rows(const pp_h5_set *set);
 int64_t pp_h5_columns(const pp_h5_set *set);    /* product of the further dimensions, or 1 */
 int pp_h5_is_integer(const pp_h5_set *set);     /* integer type in every file */
 int64_t pp_h5_chunk_rows(const pp_h5_set *set); /* rows of a chunk; 0 when no file is chunked */
+/* Bytes of chunks that its open files may keep at a time. */
+int64_t pp_h5_cache_bytes(const pp_h5_set *set);
 /* "FILE: /name: row R" (R counts within that file) of a global row, for messages. */
 void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size);
 

@@ -2,8 +2,8 @@
  *
  * One table in src/job/keys.c has a row per key: it parses, checks, documents and echoes.
  * Strings and arrays belong to the job. PP_AUTO marks what the data or a rule will decide; the
- * resolved job of a run directory has none left (pp_job_resolve) but `init` and `blas_kernel`,
- * which the layers that follow and the CPU decide. */
+ * resolved job of a run directory has none left (pp_job_resolve) but `init`, `blas_kernel`, and
+ * `residency` and `memory`, which the layers that follow, the CPU and the host decide. */
 #ifndef PITPROP_JOB_H
 #define PITPROP_JOB_H
 
@@ -30,6 +30,12 @@ typedef enum pp_balance {
     PP_BALANCE_GIVEN          /* data.class_weights as given */
 } pp_balance;
 
+typedef enum pp_residency {
+    PP_RESIDENCY_AUTO,   /* memory where this rank's rows fit into data.memory, else stream */
+    PP_RESIDENCY_MEMORY, /* rows are read once and kept */
+    PP_RESIDENCY_STREAM  /* windows are read when an epoch or an evaluation comes to them */
+} pp_residency;
+
 typedef struct pp_job_data {
     const char **files; /* [n_files] HDF5 files, one set in this order */
     int n_files;
@@ -52,6 +58,8 @@ typedef struct pp_job_data {
     int shuffle;          /* rows are dealt to lanes and mixed each epoch; 0: file order */
     int64_t window;       /* rows read together, PP_AUTO: from chunks and row count */
     int64_t open_windows; /* windows among which rows are mixed */
+    pp_residency residency;
+    int64_t memory; /* bytes of a rank for rows; PP_AUTO: half of the host's, shared by its ranks */
 } pp_job_data;
 
 typedef enum pp_layer_type {

@@ -52,6 +52,9 @@ int pp_json_integer(const pp_json *value, int64_t *integer);
  * patches. */
 pp_status pp_json_set(pp_json *root, const char *path, const char *value, pp_error *err);
 
+/* The value at such a path; NULL: there is none. */
+const pp_json *pp_json_find(const pp_json *root, const char *path);
+
 /* ---- writer: appends to a growing buffer; sticky failure is reported by pp_json_text ---- */
 typedef struct pp_json_writer pp_json_writer;
 

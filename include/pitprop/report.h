@@ -9,6 +9,7 @@
 #include "pitprop/inspect.h"
 #include "pitprop/log.h"
 #include "pitprop/sketch.h"
+#include "pitprop/sweep.h"
 #include "pitprop/trial.h"
 #include "pitprop/verdict.h"
 #include "pitprop/why.h"
@@ -30,6 +31,8 @@ void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
  * are none. */
 void pp_report_candidates(FILE *stream, pp_style style, const pp_verdict *verdict,
                           const pp_summary *summary);
+/* The best trials, and where in the space the collapse lies. */
+void pp_report_sweep(FILE *stream, const pp_sweep_table *table);
 /* The table of experiments and the answer. */
 void pp_report_why(FILE *stream, pp_style style, const pp_why *why);
 void pp_report_inspection(FILE *stream, pp_style style, const pp_inspection *inspection);

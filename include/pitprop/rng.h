@@ -19,7 +19,8 @@ typedef enum pp_purpose {
     PP_RNG_DROPOUT,  /* dropout masks */
     PP_RNG_SYNTH,    /* generated data sets */
     PP_RNG_TEST,
-    PP_RNG_PERMUTE /* targets among rows */
+    PP_RNG_PERMUTE, /* targets among rows */
+    PP_RNG_SWEEP    /* points of a sweep */
 } pp_purpose;
 
 typedef struct pp_rng {

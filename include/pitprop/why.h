@@ -66,6 +66,7 @@ typedef struct pp_why {
     int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES the pair */
     int n_accused;
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */
+    const char *diff; /* the remedy, a line "- path = value" and "+ path = value" a change; "" none */
     double margin, noise; /* a repair lifts the score by more than margin; between seeds */
     double spent, budget; /* multiples of the job's training; the job itself not counted */
     char sentence[768];

@@ -142,3 +142,15 @@ pp_status cli_load_job(cli *c, pp_job **job, pp_error *err)
     free(text);
     return status;
 }
+
+pp_status cli_share_text(pp_comm *world, char **text, pp_error *err)
+{
+    int64_t length = *text != NULL ? (int64_t)strlen(*text) : -1;
+    pp_comm_broadcast(world, 0, &length, sizeof length);
+    if (length < 0) return PP_OK;
+    if (*text == NULL) *text = malloc((size_t)length + 1);
+    pp_status status = *text != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
+    status = pp_comm_agree(world, status, err);
+    if (status == PP_OK) pp_comm_broadcast(world, 0, *text, (size_t)length + 1);
+    return status;
+}

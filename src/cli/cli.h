@@ -19,12 +19,12 @@ typedef struct cli_args {
     int n_positional;
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
-    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict;
+    int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
+        list, dry_run, only_failed, no_wait;
     const char *output, *target, *labels, *x, *seed, *rows;
-    const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha; /* of audit */
-    const char *budget, *causes; /* of why */
+    const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
+    const char *budget, *causes, *explain;                                      /* of why */
     const char *nodes, *ranks_per_node, *time, *account, *partition, *launcher; /* of submit */
-    int dry_run;
 } cli_args;
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
@@ -57,7 +57,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why, cli_submit;
+    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;
@@ -78,6 +78,8 @@ pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
 /* Collective: a warning where a Slurm allocation has fewer cores on a host than ranks. */
 void cli_warn_of_shared_cores(cli *c);
 
+/* Collective: malloc'ed text from rank 0 to all; NULL stays NULL. */
+pp_status cli_share_text(pp_comm *world, char **text, pp_error *err);
 /* Collective: why the job that has just been run collapsed; returns the exit code. */
 int cli_explain_run(cli *c, const pp_job *job);
 

@@ -9,7 +9,7 @@
 
 static const cli_command *const commands[] = {&cli_train,   &cli_predict, &cli_audit,  &cli_check,
                                               &cli_inspect, &cli_schema,  &cli_import, &cli_synth,
-                                              &cli_version, &cli_why,     &cli_submit};
+                                              &cli_version, &cli_why,     &cli_sweep,  &cli_submit};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 volatile sig_atomic_t cli_stop;

@@ -5,6 +5,7 @@
 
 #include "cli.h"
 
+#include "pitprop/cause.h"
 #include "pitprop/fs.h"
 #include "pitprop/report.h"
 #include "pitprop/why.h"
@@ -14,19 +15,6 @@ typedef struct subject {
     char *job, *verdict; /* texts; verdict NULL: the job has not been run */
     char origin[PATH_MAX], directory[PATH_MAX];
 } subject;
-
-/* From rank 0 to all; NULL stays NULL. */
-static pp_status share_text(pp_comm *world, char **text, pp_error *err)
-{
-    int64_t length = *text != NULL ? (int64_t)strlen(*text) : -1;
-    pp_comm_broadcast(world, 0, &length, sizeof length);
-    if (length < 0) return PP_OK;
-    if (*text == NULL) *text = malloc((size_t)length + 1);
-    pp_status status = *text != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
-    status = pp_comm_agree(world, status, err);
-    if (status == PP_OK) pp_comm_broadcast(world, 0, *text, (size_t)length + 1);
-    return status;
-}
 
 /* Where a job writes has no part in what it is. */
 static char *text_of(const pp_job *job)
@@ -94,8 +82,8 @@ static pp_status load(cli *c, subject *s, pp_error *err)
     if (status != PP_OK) return status;
     pp_comm_broadcast(c->world, 0, s->origin, sizeof s->origin);
     pp_comm_broadcast(c->world, 0, s->directory, sizeof s->directory);
-    status = share_text(c->world, &s->job, err);
-    if (status == PP_OK) status = share_text(c->world, &s->verdict, err);
+    status = cli_share_text(c->world, &s->job, err);
+    if (status == PP_OK) status = cli_share_text(c->world, &s->verdict, err);
     return status;
 }
 
@@ -163,11 +151,53 @@ int cli_explain_run(cli *c, const pp_job *job)
     if (status == PP_OK && pp_comm_rank(c->world) == 0)
         status = pp_fs_read(verdict, &s.verdict, NULL, &err);
     status = pp_comm_agree(c->world, status, &err);
-    if (status == PP_OK) status = share_text(c->world, &s.verdict, &err);
+    if (status == PP_OK) status = cli_share_text(c->world, &s.verdict, &err);
     int code = status == PP_OK ? explain(c, &s, 0) : cli_fail(c, status, &err);
     free(s.job);
     free(s.verdict);
     return code;
+}
+
+/* ---- the table of causes ---- */
+
+static void list_causes(void)
+{
+    int count;
+    const pp_cause *causes = pp_causes(&count);
+    for (int i = 0; i < count; i++)
+        printf("%-30s %s\n", causes[i].id, causes[i].title);
+}
+
+static pp_status explain_cause(const char *id, int speaks, pp_error *err)
+{
+    const pp_cause *cause = pp_cause_find(id, strlen(id));
+    if (cause == NULL)
+        return pp_fail(err, PP_E_ARG, "--explain %s: no such cause; pitprop why --list names them",
+                       id);
+    if (speaks) printf("%s: %s\n\nIn PyTorch: %s\n", cause->id, cause->title, cause->transfer);
+    return PP_OK;
+}
+
+static pp_status check_causes(const char *list, pp_error *err)
+{
+    for (const char *at = list; at != NULL && *at != '\0';) {
+        size_t length = strcspn(at, ",");
+        if (pp_cause_find(at, length) == NULL)
+            return pp_fail(err, PP_E_ARG,
+                           "--causes: '%.*s' is no cause; pitprop why --list names them",
+                           (int)length, at);
+        at += length + (at[length] == ',');
+    }
+    return PP_OK;
+}
+
+static pp_status read_budget(const char *text, double *budget, pp_error *err)
+{
+    char *end;
+    if (text == NULL) return PP_OK;
+    *budget = strtod(text, &end);
+    if (end != text && *end == '\0' && *budget > 0 && *budget < 1e9) return PP_OK;
+    return pp_fail(err, PP_E_ARG, "--budget %s: wants a number above 0, such as 3", text);
 }
 
 static int run(cli *c)
@@ -175,14 +205,16 @@ static int run(cli *c)
     pp_error err = {0};
     subject s = {0};
     double budget = 0;
-    pp_status status = PP_OK;
-    if (c->args.budget != NULL) {
-        char *end;
-        budget = strtod(c->args.budget, &end);
-        if (end == c->args.budget || *end != '\0' || !(budget > 0 && budget < 1e9))
-            status = pp_fail(&err, PP_E_ARG, "--budget %s: wants a number above 0, such as 3",
-                             c->args.budget);
+    if (c->args.list || c->args.explain != NULL) {
+        if (c->args.list && c->log.speaks) list_causes();
+        pp_status told =
+            c->args.explain == NULL ? PP_OK : explain_cause(c->args.explain, c->log.speaks, &err);
+        return told == PP_OK ? 0 : cli_fail(c, told, &err);
     }
+    pp_status status = read_budget(c->args.budget, &budget, &err);
+    if (status == PP_OK) status = check_causes(c->args.causes, &err);
+    if (status == PP_OK && c->args.n_positional == 0)
+        status = pp_fail(&err, PP_E_ARG, "why: wants JOB or RUN; see pitprop why --help");
     if (status == PP_OK) status = load(c, &s, &err);
     int code = status == PP_OK ? explain(c, &s, budget) : cli_fail(c, status, &err);
     free(s.job);
@@ -199,6 +231,8 @@ static const cli_option options[] = {
                "what the experiments may cost, in trainings of the job (default 3; more for a job "
                "of seconds)"),
     CLI_OPTION("--causes", NULL, "LIST", CLI_TEXT, causes, "probe these alone, commas between"),
+    CLI_OPTION("--list", NULL, NULL, CLI_FLAG, list, "list the causes"),
+    CLI_OPTION("--explain", NULL, "CAUSE", CLI_TEXT, explain, "what a cause is, and its remedy"),
     CLI_OPTION("--overwrite", NULL, NULL, CLI_FLAG, overwrite,
                "remove the experiments on another job that are there"),
     CLI_OPTION("--json", NULL, NULL, CLI_FLAG, json, "print the answer as JSON"),
@@ -211,7 +245,7 @@ const cli_command cli_why = {
     .name = "why",
     .positionals = "JOB|RUN",
     .help = "find the cause of a collapse by experiment",
-    .least = 1,
+    .least = 0,
     .most = 1,
     .parallel = 1,
     .options = options,

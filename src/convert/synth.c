@@ -124,13 +124,13 @@ static void fill_imbalanced(synth_sample *s)
         s->x[i] += 1.0f;
 }
 
-/* As imbalanced, with one row in thirty. */
+/* As imbalanced, with one row in fifty. */
 static void fill_rare(synth_sample *s)
 {
     normal_features(s, 10);
-    s->label = uniform(s, SYNTH_DRAW_LABEL) < 1.0 / 30;
+    s->label = uniform(s, SYNTH_DRAW_LABEL) < 1.0 / 50;
     for (int i = 0; s->label && i < 3; i++)
-        s->x[i] += 0.8f;
+        s->x[i] += 0.7f;
 }
 
 /* ---- moons with something wrong ---- */
@@ -245,7 +245,7 @@ typedef enum kind { CLASSES, NUMBERS, IMAGES } kind;
     X("noise", 2000, 20, CLASSES, fill_noise,                                                      \
       "2 classes, 20 features: labels that x says nothing of")                                     \
     X("imbalanced", 5000, 10, CLASSES, fill_imbalanced, "2 classes, 10 features: 10% are class 1") \
-    X("rare", 8000, 10, CLASSES, fill_rare, "2 classes, 10 features: 1 row in 30 is class 1")      \
+    X("rare", 8000, 10, CLASSES, fill_rare, "2 classes, 10 features: 1 row in 50 is class 1")      \
     X("half", 2000, 5, NUMBERS, fill_half, "regression, 5 features: four targets in five are 0.5") \
     X("noise-rare", 100, 10, CLASSES, fill_noise_rare,                                             \
       "2 classes, 10 features: the last tenth is class 1; x says nothing of y")                    \

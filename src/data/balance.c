@@ -42,22 +42,33 @@ static uint16_t capped(int64_t times)
     return times < UINT16_MAX ? (uint16_t)times : UINT16_MAX;
 }
 
-static pp_status resample(pp_dataset *set, visits (*rule)(const sizes *, int64_t), pp_error *err)
+/* Rows of no class keep their visit: times has one for them. */
+static pp_status choose(pp_dataset *set, visits (*rule)(const sizes *, int64_t), pp_arena *scratch,
+                        pp_error *err)
 {
     sizes s = measure(set);
-    pp__groups groups;
-    pp_arena *scratch = pp_arena_create();
-    if (scratch == NULL) return pp__no_memory(err);
-    pp_status status = pp__group_rows(set, PP_RNG_BALANCE, scratch, &groups, err);
-    for (int64_t k = 0; status == PP_OK && k < set->info.classes; k++) {
-        pp__ranked *rows = groups.rows + groups.first[k];
-        int64_t count = groups.first[k + 1] - groups.first[k];
-        if (count == 0) continue;
-        visits v = rule(&s, count);
-        pp__select_smallest(rows, count, v.extra);
-        for (int64_t i = 0; i < count; i++)
-            set->times[rows[i].row] = capped(v.each + (i < v.extra));
+    int64_t groups = set->info.classes + 1;
+    int64_t *rows = PP_ARENA_NEW(scratch, int64_t, groups);
+    int64_t *chosen = PP_ARENA_NEW(scratch, int64_t, groups);
+    uint16_t *more = PP_ARENA_NEW(scratch, uint16_t, groups);
+    uint16_t *fewer = PP_ARENA_NEW(scratch, uint16_t, groups);
+    if (rows == NULL || chosen == NULL || more == NULL || fewer == NULL) return pp__no_memory(err);
+    fewer[groups - 1] = 1;
+    for (int64_t k = 0; k < set->info.classes; k++) {
+        rows[k] = set->info.class_rows[k];
+        if (rows[k] == 0) continue;
+        visits v = rule(&s, rows[k]);
+        chosen[k] = v.extra;
+        more[k] = capped(v.each + 1);
+        fewer[k] = capped(v.each);
     }
+    return pp__choose_rows(set, PP_RNG_BALANCE, &(pp__choice){rows, chosen, more, fewer}, err);
+}
+
+static pp_status resample(pp_dataset *set, visits (*rule)(const sizes *, int64_t), pp_error *err)
+{
+    pp_arena *scratch = pp_arena_create();
+    pp_status status = scratch == NULL ? pp__no_memory(err) : choose(set, rule, scratch, err);
     pp_arena_destroy(scratch);
     return status;
 }
@@ -87,19 +98,15 @@ static pp_status take_given(const pp_dataset *set, const pp_job_data *data, doub
 static pp_status count_classes(pp_dataset *set, double **weights, pp_error *err)
 {
     const pp_dataset_info *info = &set->info;
-    int64_t *rows = PP_ARENA_NEW(set->arena, int64_t, info->classes);
+    int64_t *rows = PP_ARENA_NEW(set->arena, int64_t, info->classes + 1);
     *weights = PP_ARENA_NEW(set->arena, double, info->classes);
     if (rows == NULL || *weights == NULL) return pp__no_memory(err);
     for (int64_t k = 0; k < info->classes; k++)
         (*weights)[k] = 1;
-    for (int64_t i = 0; i < info->file_rows; i++) {
-        const float *y = set->source[PP__TRAINING].y_values + i * info->y_columns;
-        int64_t k = set->times[i] > 0 ? pp_dataset_class(set, y) : -1;
-        if (k >= 0) rows[k]++;
-    }
+    pp_status status = pp__count_groups(set, rows, err);
     set->info.class_rows = rows;
     set->info.class_weights = *weights;
-    return PP_OK;
+    return status;
 }
 
 static pp_status apply(pp_dataset *set, const pp_job_data *data, pp_error *err)

@@ -24,6 +24,7 @@ static void take_options(pp_dataset *set, const pp_job *job)
     set->seed = (uint64_t)job->seed;
     set->shuffle = data->shuffle;
     set->standardise = data->standardise;
+    set->moves_targets = data->recode_labels || data->permute_targets || data->shift_targets != 0;
     set->window = data->window;
     set->open_windows = data->open_windows;
     set->batch = job->training.batch;
@@ -50,15 +51,23 @@ static pp_status open_sources(pp_dataset *set, const pp_job_data *data, pp_error
     return status;
 }
 
-static int64_t window_rows(const pp_dataset *set, int64_t lanes)
+static pp_status keep_targets(pp_dataset *set, pp_error *err)
 {
-    return pp_window_rows(set->window, set->info.file_rows, set->info.chunk_rows, lanes);
+    pp_status status = PP_OK;
+    for (int i = 0; status == PP_OK && i < set->n_sources; i++)
+        status = pp__keep_targets(set, &set->source[i], err);
+    return status;
 }
 
-static pp_status open_here(const pp_job *job, pp_dataset *set, pp_error *err)
+static int64_t window_rows(const pp_dataset *set, int64_t lanes)
 {
-    take_options(set, job);
-    pp_status status = open_sources(set, &job->data, err);
+    const pp_dataset_info *info = &set->info;
+    return pp_window_rows(set->window, info->file_rows, info->inputs, info->chunk_rows, lanes);
+}
+
+static pp_status settle_rows(const pp_job *job, pp_dataset *set, pp_error *err)
+{
+    pp_status status = keep_targets(set, err);
     if (status == PP_OK) status = pp__survey_y(set, job, err);
     if (status == PP_OK && job->data.recode_labels) pp__recode_labels(set);
     for (int i = 0; i < set->n_sources && job->data.shift_targets != 0 && status == PP_OK; i++)
@@ -84,8 +93,16 @@ static pp_dataset *create(void)
 pp_status pp_dataset_open(pp_comm *comm, const pp_job *job, pp_dataset **set, pp_error *err)
 {
     pp_dataset *made = create();
-    pp_status status = made == NULL ? pp__no_memory(err) : open_here(job, made, err);
+    pp_status status = made == NULL ? pp__no_memory(err) : PP_OK;
+    if (status == PP_OK) {
+        take_options(made, job);
+        status = open_sources(made, &job->data, err);
+    }
     status = pp_comm_agree(comm, status, err);
+    if (status == PP_OK) {
+        pp__settle_residency(made, comm, &job->data);
+        status = pp_comm_agree(comm, settle_rows(job, made, err), err);
+    }
     if (status != PP_OK) {
         pp_dataset_close(made);
         return status;
@@ -108,6 +125,7 @@ static void forget_what_load_needed(pp_dataset *set)
 void pp_dataset_close(pp_dataset *set)
 {
     if (set == NULL) return;
+    pp__stream_destroy(set);
     forget_what_load_needed(set);
     free(set->train.at.x);
     free(set->held.at.x);
@@ -171,28 +189,85 @@ static pp_status agree_on_rows(pp_comm *comm, int64_t bad_row, const pp_error *b
     return pp_comm_agree(comm, status, err);
 }
 
+static void measure_pieces(const pp_dataset *set, pp__moments *moments)
+{
+    for (int64_t i = 0; i < set->n_pieces; i++) {
+        const pp__piece *piece = &set->pieces[i];
+        const float *x = set->train.at.x + piece->first_owned * set->info.inputs;
+        pp__moments_begin(moments);
+        pp__moments_add(moments, x, piece->owned);
+        pp__moments_end(moments);
+    }
+}
+
+static void standardise(pp_dataset *set, pp_comm *comm, pp__moments *moments)
+{
+    if (!set->streams) measure_pieces(set, moments);
+    pp__moments_settle(moments, set, comm);
+    if (set->train.at.x != NULL) pp__standardise(set, set->train.at.x, set->train.rows);
+    if (set->held.at.x != NULL) pp__standardise(set, set->held.at.x, set->held.rows);
+}
+
+/* Rows into memory, or one look at them. */
+static pp_status bring_rows(pp_dataset *set, pp_comm *comm, pp_arena *scratch, pp_error *err)
+{
+    int64_t bad_row = INT64_MAX;
+    pp_error bad = {.code = PP_OK};
+    pp__moments *moments = NULL;
+    pp_status status = scratch == NULL ? pp__no_memory(err) : PP_OK;
+    if (status == PP_OK && set->standardise)
+        status = pp__moments_create(set, scratch, &moments, err);
+    if (status == PP_OK && set->streams)
+        status = pp__look_at_rows(set, moments, &bad_row, &bad, err);
+    else if (status == PP_OK)
+        status = pp__read_rows(set, &bad_row, &bad, err);
+    status = pp_comm_agree(comm, status, err);
+    if (status == PP_OK) status = agree_on_rows(comm, bad_row, &bad, err);
+    if (status == PP_OK && set->standardise) standardise(set, comm, moments);
+    return status;
+}
+
 pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64_t *cut,
                           pp_error *err)
 {
     PP_CHECK(set->lanes == 0 && lanes > 0 && cut[lanes] > 0);
-    int64_t bad_row = INT64_MAX;
-    pp_error bad = {.code = PP_OK};
     pp_status status = take_lanes(set, comm, lanes, cut, err);
     if (status == PP_OK) status = pp__deal(set, err);
-    if (status == PP_OK) status = pp__plan_order(set, err);
-    if (status == PP_OK) status = pp__read_rows(set, &bad_row, &bad, err);
+    if (status == PP_OK) status = (set->streams ? pp__stream_plan : pp__plan_order)(set, err);
     status = pp_comm_agree(comm, status, err);
-    if (status == PP_OK) status = agree_on_rows(comm, bad_row, &bad, err);
-    if (status == PP_OK && set->standardise) status = pp__standardise(set, comm, err);
-    if (status == PP_OK) forget_what_load_needed(set);
-    return status;
+    if (status == PP_OK && set->streams)
+        status = pp_comm_agree(comm, pp__stream_fit(set, comm, err), err);
+    if (status != PP_OK) return status;
+    pp_arena *scratch = pp_arena_create();
+    status = bring_rows(set, comm, scratch, err);
+    pp_arena_destroy(scratch);
+    if (status != PP_OK) return status;
+    if (set->streams) return pp_comm_agree(comm, pp__stream_start(set, err), err);
+    forget_what_load_needed(set);
+    return PP_OK;
 }
 
 int64_t pp_dataset_bytes(const pp_dataset *set)
 {
+    if (set->stream != NULL) return pp__stream_bytes(set);
     int64_t values = set->info.inputs + set->info.y_columns + 1; /* and the weight */
     int64_t row = values * (int64_t)sizeof(float) + (int64_t)sizeof(int64_t);
     return row * (set->train.rows + set->held.rows);
+}
+
+int pp_dataset_streams(const pp_dataset *set)
+{
+    return set->streams;
+}
+
+double pp_dataset_waited(const pp_dataset *set)
+{
+    return set->stream == NULL ? 0 : pp__reader_waited(pp__stream_reader(set->stream));
+}
+
+pp_status pp_dataset_status(const pp_dataset *set, pp_error *err)
+{
+    return set->stream == NULL ? PP_OK : pp__reader_status(pp__stream_reader(set->stream), err);
 }
 
 const float *pp_dataset_shift(const pp_dataset *set)

@@ -15,17 +15,21 @@
 
 #include "pitprop/check.h"
 
-enum { WINDOWS_A_LANE = 16, MOST_AUTO_ROWS = 64 };
+enum { WINDOWS_A_LANE = 16, FEW_ROWS = 64, MANY_WINDOWS_A_LANE = 1024, WINDOW_BYTES = 128 << 10 };
 
 /* ---- windows ---- */
 
-int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t chunk_rows, int64_t lanes)
+int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t inputs, int64_t chunk_rows,
+                       int64_t lanes)
 {
     int64_t enough = WINDOWS_A_LANE * lanes;
     if (wanted != PP_AUTO) return wanted;
     if (chunk_rows > 0 && (rows + chunk_rows - 1) / chunk_rows >= enough) return chunk_rows;
-    int64_t even = rows / enough;
-    return even < 1 ? 1 : even > MOST_AUTO_ROWS ? MOST_AUTO_ROWS : even;
+    int64_t even = rows / enough, many = rows / (MANY_WINDOWS_A_LANE * lanes);
+    int64_t most = WINDOW_BYTES / (inputs * (int64_t)sizeof(float));
+    if (even <= FEW_ROWS) return even < 1 ? 1 : even;
+    most = many < most ? many : most; /* a long file is worth long reads */
+    return most < FEW_ROWS ? FEW_ROWS : most;
 }
 
 static pp_status make_windows(pp_dataset *set, pp_error *err)
@@ -108,22 +112,27 @@ typedef struct deal {
     pp__store *train;
 } deal;
 
-/* Takes the cursor's visit as the next one of this piece; a row comes into memory once. */
-static void take_visit(deal *d, pp__piece *piece)
+/* A row comes into memory once. */
+static void take_slot(deal *d, pp__piece *piece)
 {
-    pp_dataset *set = d->set;
     pp__store *train = d->train;
     int64_t slot = train->rows - 1;
     if (slot < 0 || train->at.index[slot] != d->at.row) {
         slot = train->rows++;
         train->at.index[slot] = d->at.row;
         piece->slots++;
-        if (d->at.copy == 0) {
-            if (piece->owned == 0) piece->first_owned = slot;
-            piece->owned++;
-        }
+        if (d->at.copy == 0 && piece->owned == 0) piece->first_owned = slot;
     }
-    set->visit_slot[set->visits++] = (uint32_t)slot;
+    d->set->visit_slot[d->set->visits] = (uint32_t)slot;
+}
+
+/* Takes the cursor's visit as the next one of this piece. */
+static void take_visit(deal *d, pp__piece *piece)
+{
+    if (!d->set->streams) take_slot(d, piece);
+    piece->rows = d->at.row + 1 - piece->first_row;
+    piece->owned += d->at.copy == 0;
+    d->set->visits++;
     piece->visits++;
     d->at.copy++;
     d->at.visit++;
@@ -134,13 +143,15 @@ static void take_range(deal *d, int lane, int64_t first, int64_t end)
 {
     pp_dataset *set = d->set;
     pp__piece *piece = NULL;
+    int64_t place = -1;
     move_to(&d->at, first);
     while (d->at.visit < end) {
         settle(&d->at);
-        int64_t window = d->at.order[d->at.place];
-        if (piece == NULL || piece->window != window) {
+        if (piece == NULL || place != d->at.place) {
+            place = d->at.place;
             piece = &set->pieces[set->n_pieces++];
-            *piece = (pp__piece){.window = window,
+            *piece = (pp__piece){.first_row = d->at.row,
+                                 .first_copy = (uint16_t)d->at.copy,
                                  .lane = lane,
                                  .first_visit = set->visits,
                                  .first_slot = d->train->rows};
@@ -186,7 +197,7 @@ static int64_t count_visits(const pp_dataset *set)
 static pp_status make_room(pp_dataset *set, pp_error *err)
 {
     int64_t visits = count_visits(set);
-    if (visits > UINT32_MAX)
+    if (visits > UINT32_MAX && !set->streams)
         return pp_fail(err, PP_E_UNSUPPORTED,
                        "%lld row visits on one rank are too many; use more ranks",
                        (long long)visits);
@@ -194,8 +205,9 @@ static pp_status make_room(pp_dataset *set, pp_error *err)
     int64_t shares =
         set->shuffle ? set->range.count : pp_dataset_steps_per_epoch(set) * set->range.count;
     int64_t pieces = least(visits, shares + set->n_windows);
-    set->visit_slot = PP_ARENA_NEW(set->arena, uint32_t, visits);
     set->pieces = PP_ARENA_NEW(set->arena, pp__piece, pieces);
+    if (set->streams) return set->pieces != NULL ? PP_OK : pp__no_memory(err);
+    set->visit_slot = PP_ARENA_NEW(set->arena, uint32_t, visits);
     set->train.at.index = PP_ARENA_NEW(set->arena, int64_t, visits);
     int ok = set->visit_slot != NULL && set->pieces != NULL && set->train.at.index != NULL;
     return ok ? PP_OK : pp__no_memory(err);
@@ -210,6 +222,10 @@ static pp_status share_held_out(pp_dataset *set, pp_error *err)
     int64_t end = pp__share(blocks, set->rank + 1, set->ranks);
     set->first_held = least(first * PP_BLOCK_ROWS, rows);
     set->held.rows = least(end * PP_BLOCK_ROWS, rows) - set->first_held;
+    if (set->streams && set->held.rows > 0) {
+        set->held.at.index = set->held_out + set->first_held;
+        return PP_OK;
+    }
     set->held.at.index = PP_ARENA_NEW(set->arena, int64_t, set->held.rows);
     if (set->held.at.index == NULL) return pp__no_memory(err);
     for (int64_t i = 0; i < set->held.rows; i++)

@@ -9,8 +9,8 @@ enum { LANE_SHIFT = 40 }; /* random indices of lane l start at l << 40 */
 
 /* ---- plan ---- */
 
-/* Bounds of each lane's pieces and visits. In file order lanes alternate, and nobody asks. */
-static pp_status find_lanes(pp_dataset *set, pp_error *err)
+/* In file order lanes alternate, and nobody asks. */
+pp_status pp__find_lanes(pp_dataset *set, pp_error *err)
 {
     int count = set->range.count;
     set->lane_piece = PP_ARENA_NEW(set->arena, int64_t, count + 1);
@@ -91,23 +91,44 @@ pp_status pp__plan_order(pp_dataset *set, pp_error *err)
 {
     pp_status status = make_blocks(set, err);
     if (status != PP_OK || !set->shuffle) return status;
-    status = find_lanes(set, err);
+    status = pp__find_lanes(set, err);
     return status == PP_OK ? make_pools(set, err) : status;
 }
 
 /* ---- epochs ---- */
 
-/* Puts the visits of `count` pieces into order at `to`, mixed; returns how many. */
-static int64_t mix(pp_dataset *set, pp_rng rng, uint64_t index, const int64_t *pieces,
-                   int64_t count, uint32_t *to)
+static uint64_t lane_index(const pp_dataset *set, int l)
 {
+    return (uint64_t)(set->range.first + l) << LANE_SHIFT;
+}
+
+void pp__order_pieces(const pp_dataset *set, int l, int64_t epoch, int64_t count, int64_t *order)
+{
+    pp_rng rng = pp_rng_at(set->seed, PP_RNG_WINDOWS, (uint64_t)epoch);
+    for (int64_t i = 0; i < count; i++)
+        order[i] = i;
+    pp_rng_shuffle(rng, lane_index(set, l), count, order);
+}
+
+void pp__mix_visits(const pp_dataset *set, int l, int64_t epoch, int64_t done, int64_t count,
+                    int64_t *visits)
+{
+    pp_rng rng = pp_rng_at(set->seed, PP_RNG_ROWS, (uint64_t)epoch);
+    pp_rng_shuffle(rng, lane_index(set, l) + (uint64_t)done, count, visits);
+}
+
+/* Puts the visits of `count` pieces of a lane into order behind its first `done`, mixed; returns
+ * how many. */
+static int64_t mix(pp_dataset *set, int l, int64_t done, const int64_t *pieces, int64_t count)
+{
+    uint32_t *to = set->order + set->lane_visit[l] + done;
     int64_t n = 0;
     for (int64_t i = 0; i < count; i++) {
-        const pp__piece *piece = &set->pieces[pieces[i]];
+        const pp__piece *piece = &set->pieces[set->lane_piece[l] + pieces[i]];
         for (int64_t v = 0; v < piece->visits; v++)
             set->row_pool[n++] = set->visit_slot[piece->first_visit + v];
     }
-    pp_rng_shuffle(rng, index, n, set->row_pool);
+    pp__mix_visits(set, l, set->epoch, done, n, set->row_pool);
     for (int64_t i = 0; i < n; i++)
         to[i] = (uint32_t)set->row_pool[i];
     return n;
@@ -115,16 +136,11 @@ static int64_t mix(pp_dataset *set, pp_rng rng, uint64_t index, const int64_t *p
 
 static void order_lane(pp_dataset *set, int l)
 {
-    uint64_t index = (uint64_t)(set->range.first + l) << LANE_SHIFT, epoch = (uint64_t)set->epoch;
-    int64_t first = set->lane_piece[l], count = set->lane_piece[l + 1] - first;
-    for (int64_t i = 0; i < count; i++)
-        set->piece_pool[i] = first + i;
-    pp_rng_shuffle(pp_rng_at(set->seed, PP_RNG_WINDOWS, epoch), index, count, set->piece_pool);
-    pp_rng rows = pp_rng_at(set->seed, PP_RNG_ROWS, epoch);
-    uint32_t *to = set->order + set->lane_visit[l];
+    int64_t count = set->lane_piece[l + 1] - set->lane_piece[l];
+    pp__order_pieces(set, l, set->epoch, count, set->piece_pool);
     for (int64_t at = 0, done = 0; at < count;) {
         int64_t open = count - at < set->open_windows ? count - at : set->open_windows;
-        done += mix(set, rows, index + (uint64_t)done, set->piece_pool + at, open, to + done);
+        done += mix(set, l, done, set->piece_pool + at, open);
         at += open;
     }
 }
@@ -134,7 +150,7 @@ void pp_dataset_start_epoch(pp_dataset *set, int64_t epoch)
     if (epoch == set->epoch) return;
     PP_CHECK(epoch >= 0);
     set->epoch = epoch;
-    for (int l = 0; set->shuffle && l < set->range.count; l++)
+    for (int l = 0; set->shuffle && !set->streams && l < set->range.count; l++)
         order_lane(set, l);
 }
 
@@ -162,8 +178,7 @@ int64_t pp_dataset_steps_per_epoch(const pp_dataset *set)
     return (set->info.train_rows + set->batch - 1) / set->batch;
 }
 
-/* Visits of this rank's lane l in a step: *first and the count. */
-static int64_t lane_share(const pp_dataset *set, int l, int64_t step, int64_t *first)
+int64_t pp__lane_share(const pp_dataset *set, int l, int64_t step, int64_t *first)
 {
     const int64_t *cut = set->cut + set->range.first;
     int64_t share = cut[l + 1] - cut[l];
@@ -179,14 +194,18 @@ static int64_t lane_share(const pp_dataset *set, int l, int64_t step, int64_t *f
     return high - low;
 }
 
-int64_t pp_dataset_batch(const pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows)
+int64_t pp_dataset_batch(pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows)
 {
     PP_CHECK(set->epoch >= 0 && step >= 0 && step < pp_dataset_steps_per_epoch(set));
+    if (set->streams) {
+        pp__stream_batch(set, step, out, lane_rows);
+        return least(set->batch, set->info.train_rows - step * set->batch);
+    }
     const uint32_t *order = set->shuffle ? set->order : set->visit_slot;
     int64_t n = 0;
     for (int l = 0; l < set->range.count; l++) {
         int64_t first;
-        lane_rows[l] = lane_share(set, l, step, &first);
+        lane_rows[l] = pp__lane_share(set, l, step, &first);
         for (int64_t i = 0; i < lane_rows[l]; i++)
             copy_row(set, &set->train, order[first + i], out, n++);
     }
@@ -195,13 +214,16 @@ int64_t pp_dataset_batch(const pp_dataset *set, int64_t step, pp_rows *out, int6
 
 int64_t pp_dataset_blocks(const pp_dataset *set, pp_part part)
 {
+    if (part == PP_PART_TRAIN && set->streams) return pp__block_stream_count(set);
     if (part == PP_PART_TRAIN) return set->n_blocks;
     return (set->held.rows + PP_BLOCK_ROWS - 1) / PP_BLOCK_ROWS;
 }
 
-int64_t pp_dataset_block(const pp_dataset *set, pp_part part, int64_t block, pp_rows *out)
+int64_t pp_dataset_block(pp_dataset *set, pp_part part, int64_t block, pp_rows *out)
 {
     PP_CHECK(block >= 0 && block < pp_dataset_blocks(set, part));
+    if (set->streams && (part == PP_PART_TRAIN || set->held.at.x == NULL))
+        return pp__block_stream_next(set, part, block, out);
     if (part == PP_PART_TRAIN) {
         const pp__block *b = &set->blocks[block];
         for (int64_t i = 0; i < b->rows; i++)
@@ -216,7 +238,8 @@ int64_t pp_dataset_block(const pp_dataset *set, pp_part part, int64_t block, pp_
 
 int pp_dataset_block_lane(const pp_dataset *set, int64_t block)
 {
-    PP_CHECK(block >= 0 && block < set->n_blocks);
+    PP_CHECK(block >= 0 && block < pp_dataset_blocks(set, PP_PART_TRAIN));
+    if (set->streams) return pp__block_stream_lane(set, block);
     return set->blocks[block].lane;
 }
 

@@ -23,10 +23,10 @@ typedef struct wanted {
 typedef struct reader {
     pp_dataset *set;
     const pp__source *source;
-    /* training rows: pieces by window */
-    const int64_t *by_window; /* [n_pieces] */
-    int64_t piece, n_pieces;  /* next place in by_window */
-    int64_t slot;             /* next slot of that piece */
+    /* training rows: pieces by row */
+    const int64_t *sorted;   /* [n_pieces] */
+    int64_t piece, n_pieces; /* next place in sorted */
+    int64_t slot;            /* next slot of that piece */
     /* held-out rows */
     int64_t held, held_end; /* rows of set->held */
     /* one read */
@@ -39,12 +39,12 @@ typedef struct reader {
 static int64_t train_row(reader *r)
 {
     const pp_dataset *set = r->set;
-    while (r->piece < r->n_pieces && r->slot >= set->pieces[r->by_window[r->piece]].slots) {
+    while (r->piece < r->n_pieces && r->slot >= set->pieces[r->sorted[r->piece]].slots) {
         r->piece++;
         r->slot = 0;
     }
     if (r->piece == r->n_pieces) return INT64_MAX;
-    return set->train.at.index[set->pieces[r->by_window[r->piece]].first_slot + r->slot];
+    return set->train.at.index[set->pieces[r->sorted[r->piece]].first_slot + r->slot];
 }
 
 static int64_t held_row(const reader *r)
@@ -63,7 +63,7 @@ static wanted take_row(reader *r)
     pp_dataset *set = r->set;
     int64_t train = train_row(r), held = held_row(r), inputs = set->info.inputs;
     if (held < train) return (wanted){held, set->held.at.x + r->held++ * inputs};
-    int64_t slot = set->pieces[r->by_window[r->piece]].first_slot + r->slot++;
+    int64_t slot = set->pieces[r->sorted[r->piece]].first_slot + r->slot++;
     return (wanted){train, set->train.at.x + slot * inputs};
 }
 
@@ -81,9 +81,8 @@ static void gather(reader *r)
 
 /* ---- values that are not finite ---- */
 
-/* All exponent bits set: infinite or NaN. Integers, so that the compiler may take several at once.
- */
-static int has_fault(const float *x, int64_t count)
+/* Integers, so that the compiler may take several at once. */
+int pp__has_fault(const float *x, int64_t count)
 {
     uint32_t fault = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -94,16 +93,17 @@ static int has_fault(const float *x, int64_t count)
     return fault != 0;
 }
 
-static void tell_fault(const reader *r, const wanted *w, pp_error *bad)
+void pp__tell_fault(const pp_dataset *set, const pp__source *source, int64_t row, const float *x,
+                    pp_error *bad)
 {
     int64_t column = 0;
-    while (pp__not_finite(w->to[column]) == NULL)
+    while (pp__not_finite(x[column]) == NULL)
         column++;
     char place[512], at[48] = "";
-    pp_h5_locate(r->source->x, w->row, place, sizeof place);
-    if (r->set->info.inputs > 1) snprintf(at, sizeof at, ", column %lld", (long long)column);
+    pp_h5_locate(source->x, row, place, sizeof place);
+    if (set->info.inputs > 1) snprintf(at, sizeof at, ", column %lld", (long long)column);
     (void)pp_fail(bad, PP_E_DATA, "%s%s is %s; remove or repair the row", place, at,
-                  pp__not_finite(w->to[column]));
+                  pp__not_finite(x[column]));
 }
 
 /* ---- reading ---- */
@@ -127,9 +127,10 @@ static pp_status read_source(reader *r, int64_t *bad_row, pp_error *bad, pp_erro
         pp_status status = read_list(r, err);
         if (status != PP_OK) return status;
         for (int64_t i = 0; i < r->n; i++) {
-            if (!has_fault(r->list[i].to, r->set->info.inputs)) continue;
-            *bad_row = r->source->first + r->list[i].row;
-            tell_fault(r, &r->list[i], bad);
+            const wanted *w = &r->list[i];
+            if (!pp__has_fault(w->to, r->set->info.inputs)) continue;
+            *bad_row = r->source->first + w->row;
+            pp__tell_fault(r->set, r->source, w->row, w->to, bad);
             return PP_OK;
         }
     }
@@ -137,24 +138,24 @@ static pp_status read_source(reader *r, int64_t *bad_row, pp_error *bad, pp_erro
 }
 
 typedef struct keyed {
-    int64_t window, piece;
+    int64_t row, piece;
 } keyed;
 
-static int by_window_then_piece(const void *left, const void *right)
+static int by_row_then_piece(const void *left, const void *right)
 {
     const keyed *a = left, *b = right;
-    if (a->window != b->window) return a->window < b->window ? -1 : 1;
+    if (a->row != b->row) return a->row < b->row ? -1 : 1;
     return a->piece < b->piece ? -1 : a->piece > b->piece;
 }
 
-static int64_t *sort_pieces(const pp_dataset *set, pp_arena *arena)
+int64_t *pp__sort_pieces(const pp_dataset *set, pp_arena *arena)
 {
     keyed *keys = PP_ARENA_NEW(arena, keyed, set->n_pieces);
     int64_t *sorted = PP_ARENA_NEW(arena, int64_t, set->n_pieces);
     if (keys == NULL || sorted == NULL) return NULL;
     for (int64_t i = 0; i < set->n_pieces; i++)
-        keys[i] = (keyed){set->pieces[i].window, i};
-    qsort(keys, (size_t)set->n_pieces, sizeof *keys, by_window_then_piece);
+        keys[i] = (keyed){set->pieces[i].first_row, i};
+    qsort(keys, (size_t)set->n_pieces, sizeof *keys, by_row_then_piece);
     for (int64_t i = 0; i < set->n_pieces; i++)
         sorted[i] = keys[i].piece;
     return sorted;
@@ -170,10 +171,10 @@ static int prepare(reader *r, pp_dataset *set, pp_arena *arena)
     r->gap = gap_bytes / row_bytes + 1;
     if (r->gap < set->info.chunk_rows)
         r->gap = set->info.chunk_rows; /* the chunk comes whole anyway */
-    r->by_window = sort_pieces(set, arena);
+    r->sorted = pp__sort_pieces(set, arena);
     r->list = PP_ARENA_NEW(arena, wanted, MOST_WANTED);
     r->bounce = PP_ARENA_NEW(arena, float, r->most * set->info.inputs);
-    return r->by_window != NULL && r->list != NULL && r->bounce != NULL;
+    return r->sorted != NULL && r->list != NULL && r->bounce != NULL;
 }
 
 static pp_status read_x(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_error *err)
@@ -197,7 +198,7 @@ static pp_status read_x(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_err
 
 /* ---- y, weight ---- */
 
-static pp_status make_store(pp_dataset *set, pp__store *store, pp_error *err)
+pp_status pp__make_store(pp_dataset *set, pp__store *store, pp_error *err)
 {
     size_t rows = (size_t)store->rows, inputs = (size_t)set->info.inputs;
     if (rows > (SIZE_MAX - 63) / sizeof(float) / inputs) return pp__no_memory(err);
@@ -209,27 +210,24 @@ static pp_status make_store(pp_dataset *set, pp__store *store, pp_error *err)
     return ok ? PP_OK : pp__no_memory(err);
 }
 
-static void fill_targets(const pp_dataset *set, pp__store *store)
+static pp_status fill_targets(const pp_dataset *set, pp__store *store, pp_error *err)
 {
-    int64_t columns = set->info.y_columns;
-    for (int64_t i = 0; i < store->rows; i++) {
+    pp_status status = PP_OK;
+    for (int64_t i = 0; status == PP_OK && i < store->rows; i++) {
         int64_t row = store->at.index[i];
         const pp__source *s = &set->source[row < set->info.file_rows ? PP__TRAINING : PP__HELD_OUT];
-        row -= s->first;
-        const float *y = s->y_values + row * columns;
-        memcpy(store->at.y + i * columns, y, (size_t)columns * sizeof *y);
-        double weight = s->row_weights == NULL ? 1 : s->row_weights[row];
-        int64_t k = set->info.class_weights == NULL ? -1 : pp_dataset_class(set, y);
-        store->at.weight[i] = (float)(k < 0 ? weight : weight * set->info.class_weights[k]);
+        float weight = 1, *y = store->at.y + i * set->info.y_columns;
+        status = pp__targets(set, s, row - s->first, 1, y, &weight, err);
+        store->at.weight[i] = pp__weight_of(set, y, weight);
     }
+    return status;
 }
 
 pp_status pp__read_rows(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_error *err)
 {
-    pp_status status = make_store(set, &set->train, err);
-    if (status == PP_OK) status = make_store(set, &set->held, err);
-    if (status != PP_OK) return status;
-    fill_targets(set, &set->train);
-    fill_targets(set, &set->held);
-    return read_x(set, bad_row, bad, err);
+    pp_status status = pp__make_store(set, &set->train, err);
+    if (status == PP_OK) status = pp__make_store(set, &set->held, err);
+    if (status == PP_OK) status = fill_targets(set, &set->train, err);
+    if (status == PP_OK) status = fill_targets(set, &set->held, err);
+    return status != PP_OK ? status : read_x(set, bad_row, bad, err);
 }

@@ -83,46 +83,6 @@ static pp_status check_columns(const pp_dataset *set, const pp__source *s, pp_er
     return PP_OK;
 }
 
-static pp_status read_y(pp_dataset *set, pp__source *s, pp_error *err)
-{
-    int64_t columns = pp_h5_columns(s->y), values = s->rows * columns;
-    s->y_values = PP_ARENA_NEW(set->until_loaded, float, values);
-    if (s->y_values == NULL) return pp__no_memory(err);
-    pp_status status = pp_h5_read_f32(s->y, 0, s->rows, s->y_values, err);
-    if (status != PP_OK) return status;
-    for (int64_t i = 0; i < values; i++) {
-        const char *fault = pp__not_finite(s->y_values[i]);
-        if (fault == NULL) continue;
-        char place[512], column[48] = "";
-        pp_h5_locate(s->y, i / columns, place, sizeof place);
-        if (columns > 1) snprintf(column, sizeof column, ", column %lld", (long long)(i % columns));
-        return pp_fail(err, PP_E_DATA, "%s%s is %s; remove or repair the row", place, column,
-                       fault);
-    }
-    return PP_OK;
-}
-
-static pp_status read_weights(pp_dataset *set, pp__source *s, pp_error *err)
-{
-    if (s->weights == NULL) return PP_OK;
-    s->row_weights = PP_ARENA_NEW(set->until_loaded, float, s->rows);
-    if (s->row_weights == NULL) return pp__no_memory(err);
-    pp_status status = pp_h5_read_f32(s->weights, 0, s->rows, s->row_weights, err);
-    if (status != PP_OK) return status;
-    for (int64_t i = 0; i < s->rows; i++) {
-        float weight = s->row_weights[i];
-        if (isfinite(weight) && weight >= 0) continue;
-        const char *fault = pp__not_finite(weight);
-        char place[512];
-        pp_h5_locate(s->weights, i, place, sizeof place);
-        if (fault != NULL)
-            return pp_fail(err, PP_E_DATA, "%s is %s; a weight must be finite", place, fault);
-        return pp_fail(err, PP_E_DATA, "%s is %g; a weight must be 0 or more", place,
-                       (double)weight);
-    }
-    return PP_OK;
-}
-
 pp_status pp__source_open(pp_dataset *set, pp__source *source, const char **files, int n_files,
                           pp_error *err)
 {
@@ -134,8 +94,6 @@ pp_status pp__source_open(pp_dataset *set, pp__source *source, const char **file
         status = pp_h5_open(files, n_files, set->weights_name, &source->weights, err);
     if (status == PP_OK) status = check_files(set, source, err);
     if (status == PP_OK) status = check_columns(set, source, err);
-    if (status == PP_OK) status = read_y(set, source, err);
-    if (status == PP_OK) status = read_weights(set, source, err);
     return status;
 }
 

@@ -1,79 +1,184 @@
-/* Which rows are held out: those with the smallest random keys, class by class. */
+/* Which rows are held out, or visited once more than others: those with the smallest random keys,
+ * class by class.
+ *
+ * Keys are uniform, so the k-th smallest of n lies near k / n of their range, within a few times
+ * sqrt(n) / n (the deviation of an order statistic is at most sqrt(n) / 2n). Only the keys around
+ * it are collected, in one pass over the targets. */
 #include "dataset_internal.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-/* ---- the k smallest: Hoare's selection; keys are random, so that the middle is a fair pivot ----
- */
+#include "pitprop/check.h"
 
-static int is_before(const pp__ranked *a, const pp__ranked *b)
+/* 16 deviations: a key outside would be seen in no lifetime of the universe. */
+static const double reach = 8;
+
+/* ---- groups ---- */
+
+int64_t pp__group_of(const pp_dataset *set, const float *y)
 {
-    return a->key != b->key ? a->key < b->key : a->row < b->row;
-}
-
-/* Orders rows [low, high] around a pivot: returns j so that [low, j] come before [j + 1, high]. */
-static int64_t partition(pp__ranked *rows, int64_t low, int64_t high)
-{
-    pp__ranked pivot = rows[low + (high - low) / 2];
-    int64_t i = low - 1, j = high + 1;
-    for (;;) {
-        do {
-            i++;
-        } while (is_before(&rows[i], &pivot));
-        do {
-            j--;
-        } while (is_before(&pivot, &rows[j]));
-        if (i >= j) return j;
-        pp__ranked kept = rows[i];
-        rows[i] = rows[j];
-        rows[j] = kept;
-    }
-}
-
-void pp__select_smallest(pp__ranked *rows, int64_t count, int64_t k)
-{
-    int64_t low = 0, high = count - 1;
-    if (k <= 0 || k >= count) return;
-    while (low < high) {
-        int64_t j = partition(rows, low, high);
-        if (k - 1 <= j)
-            high = j;
-        else
-            low = j + 1;
-    }
-}
-
-/* ---- rows by class ---- */
-
-static int64_t group_of(const pp_dataset *set, int64_t row)
-{
-    const pp_dataset_info *info = &set->info;
-    if (info->classes == 0) return 0;
-    const float *y = set->source[PP__TRAINING].y_values + row * info->y_columns;
+    if (set->info.classes == 0) return 0;
     int64_t k = pp_dataset_class(set, y);
-    return k < 0 ? info->classes : k;
+    return k < 0 ? set->info.classes : k;
 }
 
-pp_status pp__group_rows(pp_dataset *set, pp_purpose purpose, pp_arena *arena, pp__groups *groups,
-                         pp_error *err)
+typedef struct counting {
+    const pp_dataset *set;
+    int64_t *rows;
+} counting;
+
+static pp_status count_portion(void *context, const pp__portion *p, pp_error *err)
 {
-    int64_t rows = set->info.file_rows, n_groups = set->info.classes + 1;
-    pp_rng rng = pp_rng_at(set->seed, purpose, 0);
-    groups->first = PP_ARENA_NEW(arena, int64_t, n_groups + 1);
-    groups->rows = PP_ARENA_NEW(arena, pp__ranked, rows);
-    int64_t *next = PP_ARENA_NEW(arena, int64_t, n_groups + 1);
-    if (groups->first == NULL || groups->rows == NULL || next == NULL) return pp__no_memory(err);
-    for (int64_t row = 0; row < rows; row++)
-        if (set->times[row] > 0) next[group_of(set, row) + 1]++;
-    for (int64_t g = 0; g < n_groups; g++)
-        next[g + 1] += next[g];
-    for (int64_t g = 0; g <= n_groups; g++)
-        groups->first[g] = next[g];
-    for (int64_t row = 0; row < rows; row++)
-        if (set->times[row] > 0)
-            groups->rows[next[group_of(set, row)]++] =
-                (pp__ranked){pp_rng_u64(rng, (uint64_t)row), row};
+    const counting *c = context;
+    (void)err;
+    for (int64_t i = 0; i < p->rows; i++)
+        if (c->set->times[p->first + i] > 0)
+            c->rows[pp__group_of(c->set, p->y + i * c->set->info.y_columns)]++;
     return PP_OK;
+}
+
+pp_status pp__count_groups(pp_dataset *set, int64_t *rows, pp_error *err)
+{
+    counting c = {set, rows};
+    for (int64_t g = 0; g <= set->info.classes; g++)
+        rows[g] = 0;
+    return pp__scan_targets(set, &set->source[PP__TRAINING], count_portion, &c, err);
+}
+
+/* ---- the smallest keys ---- */
+
+typedef struct candidate {
+    int64_t group;
+    uint64_t key;
+    int64_t row;
+} candidate;
+
+/* Where the last chosen key of a group is looked for, and where it is. */
+typedef struct place {
+    uint64_t low, high;
+    int64_t below; /* keys below `low` */
+    candidate last;
+    int is_open; /* some rows are chosen, and some not */
+} place;
+
+typedef struct choosing {
+    pp_dataset *set;
+    const pp__choice *choice;
+    pp_rng rng;
+    place *places;        /* [classes + 1] */
+    candidate *collected; /* [n], malloc'ed */
+    int64_t n, room;
+} choosing;
+
+static uint64_t part_of_range(double share)
+{
+    if (share <= 0) return 0;
+    return share >= 1 ? UINT64_MAX : (uint64_t)ldexp(share, 64);
+}
+
+static void find_places(choosing *c)
+{
+    for (int64_t g = 0; g <= c->set->info.classes; g++) {
+        int64_t rows = c->choice->rows[g], chosen = c->choice->chosen[g];
+        place *p = &c->places[g];
+        *p = (place){.is_open = chosen > 0 && chosen < rows};
+        if (!p->is_open) continue;
+        double share = (double)chosen / (double)rows, width = reach / sqrt((double)rows);
+        p->low = part_of_range(share - width);
+        p->high = part_of_range(share + width);
+    }
+}
+
+static int collect(choosing *c, candidate one)
+{
+    if (c->n == c->room) {
+        int64_t room = c->room < 1024 ? 1024 : 2 * c->room;
+        candidate *more = realloc(c->collected, sizeof *more * (size_t)room);
+        if (more == NULL) return 0;
+        c->collected = more;
+        c->room = room;
+    }
+    c->collected[c->n++] = one;
+    return 1;
+}
+
+static pp_status collect_portion(void *context, const pp__portion *p, pp_error *err)
+{
+    choosing *c = context;
+    for (int64_t i = 0; i < p->rows; i++) {
+        int64_t row = p->first + i;
+        if (c->set->times[row] == 0) continue;
+        int64_t g = pp__group_of(c->set, p->y + i * c->set->info.y_columns);
+        place *at = &c->places[g];
+        if (!at->is_open) continue;
+        uint64_t key = pp_rng_u64(c->rng, (uint64_t)row);
+        at->below += key < at->low;
+        if (key < at->low || key > at->high) continue;
+        if (!collect(c, (candidate){g, key, row})) return pp__no_memory(err);
+    }
+    return PP_OK;
+}
+
+static int by_group_key_row(const void *left, const void *right)
+{
+    const candidate *a = left, *b = right;
+    if (a->group != b->group) return a->group < b->group ? -1 : 1;
+    if (a->key != b->key) return a->key < b->key ? -1 : 1;
+    return a->row < b->row ? -1 : a->row > b->row;
+}
+
+static void find_last(choosing *c)
+{
+    if (c->n > 0) qsort(c->collected, (size_t)c->n, sizeof *c->collected, by_group_key_row);
+    for (int64_t i = 0; i < c->n;) {
+        int64_t g = c->collected[i].group, end = i;
+        while (end < c->n && c->collected[end].group == g)
+            end++;
+        int64_t last = i + c->choice->chosen[g] - c->places[g].below - 1;
+        PP_CHECK(last >= i && last < end);
+        c->places[g].last = c->collected[last];
+        i = end;
+    }
+}
+
+static int is_chosen(const choosing *c, int64_t g, int64_t row)
+{
+    const place *p = &c->places[g];
+    if (!p->is_open) return c->choice->chosen[g] > 0;
+    uint64_t key = pp_rng_u64(c->rng, (uint64_t)row);
+    return key != p->last.key ? key < p->last.key : row <= p->last.row;
+}
+
+static pp_status set_portion(void *context, const pp__portion *p, pp_error *err)
+{
+    choosing *c = context;
+    (void)err;
+    for (int64_t i = 0; i < p->rows; i++) {
+        uint16_t *times = &c->set->times[p->first + i];
+        if (*times == 0) continue;
+        int64_t g = pp__group_of(c->set, p->y + i * c->set->info.y_columns);
+        *times = (is_chosen(c, g, p->first + i) ? c->choice->more : c->choice->fewer)[g];
+    }
+    return PP_OK;
+}
+
+pp_status pp__choose_rows(pp_dataset *set, pp_purpose purpose, const pp__choice *choice,
+                          pp_error *err)
+{
+    const pp__source *s = &set->source[PP__TRAINING];
+    choosing c = {.set = set, .choice = choice, .rng = pp_rng_at(set->seed, purpose, 0)};
+    c.places = malloc(sizeof *c.places * (size_t)(set->info.classes + 1));
+    if (c.places == NULL) return pp__no_memory(err);
+    find_places(&c);
+    pp_status status = pp__scan_targets(set, s, collect_portion, &c, err);
+    if (status == PP_OK) {
+        find_last(&c);
+        status = pp__scan_targets(set, s, set_portion, &c, err);
+    }
+    free(c.places);
+    free(c.collected);
+    return status;
 }
 
 /* ---- held-out rows ---- */
@@ -95,20 +200,29 @@ static pp_status list_held_out(pp_dataset *set, pp_error *err)
     return PP_OK;
 }
 
+static pp_status choose_held_out(pp_dataset *set, double fraction, pp_arena *scratch, pp_error *err)
+{
+    int64_t groups = set->info.classes + 1;
+    int64_t *rows = PP_ARENA_NEW(scratch, int64_t, groups);
+    int64_t *held = PP_ARENA_NEW(scratch, int64_t, groups);
+    uint16_t *none = PP_ARENA_NEW(scratch, uint16_t, groups);
+    uint16_t *once = PP_ARENA_NEW(scratch, uint16_t, groups);
+    if (rows == NULL || held == NULL || none == NULL || once == NULL) return pp__no_memory(err);
+    pp_status status = pp__count_groups(set, rows, err);
+    if (status != PP_OK) return status;
+    for (int64_t g = 0; g < groups; g++) {
+        held[g] = rows_to_hold(fraction, rows[g]);
+        once[g] = 1;
+        set->info.validation_rows += held[g];
+    }
+    return pp__choose_rows(set, PP_RNG_SPLIT, &(pp__choice){rows, held, none, once}, err);
+}
+
 static pp_status hold_out_fraction(pp_dataset *set, double fraction, pp_error *err)
 {
-    pp__groups groups;
     pp_arena *scratch = pp_arena_create();
-    if (scratch == NULL) return pp__no_memory(err);
-    pp_status status = pp__group_rows(set, PP_RNG_SPLIT, scratch, &groups, err);
-    for (int64_t g = 0; status == PP_OK && g <= set->info.classes; g++) {
-        pp__ranked *rows = groups.rows + groups.first[g];
-        int64_t count = groups.first[g + 1] - groups.first[g], k = rows_to_hold(fraction, count);
-        pp__select_smallest(rows, count, k);
-        for (int64_t i = 0; i < k; i++)
-            set->times[rows[i].row] = 0;
-        set->info.validation_rows += k;
-    }
+    pp_status status =
+        scratch == NULL ? pp__no_memory(err) : choose_held_out(set, fraction, scratch, err);
     pp_arena_destroy(scratch);
     return status == PP_OK ? list_held_out(set, err) : status;
 }

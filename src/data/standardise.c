@@ -11,21 +11,24 @@
 
 #include "pitprop/sum.h"
 
-enum { STRIPE = 4096 }; /* features summed together; bounds the memory that exact sums take */
-
-typedef struct moments {
+struct pp__moments {
+    int64_t inputs;
     float *origin;          /* [inputs] x0 */
-    double *first, *second; /* [STRIPE] of a piece */
-    pp_sum *sums;           /* [2, STRIPE] first, then second moments */
-} moments;
+    double *first, *second; /* [inputs] of a piece */
+    int64_t rows;           /* of that piece */
+    pp_sum *sums;           /* [2, inputs] first, then second moments */
+};
 
-static pp_status make_moments(pp_dataset *set, pp_arena *scratch, moments *m, pp_error *err)
+pp_status pp__moments_create(pp_dataset *set, pp_arena *arena, pp__moments **moments, pp_error *err)
 {
     int64_t inputs = set->info.inputs;
-    m->origin = PP_ARENA_NEW(scratch, float, inputs);
-    m->first = PP_ARENA_NEW(scratch, double, STRIPE);
-    m->second = PP_ARENA_NEW(scratch, double, STRIPE);
-    m->sums = PP_ARENA_NEW(scratch, pp_sum, 2 * STRIPE);
+    pp__moments *m = PP_ARENA_NEW(arena, pp__moments, 1);
+    if (m == NULL) return pp__no_memory(err);
+    m->inputs = inputs;
+    m->origin = PP_ARENA_NEW(arena, float, inputs);
+    m->first = PP_ARENA_NEW(arena, double, inputs);
+    m->second = PP_ARENA_NEW(arena, double, inputs);
+    m->sums = PP_ARENA_NEW(arena, pp_sum, 2 * inputs);
     set->shift = PP_ARENA_NEW(set->arena, float, inputs);
     set->scale = PP_ARENA_NEW(set->arena, float, inputs);
     if (m->origin == NULL || m->first == NULL || m->second == NULL || m->sums == NULL ||
@@ -34,83 +37,60 @@ static pp_status make_moments(pp_dataset *set, pp_arena *scratch, moments *m, pp
     pp_status status = pp_h5_read_f32(set->source[PP__TRAINING].x, 0, 1, m->origin, err);
     for (int64_t k = 0; status == PP_OK && k < inputs; k++) /* that row may be one left out */
         if (pp__not_finite(m->origin[k]) != NULL) m->origin[k] = 0;
+    *moments = m;
     return status;
 }
 
-/* Features [at, at + count) of one piece. */
-static void add_piece(const pp_dataset *set, const pp__piece *piece, int64_t at, int64_t count,
-                      moments *m)
+void pp__moments_begin(pp__moments *m)
 {
-    memset(m->first, 0, sizeof *m->first * (size_t)count);
-    memset(m->second, 0, sizeof *m->second * (size_t)count);
-    for (int64_t i = 0; i < piece->owned; i++) {
-        const float *x = set->train.at.x + (piece->first_owned + i) * set->info.inputs + at;
-        for (int64_t k = 0; k < count; k++) {
-            double distance = (double)x[k] - (double)m->origin[at + k];
+    memset(m->first, 0, sizeof *m->first * (size_t)m->inputs);
+    memset(m->second, 0, sizeof *m->second * (size_t)m->inputs);
+    m->rows = 0;
+}
+
+void pp__moments_add(pp__moments *m, const float *x, int64_t rows)
+{
+    for (int64_t i = 0; i < rows; i++, x += m->inputs) {
+        for (int64_t k = 0; k < m->inputs; k++) {
+            double distance = (double)x[k] - (double)m->origin[k];
             m->first[k] += distance;
             m->second[k] += distance * distance;
         }
     }
-    for (int64_t k = 0; piece->owned > 0 && k < count; k++) {
+    m->rows += rows;
+}
+
+void pp__moments_end(pp__moments *m)
+{
+    for (int64_t k = 0; m->rows > 0 && k < m->inputs; k++) {
         pp_sum_add(&m->sums[k], m->first[k]);
-        pp_sum_add(&m->sums[STRIPE + k], m->second[k]);
+        pp_sum_add(&m->sums[m->inputs + k], m->second[k]);
     }
 }
 
-static void settle(pp_dataset *set, int64_t at, int64_t count, const moments *m)
+void pp__moments_settle(pp__moments *m, pp_dataset *set, pp_comm *comm)
 {
-    double n = (double)set->distinct_rows;
-    for (int64_t k = 0; k < count; k++) {
+    _Static_assert(sizeof(pp_sum) == (PP_SUM_DIGITS + 1) * sizeof(int64_t), "summed as integers");
+    const int64_t words = (int64_t)(sizeof(pp_sum) / sizeof(int64_t)), inputs = m->inputs;
+    const double n = (double)set->distinct_rows;
+    for (int64_t k = 0; k < 2 * inputs; k++)
+        pp_sum_normalise(&m->sums[k]);
+    pp_comm_sum_i64(comm, (int64_t *)m->sums, 2 * inputs * words);
+    for (int64_t k = 0; k < inputs; k++) {
         double mean = pp_sum_value(&m->sums[k]) / n;
-        double variance = pp_sum_value(&m->sums[STRIPE + k]) / n - mean * mean;
+        double variance = pp_sum_value(&m->sums[inputs + k]) / n - mean * mean;
         double scale = 1 / sqrt(variance);
-        double shift = (double)m->origin[at + k] + mean;
+        double shift = (double)m->origin[k] + mean;
         int ok = variance > 0 && isfinite((float)scale) && (float)scale > 0;
-        set->scale[at + k] = ok ? (float)scale : 1.0f;
-        set->shift[at + k] = isfinite(shift) ? (float)shift : 0.0f;
+        set->scale[k] = ok ? (float)scale : 1.0f;
+        set->shift[k] = isfinite(shift) ? (float)shift : 0.0f;
     }
 }
 
-static void measure(pp_dataset *set, pp_comm *comm, moments *m)
+void pp__standardise(const pp_dataset *set, float *x, int64_t rows)
 {
     int64_t inputs = set->info.inputs;
-    for (int64_t at = 0; at < inputs; at += STRIPE) {
-        int64_t count = inputs - at < STRIPE ? inputs - at : STRIPE;
-        memset(m->sums, 0, sizeof *m->sums * 2 * STRIPE);
-        for (int64_t i = 0; i < set->n_pieces; i++)
-            add_piece(set, &set->pieces[i], at, count, m);
-        for (int64_t k = 0; k < 2 * STRIPE; k++)
-            pp_sum_normalise(&m->sums[k]);
-        _Static_assert(sizeof(pp_sum) == (PP_SUM_DIGITS + 1) * sizeof(int64_t),
-                       "summed as integers");
-        const int64_t words = (int64_t)(sizeof(pp_sum) / sizeof(int64_t));
-        pp_comm_sum_i64(comm, (int64_t *)m->sums, count * words);
-        pp_comm_sum_i64(comm, (int64_t *)(m->sums + STRIPE), count * words);
-        settle(set, at, count, m);
-    }
-}
-
-static void apply(const pp_dataset *set, pp__store *store)
-{
-    int64_t inputs = set->info.inputs;
-    for (int64_t i = 0; i < store->rows; i++) {
-        float *x = store->at.x + i * inputs;
+    for (int64_t i = 0; i < rows; i++, x += inputs)
         for (int64_t k = 0; k < inputs; k++)
             x[k] = (x[k] - set->shift[k]) * set->scale[k];
-    }
-}
-
-pp_status pp__standardise(pp_dataset *set, pp_comm *comm, pp_error *err)
-{
-    moments m = {0};
-    pp_arena *scratch = pp_arena_create();
-    pp_status status = scratch == NULL ? pp__no_memory(err) : make_moments(set, scratch, &m, err);
-    status = pp_comm_agree(comm, status, err);
-    if (status == PP_OK) {
-        measure(set, comm, &m);
-        apply(set, &set->train);
-        apply(set, &set->held);
-    }
-    pp_arena_destroy(scratch);
-    return status;
 }

@@ -62,11 +62,13 @@ void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from)
     }
 }
 
-static void survey_source(pp_y_survey *v, const pp__source *s)
+static pp_status survey_portion(void *context, const pp__portion *p, pp_error *err)
 {
-    for (int64_t row = 0; row < s->rows; row++)
-        pp_y_survey_add(v, s->first + row, s->y_values + row * v->columns);
-    v->is_integer &= pp_h5_is_integer(s->y);
+    pp_y_survey *v = context;
+    (void)err;
+    for (int64_t i = 0; i < p->rows; i++)
+        pp_y_survey_add(v, p->source->first + p->first + i, p->y + i * v->columns);
+    return PP_OK;
 }
 
 static int holds_only_0_and_1(const pp_y_survey *v)
@@ -103,10 +105,9 @@ static int is_index(const pp_dataset *set, const pp_job *job)
     return targets == PP_TARGETS_AUTO && (type == PP_LOSS_CE || type == PP_LOSS_CE_LOGITS);
 }
 
-static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_t row,
+static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_t row, double label,
                               pp_error *err)
 {
-    double label = s->y_values[row];
     char place[512];
     pp_h5_locate(s->y, row, place, sizeof place);
     if (label != floor(label))
@@ -126,21 +127,34 @@ static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_
                    place, label);
 }
 
-static pp_status check_labels(const pp_dataset *set, pp_error *err)
+static pp_status check_labels(void *context, const pp__portion *p, pp_error *err)
 {
+    const pp_dataset *set = context;
     int64_t classes = set->info.classes;
-    for (int i = 0; i < set->n_sources; i++) {
-        const pp__source *s = &set->source[i];
-        for (int64_t row = 0; row < s->rows; row++) {
-            double label = s->y_values[row];
-            if (label < 0 || label != floor(label) || (classes > 0 && label >= (double)classes))
-                return refuse_label(set, s, row, err);
-        }
+    for (int64_t i = 0; i < p->rows; i++) {
+        double label = p->y[i];
+        if (label < 0 || label != floor(label) || (classes > 0 && label >= (double)classes))
+            return refuse_label(set, p->source, p->first + i, label, err);
     }
     return PP_OK;
 }
 
 /* ---- tasks ---- */
+
+static pp_status refuse_third(const pp_dataset *set, const pp_y_survey *v, pp_error *err)
+{
+    char place[512];
+    const pp__source *s = &set->source[v->third_row >= set->source[PP__TRAINING].rows];
+    int64_t row = v->third_row - s->first;
+    float label;
+    pp_status status = pp__targets(set, s, row, 1, &label, NULL, err);
+    if (status != PP_OK) return status;
+    pp_h5_locate(s->y, row, place, sizeof place);
+    return pp_fail(err, PP_E_DATA,
+                   "%s: label %g is a third one beside %g and %g; a binary task has two "
+                   "(data.task)",
+                   place, (double)label, v->value[0], v->value[1]);
+}
 
 static pp_status settle_binary(pp_dataset *set, const pp_y_survey *v, pp_error *err)
 {
@@ -150,16 +164,7 @@ static pp_status settle_binary(pp_dataset *set, const pp_y_survey *v, pp_error *
     info->low_label = 0;
     info->high_label = 1;
     if (v->columns > 1 || holds_only_0_and_1(v)) return PP_OK;
-    if (v->n_values > 2 && v->is_integer) {
-        char place[512];
-        const pp__source *s = &set->source[v->third_row >= set->source[PP__TRAINING].rows];
-        int64_t row = v->third_row - s->first;
-        pp_h5_locate(s->y, row, place, sizeof place);
-        return pp_fail(err, PP_E_DATA,
-                       "%s: label %g is a third one beside %g and %g; a binary task has two "
-                       "(data.task)",
-                       place, (double)s->y_values[row], v->value[0], v->value[1]);
-    }
+    if (v->n_values > 2 && v->is_integer) return refuse_third(set, v, err);
     info->low_label = v->min;
     info->high_label = v->max;
     if (v->min < v->max) return PP_OK;
@@ -196,18 +201,22 @@ pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
 {
     pp_dataset_info *info = &set->info;
     pp_y_survey v = pp_y_survey_start(info->y_columns, 1);
-    for (int i = 0; i < set->n_sources; i++)
-        survey_source(&v, &set->source[i]);
+    pp_status status = PP_OK;
+    for (int i = 0; status == PP_OK && i < set->n_sources; i++) {
+        status = pp__scan_targets(set, &set->source[i], survey_portion, &v, err);
+        v.is_integer &= pp_h5_is_integer(set->source[i].y);
+    }
+    if (status != PP_OK) return status;
     info->y_min = v.min;
     info->y_max = v.max;
     info->task = job->data.task;
     if (info->task == PP_TASK_AUTO) info->task = pp_y_survey_task(&v, job->data.classes);
     info->low_label = 0;
     info->high_label = 1;
-    pp_status status = PP_OK;
     if (info->task == PP_TASK_BINARY) status = settle_binary(set, &v, err);
     if (info->task == PP_TASK_MULTICLASS)
         status = settle_multiclass(set, &v, job->data.classes, err);
-    if (status == PP_OK && is_index(set, job)) status = check_labels(set, err);
+    for (int i = 0; status == PP_OK && is_index(set, job) && i < set->n_sources; i++)
+        status = pp__scan_targets(set, &set->source[i], check_labels, set, err);
     return status;
 }

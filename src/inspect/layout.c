@@ -11,8 +11,8 @@
 int64_t pp__plan_windows(const pp__scan *scan, int64_t *window)
 {
     int64_t n = 0;
-    *window = pp_window_rows(scan->job->data.window, scan->train_rows, pp_h5_chunk_rows(scan->x),
-                             pp_job_lanes(scan->job));
+    *window = pp_window_rows(scan->job->data.window, scan->train_rows, pp_h5_columns(scan->x),
+                             pp_h5_chunk_rows(scan->x), pp_job_lanes(scan->job));
     for (int f = 0; f < scan->n_train_files; f++)
         n += (scan->file_first[f + 1] - scan->file_first[f] + *window - 1) / *window;
     return n;

@@ -42,6 +42,12 @@ static const char *const balance_names[] = {
     [PP_BALANCE_GIVEN] = "given",
 };
 
+static const char *const residency_names[] = {
+    [PP_RESIDENCY_AUTO] = "auto",
+    [PP_RESIDENCY_MEMORY] = "memory",
+    [PP_RESIDENCY_STREAM] = "stream",
+};
+
 static const char *const layer_names[] = {
     [PP_LAYER_DENSE] = "dense",           [PP_LAYER_ACTIVATION] = "activation",
     [PP_LAYER_DROPOUT] = "dropout",       [PP_LAYER_BATCH_NORM] = "batch_norm",
@@ -165,6 +171,12 @@ static const pp__key data_keys[] = {
      .help = "Rows read together; auto: from the chunks and the row count."},
     {DATA("open_windows", PP__INT, open_windows), .fallback = "16", FROM_TO(1, MOST_UNITS),
      .help = "Windows among which rows are mixed."},
+    {DATA("residency", PP__ENUM, residency), .fallback = "\"auto\"", NAMES(residency_names),
+     .help = "Where rows are: in memory from the beginning, or streamed from the files while "
+             "training; auto: in memory if they fit into data.memory. The results are the same."},
+    {DATA("memory", PP__INT, memory), .fallback = "\"auto\"", AT_LEAST(1), .may_be_auto = 1,
+     .help = "Bytes that a rank may take for rows; auto: half of the host's memory, shared by the "
+             "ranks there."},
 };
 
 static const pp__group data_group = {.selector = "balance",
@@ -378,12 +390,14 @@ static const char *const on_collapse_names[] = {
 
 static const pp__key monitor_keys[] = {
     {KEY(pp_job_monitor, "enabled", PP__BOOL, enabled), .fallback = "true",
-     .help = "Watch the predictions of training for collapse; the model is the same either way."},
+     .help = "Watch the predictions of training for collapse; the model is the same either way. In "
+             "long runs of networks so small that it would be felt, those of every n-th step."},
     {KEY(pp_job_monitor, "alpha", PP__NUMBER, alpha), .fallback = "0.001", BETWEEN(1e-9, 0.5),
      .help = "Chance of a false alarm in a run."},
     {KEY(pp_job_monitor, "on_collapse", PP__ENUM, on_collapse), .fallback = "\"warn\"",
      NAMES(on_collapse_names),
-     .help = "When collapse is called: go on, stop there, or go on and look for the cause at the end, as "
+     .help = "When collapse is called: go on, stop there, or go on and look for the cause at the "
+             "end, as "
              "pitprop why does."},
     {KEY(pp_job_monitor, "log_steps", PP__INT, log_steps), .fallback = "100", AT_LEAST(0),
      .help = "Steps between two step rows in metrics.jsonl; 0: none."},

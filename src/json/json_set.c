@@ -169,3 +169,18 @@ pp_status pp_json_set(pp_json *root, const char *path, const char *value, pp_err
     cJSON_Delete(fresh);
     return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
 }
+
+const pp_json *pp_json_find(const pp_json *root, const char *path)
+{
+    steps list;
+    if (split(path, &list, NULL) != PP_OK) return NULL;
+    for (int i = 0; i < list.count && root != NULL; i++) {
+        const step *s = &list.step[i];
+        pp_json_type type = pp_json_type_of(root);
+        if (s->key[0] != '\0')
+            root = type == PP_JSON_OBJECT ? pp_json_get(root, s->key) : NULL;
+        else
+            root = type == PP_JSON_ARRAY ? pp_json_at(root, s->index) : NULL;
+    }
+    return root;
+}

@@ -44,11 +44,7 @@ void pp_report_why(FILE *stream, pp_style style, const pp_why *why)
         put(stream, order[i], order[i]->repaired ? "->" : "");
     free(order);
     fprintf(stream, "\n%s: %s\n", pp_why_answer_name(why->answer), why->sentence);
-    if (why->remedy >= 0) {
-        const pp_patch *p = &why->experiments[why->remedy].patch;
-        for (int i = 0; i < p->count; i++)
-            fprintf(stream, "  %s = %s\n", p->paths[i], p->values[i]);
-    }
+    if (why->remedy >= 0) fprintf(stream, "\n%s\n", why->diff);
     fprintf(stream, "Cost: %.3g of at most %.3g times the job's own training.\n", why->spent,
             why->budget);
 }

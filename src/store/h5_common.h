@@ -35,6 +35,8 @@ typedef struct pp__h5_layout {
 
 /* Read-only. */
 pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err);
+/* What the file has now; 0: not known. */
+int64_t pp__h5_file_bytes(hid_t file);
 /* name: without a leading '/'. */
 pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
                               pp__h5_layout *found, pp_error *err);

@@ -48,6 +48,14 @@ pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err)
     return status;
 }
 
+int64_t pp__h5_file_bytes(hid_t file)
+{
+    void *descriptor; /* an int * with the driver that reads files */
+    struct stat info;
+    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0) return 0;
+    return fstat(*(int *)descriptor, &info) == 0 ? (int64_t)info.st_size : 0;
+}
+
 typedef struct name_list {
     char text[320];
     int count;

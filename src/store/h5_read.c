@@ -13,11 +13,15 @@
 
 enum { MAX_OPEN = 32 };
 
+/* Of one conversion to float: HDF5 would allocate, and clear, a whole MiB for each read. */
+enum { CONVERSION_BYTES = 128 * 1024 };
+
 typedef struct part {
     char *path;
     int64_t first, rows; /* rows [first, first + rows) of the set */
     uint64_t last_use;
     hid_t file, dataset; /* -1 while closed */
+    int64_t bytes;       /* of the file when it was first opened */
 } part;
 
 struct pp_h5_set {
@@ -27,6 +31,8 @@ struct pp_h5_set {
     pp__h5_layout shape; /* of the first file; dims[0] is not used */
     int64_t rows, columns;
     uint64_t clock;
+    hid_t transfer; /* properties of a read */
+    void *conversion;
 };
 
 /* ---- parts: opened when needed, the one unused for longest closed when too many are open ---- */
@@ -105,17 +111,27 @@ static pp_status add_part(pp_h5_set *set, int i, pp_error *err)
     p->rows = (int64_t)found.dims[0];
     set->rows += p->rows;
     set->shape.is_integer &= found.is_integer;
+    if (found.cache > set->shape.cache) set->shape.cache = found.cache;
     if (found.chunk_rows > set->shape.chunk_rows) set->shape.chunk_rows = found.chunk_rows;
     return PP_OK;
+}
+
+static int prepare_transfer(pp_h5_set *set)
+{
+    set->conversion = malloc(CONVERSION_BYTES);
+    set->transfer = H5Pcreate(H5P_DATASET_XFER);
+    return set->conversion != NULL && set->transfer >= 0 &&
+           H5Pset_buffer(set->transfer, CONVERSION_BYTES, set->conversion, NULL) >= 0;
 }
 
 static pp_h5_set *create_set(const char *const *files, int n_files, const char *name)
 {
     pp_h5_set *set = calloc(1, sizeof *set);
     if (set == NULL) return NULL;
+    set->transfer = -1;
     set->name = strdup(name + strspn(name, "/"));
     set->parts = calloc((size_t)n_files, sizeof *set->parts);
-    int complete = set->name != NULL && set->parts != NULL;
+    int complete = set->name != NULL && set->parts != NULL && prepare_transfer(set);
     for (int i = 0; complete && i < n_files; i++) {
         part *p = &set->parts[set->n_parts++];
         p->file = p->dataset = -1;
@@ -152,6 +168,8 @@ void pp_h5_close(pp_h5_set *set)
         close_part(set, &set->parts[i]);
         free(set->parts[i].path);
     }
+    if (set->transfer >= 0) H5Pclose(set->transfer);
+    free(set->conversion);
     free(set->parts);
     free(set->name);
     free(set);
@@ -177,6 +195,11 @@ int64_t pp_h5_chunk_rows(const pp_h5_set *set)
     return set->shape.chunk_rows;
 }
 
+int64_t pp_h5_cache_bytes(const pp_h5_set *set)
+{
+    return (int64_t)set->shape.cache * (set->n_parts < MAX_OPEN ? set->n_parts : MAX_OPEN);
+}
+
 /* ---- reading ---- */
 
 static int part_of(const pp_h5_set *set, int64_t row)
@@ -194,6 +217,18 @@ void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size)
     snprintf(text, size, "%s: /%s: row %lld", p->path, set->name, (long long)(row - p->first));
 }
 
+/* HDF5 reads zeros behind the end of a file that has become shorter. */
+static pp_status check_length(part *p, pp_error *err)
+{
+    int64_t bytes = pp__h5_file_bytes(p->file);
+    if (p->bytes == 0) p->bytes = bytes;
+    if (bytes >= p->bytes) return PP_OK;
+    return pp_fail(err, PP_E_DATA,
+                   "%s: has been cut from %lld to %lld bytes while it was read; copy or make it "
+                   "again",
+                   p->path, (long long)p->bytes, (long long)bytes);
+}
+
 /* The memory space has the rank of the file's: HDF5 maps chunks element by element otherwise. */
 static pp_status read_slab(const pp_h5_set *set, const part *p, int64_t first, int64_t count,
                            hid_t type, void *values, pp_error *err)
@@ -205,7 +240,7 @@ static pp_status read_slab(const pp_h5_set *set, const part *p, int64_t first, i
     hid_t in_file = H5Dget_space(p->dataset);
     hid_t in_memory = H5Screate_simple(set->shape.n_dims, extent, NULL);
     if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, extent, NULL) < 0 ||
-        H5Dread(p->dataset, type, in_memory, in_file, H5P_DEFAULT, values) < 0)
+        H5Dread(p->dataset, type, in_memory, in_file, set->transfer, values) < 0)
         status = pp__h5_fail(err, PP_E_IO, "%s: /%s: rows %lld to %lld cannot be read", p->path,
                              set->name, (long long)first, (long long)(first + count - 1));
     H5Sclose(in_memory);
@@ -248,6 +283,7 @@ static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, hid_t t
         if (here > count) here = count;
         pp_status status = reopen(set, p, err);
         if (status == PP_OK) status = read_slab(set, p, first - p->first, here, type, to, err);
+        if (status == PP_OK) status = check_length(p, err);
         if (status != PP_OK) return status;
         p->last_use = ++set->clock;
         first += here;

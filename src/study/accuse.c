@@ -11,8 +11,9 @@ static const double least_gain = 0.02, part_of_best = 0.5;
 static const double good_part_of_best = 0.8, healthy_part_of_best = 0.6;
 /* A sign from here on says that the job is odd in that respect. */
 static const double odd = 0.3;
-/* A healthy job is suspected only where another recipe is better by that much. */
-static const double suspicious_gap = 0.15;
+/* A job whose verdict is healthy is suspected where it earns less than that, or where another
+ * recipe is better by so much; and so much is a repair of it. */
+static const double plain_skill = 0.1, suspicious_gap = 0.15;
 /* Another cause that repairs as well is as likely if its weight comes as near to the first as this.
  */
 static const double as_likely = 0.75;
@@ -56,7 +57,8 @@ void pp__find_repairs(pp_why *w, pp_experiment *experiments)
     const pp_experiment *job = &experiments[PP_WHY_JOB];
     double best = best_score(w);
     w->noise = noise_of(w);
-    w->margin = fmax(least_gain, 3 * job->score_error);
+    int healthy = is_whole(job) && strcmp(job->verdict, "healthy") == 0;
+    w->margin = fmax(healthy ? suspicious_gap : least_gain, 3 * job->score_error);
     for (int i = PP_WHY_SEED_1; i < w->count; i++) {
         pp_experiment *e = &experiments[i];
         double margin = fmax(w->margin, 3 * hypot(job->score_error, e->score_error));
@@ -69,7 +71,7 @@ int pp__is_healthy(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
     double best = fmax(e[PP_WHY_REFERENCE].score, e[PP_WHY_LINEAR].score);
-    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= least_gain &&
+    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= plain_skill &&
            (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
 }
 
@@ -134,12 +136,8 @@ static int lists(const char *ids, const char *id)
 /* Whether the probes of cause a repair b's jobs as well, so that a is named where both do. */
 static int explains(const char *a, const char *b)
 {
-    int count;
-    const pp_cause *causes = pp_causes(&count);
-    for (int i = 0; i < count; i++)
-        if (strcmp(causes[i].id, a) == 0)
-            return causes[i].explains != NULL && lists(causes[i].explains, b);
-    return 0;
+    const pp_cause *cause = pp_cause_find(a, strlen(a));
+    return cause != NULL && cause->explains != NULL && lists(cause->explains, b);
 }
 
 static int is_explained(const pp_why *w, int i)
@@ -248,11 +246,8 @@ int pp__is_well_repaired(const pp_why *w)
 
 static const char *title_of(const char *id)
 {
-    int count;
-    const pp_cause *causes = pp_causes(&count);
-    for (int i = 0; i < count; i++)
-        if (strcmp(causes[i].id, id) == 0) return causes[i].title;
-    return id;
+    const pp_cause *cause = pp_cause_find(id, strlen(id));
+    return cause != NULL ? cause->title : id;
 }
 
 static void say_accused(pp_why *w)

@@ -2,6 +2,7 @@
 #include "cause_internal.h"
 
 #include <math.h>
+#include <string.h>
 
 #define PROBED(name) .sign = pp__sign_##name, .probes = pp__probe_##name
 
@@ -199,6 +200,14 @@ const pp_cause *pp_causes(int *count)
 {
     *count = (int)(sizeof table / sizeof *table);
     return table;
+}
+
+const pp_cause *pp_cause_find(const char *id, size_t length)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strlen(table[i].id) == length && strncmp(table[i].id, id, length) == 0)
+            return &table[i];
+    return NULL;
 }
 
 /* ---- recipes ---- */

@@ -18,6 +18,7 @@ static double rarity(const pp_case *c)
 
 CAUSE_SIGN(pp__sign_imbalance)
 {
+    if (c->job->data.balance != PP_BALANCE_NONE) return 0;
     double sign = 0.6 * pp__ramp(rarity(c), 0.5, 0.04);
     return pp__has_verdict(c, "one-class") ? fmin(1, sign * 1.4) : sign;
 }

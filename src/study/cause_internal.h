@@ -2,7 +2,7 @@
 #ifndef PITPROP_CAUSE_INTERNAL_H
 #define PITPROP_CAUSE_INTERNAL_H
 
-#include "cause.h"
+#include "pitprop/cause.h"
 
 /* ---- probes ---- */
 /* A probe without changes yet; 0: no memory. */

@@ -37,6 +37,17 @@ static void set_loss(const pp_case *c, pp_probe *probe, const char *type)
     pp__change(probe, "loss", pp_arena_printf(c->arena, "{\"type\": \"%s\"}", type));
 }
 
+/* Nothing at prediction that training does not have; keys of a clamp go with it. */
+static void plain_predictions(const pp_case *c, pp_probe *probe)
+{
+    if (c->job->model.at_prediction == PP_PREDICT_NONE) return;
+    if (c->job->model.at_prediction == PP_PREDICT_CLAMP) {
+        pp__change(probe, "model.clamp_low", "null");
+        pp__change(probe, "model.clamp_high", "null");
+    }
+    pp__change(probe, "model.at_prediction", "none");
+}
+
 /* ---- activation: missing, only at prediction, twice ---- */
 
 CAUSE_SIGN(pp__sign_missing_activation)
@@ -121,7 +132,7 @@ CAUSE_SIGN(pp__sign_loss)
     pp_task task = pp__task(c);
     pp_loss_type loss = c->job->loss.type;
     int binary_loss = loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
-    if (is_single_softmax(c)) return 1;
+    if (is_single_softmax(c) && task != PP_TASK_REGRESSION) return 1;
     if (task == PP_TASK_REGRESSION) return is_real(c->job) ? (loss == PP_LOSS_MSE ? 0 : 0.15) : 0.7;
     if (task == PP_TASK_MULTICLASS && binary_loss) return pp__output_units(c) == 1 ? 1 : 0.5;
     if (is_real(c->job)) return task == PP_TASK_MULTICLASS ? 0.6 : 0.4;
@@ -139,8 +150,7 @@ CAUSE_PROBES(pp__probe_loss)
     if (task == PP_TASK_REGRESSION && is_real(c->job)) return 1;
     pp__set_output_activation(c, probes, "identity");
     pp__set_output_units(c, probes, "\"auto\"");
-    if (c->job->model.at_prediction != PP_PREDICT_NONE)
-        pp__change(probes, "model.at_prediction", "none");
+    plain_predictions(c, probes);
     return 1;
 }
 
@@ -187,9 +197,7 @@ CAUSE_PROBES(pp__probe_clamp)
 {
     if (room < 1 || c->job->model.at_prediction != PP_PREDICT_CLAMP) return 0;
     if (!pp__probe(c, probes, "no clamp")) return 0;
-    pp__change(probes, "model.clamp_low", "null");
-    pp__change(probes, "model.clamp_high", "null");
-    pp__change(probes, "model.at_prediction", "none");
+    plain_predictions(c, probes);
     return 1;
 }
 

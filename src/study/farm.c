@@ -286,6 +286,7 @@ static pp_status work(farm *f, int *stopped, pp_error *err)
         int next = NONE_OPEN;
         pp_status status = decide(f, &next, err);
         if (status != PP_OK || next == NONE_OPEN) return status;
+        if (next == NONE_FREE && f->spec->leaves) return PP_OK;
         if (next == STOPPED) *stopped = 1;
         if (next >= 0) status = run_trial(f, &f->trials[next], stopped, err);
         if (status != PP_OK || *stopped) return status;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rounds.h"
 #include "why_internal.h"
 
 #include "pitprop/fs.h"
@@ -16,11 +17,9 @@ typedef struct why {
     plan plan;
     pp_why *result;       /* rank 0 */
     char study[PATH_MAX]; /* directory of the trials */
-    int left;             /* the others have left: stopped, or the farm has failed */
-    int stopped;
+    rounds rounds;
     /* of the round that runs, for the lines on the way */
     const int *list;
-    const pp_farm_trial *trials;
     int n, told;
 } why;
 
@@ -31,57 +30,10 @@ enum {
     MOST_PAIRS = 60
 };
 
-/* ---- a round on all ranks ---- */
-
-static char *trials_to_text(const pp_farm_trial *trials, int n)
-{
-    pp_json_writer *w = pp_json_writer_create(0);
-    if (w == NULL) return NULL;
-    pp_json_begin_array(w, NULL);
-    for (int i = 0; i < n; i++) {
-        pp_json_begin_array(w, NULL);
-        pp_json_put_string(w, NULL, trials[i].id);
-        for (int k = 0; k < trials[i].patch.count; k++) {
-            pp_json_put_string(w, NULL, trials[i].patch.paths[k]);
-            pp_json_put_string(w, NULL, trials[i].patch.values[k]);
-        }
-        pp_json_end_array(w);
-    }
-    pp_json_end_array(w);
-    const char *text = pp_json_text(w, NULL);
-    char *copy = text != NULL ? strdup(text) : NULL;
-    pp_json_writer_destroy(w);
-    return copy;
-}
-
-/* Strings stay the document's. */
-static pp_status trials_from(const pp_json *list, pp_arena *arena, pp_farm_trial **trials,
-                             pp_error *err)
-{
-    int64_t n = pp_json_count(list);
-    *trials = PP_ARENA_NEW(arena, pp_farm_trial, n + 1);
-    if (*trials == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
-    for (int64_t i = 0; i < n; i++) {
-        const pp_json *row = pp_json_at(list, i);
-        pp_farm_trial *trial = &(*trials)[i];
-        int count = (int)(pp_json_count(row) / 2);
-        const char **texts = PP_ARENA_NEW(arena, const char *, 2 * count + 1);
-        if (texts == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
-        trial->id = pp_json_string(pp_json_at(row, 0));
-        trial->patch = (pp_patch){texts, texts + count, count};
-        for (int k = 0; k < count; k++) {
-            texts[k] = pp_json_string(pp_json_at(row, 1 + 2 * k));
-            texts[count + k] = pp_json_string(pp_json_at(row, 2 + 2 * k));
-        }
-    }
-    return PP_OK;
-}
-
 static void tell_end(void *context, const pp_farm_trial *trial, const pp_outcome *outcome)
 {
     why *w = context;
-    int i = w->list[trial - w->trials];
-    pp_experiment e = w->plan.experiments[i];
+    pp_experiment e = w->plan.experiments[w->list[trial - w->rounds.trials]];
     pp_error err;
     w->told++;
     if (pp__measure(&e, outcome, w->plan.arena, &err) != PP_OK) return;
@@ -92,57 +44,6 @@ static void tell_end(void *context, const pp_farm_trial *trial, const pp_outcome
         pp_log_write(w->spec->log, PP_LOG_INFO, "[%d/%d] %s%s%s: score %.3f, %s", w->told, w->n,
                      e.cause != NULL ? e.cause : "", e.cause != NULL ? ": " : "", e.label, e.score,
                      e.verdict);
-}
-
-/* Collective; rank 0 brings the text of the trials, the others NULL. *more: there were any. */
-static pp_status run_round(why *w, const char *text, int *more, pp_error *err)
-{
-    pp_comm *comm = w->spec->comm;
-    size_t length = text != NULL ? strlen(text) : 0;
-    pp_comm_broadcast(comm, 0, &length, sizeof length);
-    *more = length > 0;
-    if (!*more) return PP_OK;
-    char *mine = malloc(length + 1);
-    pp_arena *arena = pp_arena_create();
-    pp_json *list = NULL;
-    pp_farm_trial *trials = NULL;
-    pp_status status = PP_OK;
-    if (mine == NULL || arena == NULL) status = pp_fail(err, PP_E_MEMORY, "out of memory");
-    status = pp_comm_agree(comm, status, err);
-    if (status == PP_OK) {
-        if (text != NULL) memcpy(mine, text, length + 1);
-        pp_comm_broadcast(comm, 0, mine, length + 1);
-        status = pp_json_parse(mine, "round", &list, err);
-        if (status == PP_OK) status = trials_from(list, arena, &trials, err);
-        status = pp_comm_agree(comm, status, err);
-    }
-    if (status == PP_OK) {
-        w->trials = trials;
-        pp_farm_spec farm = {.job = w->spec->job,
-                             .origin = w->spec->origin,
-                             .directory = w->study,
-                             .comm = comm,
-                             .backend = w->spec->backend,
-                             .log = w->spec->log,
-                             .stop = w->spec->stop,
-                             .ended = pp_comm_rank(comm) == 0 ? tell_end : NULL,
-                             .context = w};
-        status = pp_farm_run(&farm, trials, (int)pp_json_count(list), &w->stopped, err);
-    }
-    w->left = status != PP_OK || w->stopped;
-    pp_json_destroy(list);
-    pp_arena_destroy(arena);
-    free(mine);
-    return status;
-}
-
-static pp_status serve(why *w, pp_error *err)
-{
-    int more = 1;
-    pp_status status = PP_OK;
-    while (more && status == PP_OK && !w->stopped)
-        status = run_round(w, NULL, &more, err);
-    return status;
 }
 
 /* ---- rank 0 ---- */
@@ -211,30 +112,6 @@ static pp_status measure_all(why *w, const int *list, int n, int parts, const pp
     return status;
 }
 
-/* Experiments list [n], each for 1/parts of its training. */
-static pp_status experiment(why *w, const int *list, int n, int parts, pp_error *err)
-{
-    int more;
-    pp_farm_trial *trials = PP_ARENA_NEW(w->plan.arena, pp_farm_trial, n + 1);
-    if (trials == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
-    for (int i = 0; i < n; i++) {
-        pp_status status =
-            pp__plan_trial(&w->plan, &w->plan.experiments[list[i]], parts, &trials[i], err);
-        if (status != PP_OK) return status;
-    }
-    char *text = trials_to_text(trials, n);
-    if (text == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
-    w->list = list;
-    w->n = n;
-    w->told = 0;
-    pp_status status = run_round(w, text, &more, err);
-    free(text);
-    if (status == PP_OK && !w->stopped) status = measure_all(w, list, n, parts, trials, err);
-    return status;
-}
-
-/* ---- how the budget is spent ---- */
-
 static double work_of(const why *w, const int *list, int n)
 {
     double work = 0;
@@ -242,6 +119,32 @@ static double work_of(const why *w, const int *list, int n)
         work += w->plan.experiments[list[i]].work;
     return work;
 }
+
+/* Experiments list [n], each for 1/parts of its training. */
+static pp_status experiment(why *w, const int *list, int n, int parts, pp_error *err)
+{
+    pp_farm_trial *trials = PP_ARENA_NEW(w->plan.arena, pp_farm_trial, n + 1);
+    if (trials == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
+    for (int i = 0; i < n; i++) {
+        pp_status status =
+            pp__plan_trial(&w->plan, &w->plan.experiments[list[i]], parts, &trials[i], err);
+        if (status != PP_OK) return status;
+    }
+    pp_log_write(
+        w->spec->log, PP_LOG_INFO,
+        "%d experiment%s at 1/%d of full length: %.3g times the job's training; %.3g of %.3g "
+        "are spent",
+        n, n == 1 ? "" : "s", parts, work_of(w, list, n) / parts, w->result->spent,
+        w->result->budget);
+    w->list = list;
+    w->n = n;
+    w->told = 0;
+    pp_status status = pp__round(&w->rounds, trials, n, err);
+    if (status == PP_OK && !w->rounds.stopped) status = measure_all(w, list, n, parts, trials, err);
+    return status;
+}
+
+/* ---- how the budget is spent ---- */
 
 static double rest(const why *w)
 {
@@ -319,7 +222,7 @@ static pp_status halve(why *w, int *list, int n, double allowed, pp_error *err)
     int parts = parts_for(work_of(w, list, n), allowed);
     for (;;) {
         pp_status status = experiment(w, list, n, parts, err);
-        if (status != PP_OK || w->stopped || parts == 1) return status;
+        if (status != PP_OK || w->rounds.stopped || parts == 1) return status;
         parts = parts > LONGER ? parts / LONGER : 1;
         n = survivors(w, list, n, parts);
         if (n == 0) return PP_OK;
@@ -346,7 +249,7 @@ static pp_status run_job(why *w, pp_error *err)
     const int job = PP_WHY_JOB;
     if (w->spec->verdict != NULL) return read_known(w, err);
     pp_status status = experiment(w, &job, 1, 1, err);
-    if (status != PP_OK || w->stopped) return status;
+    if (status != PP_OK || w->rounds.stopped) return status;
     pp_outcome outcome;
     status = pp_farm_read(w->study, "job", &outcome, err);
     if (status != PP_OK) return status;
@@ -394,34 +297,59 @@ static pp_status investigate(why *w, pp_error *err)
                          ? w->spec->budget
                          : fmax(PP_WHY_BUDGET, PP_WHY_LEAST_WORK / w->plan.job_work);
     if (status == PP_OK) status = run_job(w, err);
-    if (status != PP_OK || w->stopped) return status;
+    if (status != PP_OK || w->rounds.stopped) return status;
     int failed = w->plan.experiments[PP_WHY_JOB].failed;
     int looks_healthy = !failed && !w->plan.experiments[PP_WHY_JOB].collapsed;
     if (looks_healthy) status = probe(w, PP_WHY_SEED_1, 0.3, err);
-    if (failed || (looks_healthy && pp__is_healthy(result)) || status != PP_OK || w->stopped)
+    if (failed || (looks_healthy && pp__is_healthy(result)) || status != PP_OK || w->rounds.stopped)
         return status;
     int first = looks_healthy ? w->plan.count : PP_WHY_SEED_1;
     status = pp__plan_singles(&w->plan, err);
     if (status == PP_OK) status = probe(w, first, 1.0 / 3, err);
-    if (status == PP_OK && !w->stopped && !pp__is_well_repaired(result) &&
+    if (status == PP_OK && !w->rounds.stopped && !pp__is_well_repaired(result) &&
         !pp__is_without_signal(result))
         status = try_pairs(w, err);
     return status;
 }
 
+/* What the remedy changes, line by line. */
+static pp_status write_diff(why *w, pp_error *err)
+{
+    pp_json *job;
+    pp_arena *arena = w->plan.arena;
+    const char *diff = "";
+    pp_status status = pp_json_parse(w->spec->job, w->spec->origin, &job, err);
+    if (status != PP_OK) return status;
+    for (int i = 0; w->result->remedy >= 0 && diff != NULL; i++) {
+        const pp_patch *patch = &w->result->experiments[w->result->remedy].patch;
+        if (i == patch->count) break;
+        const pp_json *old = pp_json_find(job, patch->paths[i]);
+        pp_json_writer *text = pp_json_writer_create(0);
+        if (text != NULL && old != NULL) pp_json_put_value(text, NULL, old);
+        const char *was = text != NULL && old != NULL ? pp_json_text(text, NULL) : NULL;
+        if (was != NULL) diff = pp_arena_printf(arena, "%s- %s = %s\n", diff, patch->paths[i], was);
+        if (diff != NULL && strcmp(patch->values[i], "null") != 0)
+            diff = pp_arena_printf(arena, "%s+ %s = %s\n", diff, patch->paths[i], patch->values[i]);
+        pp_json_writer_destroy(text);
+    }
+    pp_json_destroy(job);
+    w->result->diff = diff;
+    return diff != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
+}
+
 static pp_status conclude(why *w, pp_error *err)
 {
-    if (w->stopped) return write_why(w, err);
+    if (w->rounds.stopped) return write_why(w, err);
     pp__accuse(w->result);
-    pp_status status = write_why(w, err);
+    pp_status status = write_diff(w, err);
+    if (status == PP_OK) status = write_why(w, err);
     return status == PP_OK ? write_fixed(w, err) : status;
 }
 
 static pp_status lead(why *w, pp_error *err)
 {
-    int more;
     pp_status status = investigate(w, err);
-    if (!w->left) run_round(w, NULL, &more, NULL); /* nothing more for the others */
+    pp__rounds_end(&w->rounds);
     if (status == PP_OK) status = conclude(w, err);
     return status;
 }
@@ -457,6 +385,7 @@ static pp_status make_result(why *w, pp_error *err)
     }
     w->result->arena = arena;
     w->result->remedy = -1;
+    w->result->diff = "";
     return PP_OK;
 }
 
@@ -468,12 +397,21 @@ pp_status pp_why_run(const pp_why_spec *spec, pp_why **out, int *stopped, pp_err
     pp_status status = make_result(&w, err);
     if (snprintf(w.study, sizeof w.study, "%s/why", spec->directory) >= PATH_MAX)
         status = pp_fail(err, PP_E_IO, "%s: path is too long", spec->directory);
+    w.rounds.farm = (pp_farm_spec){.job = spec->job,
+                                   .origin = spec->origin,
+                                   .directory = w.study,
+                                   .comm = spec->comm,
+                                   .backend = spec->backend,
+                                   .log = spec->log,
+                                   .stop = spec->stop,
+                                   .ended = rank == 0 ? tell_end : NULL,
+                                   .context = &w};
     if (status == PP_OK && rank == 0) status = open_study(&w, err);
     status = pp_comm_agree(spec->comm, status, err);
     if (status == PP_OK) status = pp__plan_open(&w.plan, spec, w.result->arena, err);
-    if (status == PP_OK) status = rank == 0 ? lead(&w, err) : serve(&w, err);
+    if (status == PP_OK) status = rank == 0 ? lead(&w, err) : pp__rounds_serve(&w.rounds, err);
     status = pp_comm_agree(spec->comm, status, err);
-    *stopped = w.stopped;
+    *stopped = w.rounds.stopped;
     pp__plan_close(&w.plan);
     if (status == PP_OK && rank == 0)
         *out = w.result;

@@ -2,7 +2,7 @@
 #ifndef PITPROP_WHY_INTERNAL_H
 #define PITPROP_WHY_INTERNAL_H
 
-#include "cause.h"
+#include "pitprop/cause.h"
 
 #include "pitprop/arena.h"
 #include "pitprop/why.h"

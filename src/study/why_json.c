@@ -101,6 +101,7 @@ void pp_why_write(const pp_why *why, pp_json_writer *w)
     if (why->remedy >= 0) {
         pp_json_begin_object(w, "remedy");
         put_patch(w, &e[why->remedy].patch);
+        pp_json_put_string(w, "diff", why->diff);
         pp_json_put_bool(w, "verified", e[why->remedy].share >= 1 && e[why->remedy].repaired);
         pp_json_put_number(w, "skill", e[why->remedy].skill);
         pp_json_put_number(w, "score", e[why->remedy].score);

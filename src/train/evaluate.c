@@ -92,14 +92,16 @@ static void gather_groups(trial *t)
     pp_comm_gather_ranges(t->comm, 0, first, (float *)(void *)t->groups);
 }
 
-void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
+pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error *err)
 {
     const pp_backend *backend = t->spec->backend;
     row_buffers *b = &t->block;
     int64_t blocks = pp_dataset_blocks(t->data, part);
     if (part == PP_PART_TRAIN) memset(t->groups, 0, (size_t)t->lanes * sizeof *t->groups);
     for (int64_t i = 0; i < blocks; i++) {
+        double begun = pp_comm_seconds();
         int64_t rows = pp_dataset_block(t->data, part, i, &b->rows);
+        t->watch_time.input += pp_comm_seconds() - begun;
         backend->upload(t->device, b->x, b->rows.x,
                         (size_t)(rows * t->info->inputs) * sizeof(float));
         const float *z = pp_pass_forward(t->eval_pass, t->params, b->x, &rows, 0);
@@ -112,6 +114,9 @@ void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch)
         pp__life_move(t->life);
         if (part == PP_PART_TRAIN) group_rows(t, i, rows);
     }
+    pp_status status = pp_comm_agree(t->comm, pp_dataset_status(t->data, err), err);
+    if (status != PP_OK) return status;
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);
     if (part == PP_PART_TRAIN) gather_groups(t);
+    return PP_OK;
 }

@@ -1,5 +1,6 @@
 /* Predictions of training on their way to rank 0, and the looks at them. */
 #include <inttypes.h>
+#include <math.h>
 
 #include "trial_internal.h"
 
@@ -20,6 +21,23 @@ int pp__trial_look_is_due(const trial *t, int64_t step)
 {
     if (!t->job->monitor.enabled) return 0;
     return step * PP_LOOKS / t->steps != (step - 1) * PP_LOOKS / t->steps;
+}
+
+/* In multiply-adds of a product, at the rate that small products reach: measured for binary rows
+ * and for ten classes. */
+static const double work_of_row = 800, work_of_column = 300;
+static const double share_of_step = 0.015; /* that sketching may take */
+enum { ROWS_OF_LOOK = 4096 };              /* that a look has at least, where there are so many */
+
+int pp__trial_sketch_is_due(const trial *t)
+{
+    if (!t->job->monitor.enabled) return 0;
+    double step = 3 * (double)t->model->weights; /* forward, and backward twice */
+    double sketch = work_of_row + work_of_column * t->shape.columns;
+    int64_t every = (int64_t)ceil(sketch / (share_of_step * step));
+    int64_t most = t->steps / PP_LOOKS * t->job->training.batch / ROWS_OF_LOOK;
+    if (every > most) every = most;
+    return every <= 1 || t->step % every == 0;
 }
 
 static void record_call(trial *t, const pp_verdict *verdict)

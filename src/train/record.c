@@ -74,12 +74,13 @@ static int find_difference(const char **was, const char **is, const char *const 
     return 1;
 }
 
-/* Moving a run does not make it another. The window often follows from what was changed, so it is
- * named only where nothing else differs. */
+/* Moving a run does not make it another, nor does where its rows are. The window often follows from
+ * what was changed, so it is named only where nothing else differs. */
 static pp_status same_job(const trial *t, pp_error *err)
 {
-    static const char *const first_but[] = {"\"output\":", "\"window\":", NULL};
-    static const char *const second_but[] = {"\"output\":", NULL};
+    static const char *const first_but[] = {
+        "\"output\":", "\"residency\":", "\"memory\":", "\"window\":", NULL};
+    static const char *const second_but[] = {"\"output\":", "\"residency\":", "\"memory\":", NULL};
     char path[PATH_MAX], *old = NULL;
     pp_status status = path_in(t, "job.json", path, err);
     if (status == PP_OK) status = pp_fs_read(path, &old, NULL, err);
@@ -124,6 +125,8 @@ static pp_status echo_job(trial *t, pp_error *err)
 {
     pp_job anywhere = *t->job;
     anywhere.output = "";
+    anywhere.data.residency = PP_RESIDENCY_AUTO;
+    anywhere.data.memory = PP_AUTO;
     t->resolved = echo(t->job);
     t->identity = echo(&anywhere);
     return t->resolved != NULL && t->identity != NULL ? PP_OK
@@ -292,17 +295,20 @@ void pp__trial_timing(trial *t, pp_json_writer *row)
 {
     double now = pp_comm_seconds(), seconds = now - t->watch_time.begun;
     double rate = seconds > 0 ? (double)t->watch_time.rows / seconds : 0;
+    double waited = pp_dataset_waited(t->data);
     if (row != NULL) {
         pp_json_begin_object(row, "timing");
         pp_json_put_number(row, "seconds", seconds);
         pp_json_put_number(row, "rows_per_s", rate);
         pp_json_put_number(row, "input_s", t->watch_time.input);
+        if (pp_dataset_streams(t->data))
+            pp_json_put_number(row, "input_wait_s", waited - t->watch_time.waited);
         pp_json_put_number(row, "exchange_s", t->watch_time.exchange);
         pp_json_put_number(row, "compute_s",
                            seconds - t->watch_time.input - t->watch_time.exchange);
         pp_json_end_object(row);
     }
-    t->watch_time = (stopwatch){.begun = now};
+    t->watch_time = (stopwatch){.begun = now, .waited = waited};
 }
 
 /* Standardisation goes with the model: without it, outputs for raw rows would be wrong. */

@@ -38,6 +38,7 @@ static int bits_of(const trial *t, const pp_sum *loss)
 {
     const pp_job_checkpoint *c = &t->job->checkpoint;
     int bits = loss->bad > 0 ? BIT_NON_FINITE : 0;
+    if (pp_dataset_status(t->data, NULL) != PP_OK) bits |= BIT_NO_INPUT;
     if (t->spec->stop != NULL && *t->spec->stop) bits |= BIT_STOP;
     if (t->rank == 0 && c->every_seconds > 0 && now() - t->last_save >= c->every_seconds)
         bits |= BIT_SAVE;
@@ -88,7 +89,7 @@ int pp__trial_step(trial *t)
     losses(t, b->z, &loss);
     if (loss.bad > 0) pp__trial_find_non_finite(t, mine);
     backend->upload(t->device, b->dz_device, b->dz, bytes);
-    if (t->job->monitor.enabled) pp__trial_sketch(t, t->running, mine, b, &loss);
+    if (pp__trial_sketch_is_due(t)) pp__trial_sketch(t, t->running, mine, b, &loss);
 
     pp_exchange_step step = {.update = pp_update_at(&t->job->optimizer, lr, t->step),
                              .rows = rows,
@@ -102,6 +103,7 @@ int pp__trial_step(trial *t)
     pp__life_at(t->life, PP_PHASE_EXCHANGE, t->step);
     pp_exchange_finish(t->exchange);
     int bits = pp_comm_finish_or(t->comm);
+    if (bits & BIT_NO_INPUT) return bits;
 
     t->watch_time.exchange += pp_exchange_waited(t->exchange);
     t->watch_time.rows += (int64_t)rows;

@@ -16,11 +16,12 @@ static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary
     *sketch = pp_sketch_create(&t->shape);
     pp_status status = *sketch != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to evaluate");
     status = pp_comm_agree(t->comm, status, err);
+    if (status == PP_OK) status = pp__trial_evaluate(t, part, *sketch, err);
     if (status != PP_OK) {
         free(*sketch);
+        *sketch = NULL;
         return status;
     }
-    pp__trial_evaluate(t, part, *sketch);
     *summary = pp_sketch_summarise(*sketch);
     pp_comm_broadcast(t->comm, 0, summary, sizeof *summary);
     return PP_OK;
@@ -140,6 +141,8 @@ static pp_status train(trial *t, int *stopped, pp_error *err)
     while (status == PP_OK && !*stopped && t->step < t->steps &&
            !pp_watch_stops(&t->watch, t->job) && !collapsed) {
         int bits = pp__trial_step(t);
+        if (bits & BIT_NO_INPUT)
+            return pp_comm_agree(t->comm, pp_dataset_status(t->data, err), err);
         if (bits & BIT_NON_FINITE) pp__trial_note_non_finite(t);
         pp__life_at(t->life, PP_PHASE_LOOK, t->step);
         if (pp__trial_look_is_due(t, t->step)) collapsed = pp__trial_look(t);

@@ -24,6 +24,7 @@ typedef struct row_buffers {
 
 typedef struct stopwatch { /* seconds since the last row of the metrics */
     double begun, input, exchange;
+    double waited; /* of the data set at that time: of `input`, what reading made it wait */
     int64_t rows;
 } stopwatch;
 
@@ -99,12 +100,15 @@ void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffe
 /* Sum of row losses in row order: of a lane's rows or a block's, which the job alone decides. */
 double pp__trial_loss(const row_buffers *buffers, int64_t first, int64_t rows);
 /* Collective: the whole part with fixed weights; merged into sketch on rank 0. */
-void pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch);
+pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error *err);
 
 /* ---- monitor.c: predictions of training on their way to rank 0, and looks at them ---- */
 /* Collective: this rank's rows join those of the others. */
 void pp__trial_gather_running(trial *t);
 int pp__trial_look_is_due(const trial *t, int64_t step);
+/* Whether the predictions of the step that runs are sketched: all are, but of long runs of networks
+ * so small that it would be felt. Depends on the job alone. */
+int pp__trial_sketch_is_due(const trial *t);
 /* Collective. Returns whether the run is to stop for what was seen. */
 int pp__trial_look(trial *t);
 /* What the verdict of a result rests on. Rank 0. */
@@ -117,8 +121,9 @@ void pp__trial_find_non_finite(trial *t, int64_t rows);
 void pp__trial_note_non_finite(trial *t);
 
 /* ---- step.c ---- */
-enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4 };
-/* One global step; returns the bits that any rank raised. Writes a step row where one is due. */
+enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4, BIT_NO_INPUT = 8 };
+/* One global step; returns the bits that any rank raised. Writes a step row where one is due. With
+ * BIT_NO_INPUT, some rank could not read its rows: the step is worth nothing. */
 int pp__trial_step(trial *t);
 
 /* ---- life.c: signs of life, and the end of a run in which a rank gives none ---- */

@@ -283,12 +283,12 @@ def report(outs):
     for o in outs:
         if not o["valid"]:
             print(f"  not valid: {o['name']}: sound {o['sound']:.2f} ({o['sound_verdict']}), faulty {o['faulty']:.2f} ({o['why']['verdict'].get('before')})")
-    return not wrong
+    return wrong, ok
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--quick", action="store_true", help="one instance of every sixth")
+    parser.add_argument("--quick", action="store_true", help="every ninth instance; passes where 9 of 10 answers are right and no control is accused")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="first seed")
@@ -301,14 +301,16 @@ def main():
         instances += [*singles(round_), *pairs(round_), *controls(round_)]
     instances = [i for i in instances if a.only in i.name]
     if a.quick:
-        instances = instances[::6]
+        instances = instances[::9]
     begun = time.monotonic()
     with ThreadPoolExecutor(a.jobs) as pool:
         outs = [judge(o) for o in pool.map(lambda i: run(i, a.keep), instances)]
     if a.results:
         with open(a.results, "w") as f:
             json.dump(outs, f, indent=1)
-    good = report(outs)
+    wrong, ok = report(outs)
+    accused = [o for o in wrong if o["kind"] == "control"]
+    good = not wrong or a.quick and not accused and len(wrong) <= 0.1 * len(ok)
     print(f"{len(outs)} instances in {time.monotonic() - begun:.0f} s")
     return 0 if good else 1
 

@@ -23,7 +23,7 @@ LAYERS = {
     "collapse": "groups sketch verdict candidates",
     "audit": "audit",
     "train": "exchange checkpoint trial predict",
-    "study": "farm why",
+    "study": "cause farm sweep why",
     "report": "report",
     "cli": "",
 }

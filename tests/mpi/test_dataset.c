@@ -1,6 +1,6 @@
-/* The data set on any number of ranks: the same lanes, orders, blocks and bytes as on one, and
- * every row exactly once. Each rank compares what it has among all with what it would have alone.
- */
+/* The data set on any number of ranks, in memory and streamed: the same lanes, orders, blocks and
+ * bytes as on one in memory, and every row exactly once. Each rank compares what it has among all
+ * with what it would have alone. */
 #include <math.h>
 #include <stdint.h>
 
@@ -21,9 +21,38 @@ typedef struct pair {
     int64_t cut[LANES + 1];
 } pair;
 
-static int open_pair(pair *p, const pp_job *job)
+/* How the set of all ranks has its rows; that of one has them in memory. */
+typedef enum rows_in { IN_MEMORY, STREAMED, STREAMED_TIGHTLY } rows_in;
+
+/* The fewest bytes with which all ranks can stream: what the message asks for. */
+static int64_t fewest_bytes(const pp_job *job)
+{
+    pp_job tight = *job;
+    pp_error err;
+    long long bytes = 0;
+    tight.data.memory = 1;
+    pp_dataset *set = data_load(pp_test_comm, &tight, &err);
+    CU_ASSERT_PTR_NULL(set);
+    pp_dataset_close(set);
+    const char *text = strstr(err.text, "give ");
+    CU_ASSERT_EQUAL(err.code, PP_E_JOB);
+    CU_ASSERT_TRUE(text != NULL && sscanf(text, "give %lld or more", &bytes) == 1);
+    return bytes;
+}
+
+static pp_job job_for(const pp_job *job, rows_in how)
+{
+    pp_job made = *job;
+    made.data.residency = how == IN_MEMORY ? PP_RESIDENCY_MEMORY : PP_RESIDENCY_STREAM;
+    if (how == STREAMED_TIGHTLY) made.data.memory = fewest_bytes(&made);
+    return made;
+}
+
+static int open_pair(pair *p, const pp_job *asked, rows_in how)
 {
     pp_error err;
+    pp_job of_all = job_for(asked, how), of_one = job_for(asked, IN_MEMORY);
+    const pp_job *job = &of_all;
     int rank = pp_comm_rank(pp_test_comm);
     p->batch = job->training.batch;
     pp_lanes_cut(p->batch, LANES, p->cut);
@@ -32,9 +61,11 @@ static int open_pair(pair *p, const pp_job *job)
     p->all = data_load(pp_test_comm, job, &err);
     if (p->all == NULL) printf("\n  %s\n", err.text);
     CU_ASSERT_PTR_NOT_NULL(p->all);
-    p->one = data_load(p->alone, job, &err);
+    p->one = data_load(p->alone, &of_one, &err);
     CU_ASSERT_PTR_NOT_NULL(p->one);
     if (p->all == NULL || p->one == NULL) return 0;
+    CU_ASSERT_EQUAL(pp_dataset_streams(p->all), how != IN_MEMORY);
+    CU_ASSERT_FALSE(pp_dataset_streams(p->one));
     p->info = pp_dataset_describe(p->one);
     return 1;
 }
@@ -199,10 +230,28 @@ static void check_class_totals(const pair *p, const shape *c, const int64_t *vis
         CU_ASSERT_EQUAL(total[k], total[0]);
 }
 
+static void check_rows_of(const shape *c, const pp_job *job, rows_in how)
+{
+    pair p = {0};
+    int64_t *counts = calloc((size_t)(3 * c->rows), sizeof *counts);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(counts);
+    int64_t *visits = counts, *train = counts + c->rows, *held = train + c->rows;
+    if (open_pair(&p, job, how)) {
+        check_info(&p);
+        check_epochs(&p, visits, c->rows);
+        check_blocks(&p, PP_PART_TRAIN, train, c->rows);
+        check_blocks(&p, PP_PART_VALIDATION, held, c->rows);
+        check_counts(&p, c, visits, train, held);
+        check_class_totals(&p, c, visits);
+    }
+    free(counts);
+    close_pair(&p);
+    pp_test_barrier();
+}
+
 static void check_shape(scratch *s, const shape *c)
 {
     const char *files[3];
-    pair p = {0};
     for (int f = 0; f < c->n_files; f++) {
         int64_t first = c->rows * f / c->n_files, end = c->rows * (f + 1) / c->n_files;
         const char *name = scratch_path(s, f == 0 ? "a.h5" : f == 1 ? "b.h5" : "c.h5");
@@ -215,20 +264,8 @@ static void check_shape(scratch *s, const shape *c)
                                            .y = data_four_classes});
     }
     pp_job job = make_job(c, files);
-    int64_t *counts = calloc((size_t)(3 * c->rows), sizeof *counts);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(counts);
-    int64_t *visits = counts, *train = counts + c->rows, *held = train + c->rows;
-    if (open_pair(&p, &job)) {
-        check_info(&p);
-        check_epochs(&p, visits, c->rows);
-        check_blocks(&p, PP_PART_TRAIN, train, c->rows);
-        check_blocks(&p, PP_PART_VALIDATION, held, c->rows);
-        check_counts(&p, c, visits, train, held);
-        check_class_totals(&p, c, visits);
-    }
-    free(counts);
-    close_pair(&p);
-    pp_test_barrier();
+    for (rows_in how = IN_MEMORY; how <= STREAMED_TIGHTLY; how++)
+        check_rows_of(c, &job, how);
 }
 
 /* All numbers of rows that are awkward for 8 lanes, with a batch that they do not divide. */
@@ -318,8 +355,9 @@ static double x_wild(int64_t row, int64_t k)
     return k == 0 ? (double)row : sin((double)(row * 7 + k)) * pow(10, (double)(k * 3));
 }
 
-static void check_standardised(scratch *s, int shuffle, pp_balance balance, int64_t inputs)
+static void check_standardised(scratch *s, int shuffle, pp_balance balance, rows_in how)
 {
+    enum { inputs = INPUTS };
     pair p = {0};
     const char *path = share_file(s, "x.h5",
                                   &(data_file){.rows = 701,
@@ -332,7 +370,7 @@ static void check_standardised(scratch *s, int shuffle, pp_balance balance, int6
     job.data.shuffle = shuffle;
     job.data.balance = balance;
     job.data.standardise = 1;
-    if (open_pair(&p, &job)) {
+    if (open_pair(&p, &job, how)) {
         size_t bytes = sizeof(float) * (size_t)inputs;
         CU_ASSERT_EQUAL(memcmp(pp_dataset_shift(p.all), pp_dataset_shift(p.one), bytes), 0);
         CU_ASSERT_EQUAL(memcmp(pp_dataset_scale(p.all), pp_dataset_scale(p.one), bytes), 0);
@@ -349,10 +387,11 @@ static void test_standardise(void)
 {
     scratch s;
     share_scratch(&s);
-    for (int shuffle = 0; shuffle < 2; shuffle++) {
-        check_standardised(&s, shuffle, PP_BALANCE_NONE, INPUTS);
-        check_standardised(&s, shuffle, PP_BALANCE_OVERSAMPLE, INPUTS);
-    }
+    for (rows_in how = IN_MEMORY; how <= STREAMED_TIGHTLY; how++)
+        for (int shuffle = 0; shuffle < 2; shuffle++) {
+            check_standardised(&s, shuffle, PP_BALANCE_NONE, how);
+            check_standardised(&s, shuffle, PP_BALANCE_OVERSAMPLE, how);
+        }
     unshare_scratch(&s);
 }
 
@@ -378,7 +417,7 @@ static void test_standardise_many_features(void)
     pp_job job = data_job(&path, 1, 16, LANES);
     job.data.standardise = 1;
     job.data.validation_fraction = 0;
-    if (open_pair(&p, &job)) {
+    if (open_pair(&p, &job, IN_MEMORY)) {
         const float *shift = pp_dataset_shift(p.all);
         CU_ASSERT_EQUAL(memcmp(shift, pp_dataset_shift(p.one), sizeof(float) * WIDE), 0);
         CU_ASSERT_EQUAL(
@@ -394,6 +433,74 @@ static void test_standardise_many_features(void)
     unshare_scratch(&s);
 }
 
+/* ---- steps and evaluations as they come in a training ---- */
+
+static double weight_of(int64_t row)
+{
+    return (double)(row % 5) * 0.25;
+}
+
+/* Begins in the middle of an epoch, as after a resume; evaluates now and then, once not to the end;
+ * goes on into later epochs. Several columns of y, row weights, and files of held-out rows. */
+static void check_course(const pair *p, int64_t rows)
+{
+    static const struct {
+        int64_t epoch, step, evaluate; /* 1: training rows, 2: held-out ones, 3: begins to */
+    } course[] = {{2, 9, 0}, {2, 10, 2}, {2, 11, 1}, {2, 12, 3}, {2, 13, 2}, {2, 14, 0}, {2, 15, 1},
+                  {3, 0, 0}, {3, 1, 2},  {3, 2, 0},  {1, 5, 0},  {1, 6, 2},  {4, 15, 0}, {5, 0, 2}};
+    int64_t *count = calloc((size_t)rows, sizeof *count);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(count);
+    pp_rows mine = data_rows(p->info, p->batch), whole = data_rows(p->info, p->batch);
+    pp_rows block = data_rows(p->info, PP_BLOCK_ROWS);
+    CU_ASSERT_EQUAL(pp_dataset_steps_per_epoch(p->one), 16);
+    for (size_t i = 0; i < sizeof course / sizeof *course; i++) {
+        pp_dataset_start_epoch(p->all, course[i].epoch);
+        pp_dataset_start_epoch(p->one, course[i].epoch);
+        check_step(p, course[i].step, &mine, &whole, count);
+        if (course[i].evaluate == 1) check_blocks(p, PP_PART_TRAIN, count, rows);
+        if (course[i].evaluate == 2) check_blocks(p, PP_PART_VALIDATION, count, rows);
+        if (course[i].evaluate == 3 && pp_dataset_blocks(p->all, PP_PART_VALIDATION) > 0)
+            (void)pp_dataset_block(p->all, PP_PART_VALIDATION, 0, &block);
+    }
+    free(count);
+    data_free_rows(&mine);
+    data_free_rows(&whole);
+    data_free_rows(&block);
+}
+
+static void test_course(void)
+{
+    enum { ROWS = 1570, HELD = 2003 };
+    scratch s;
+    share_scratch(&s);
+    data_file file = {.rows = ROWS,
+                      .inputs = INPUTS,
+                      .y_columns = 2,
+                      .chunk = 10,
+                      .y_type = PP_H5_F32,
+                      .y = data_real,
+                      .weight = weight_of};
+    const char *path = share_file(&s, "a.h5", &file);
+    file.first = ROWS;
+    file.rows = HELD;
+    const char *held = share_file(&s, "b.h5", &file);
+    pp_job job = data_job(&path, 1, 101, LANES);
+    job.data.row_weights = "w";
+    job.data.validation_files = &held;
+    job.data.n_validation_files = 1;
+    job.data.validation_fraction = 0;
+    job.data.standardise = 1;
+    for (rows_in how = IN_MEMORY; how <= STREAMED_TIGHTLY; how++)
+        for (int shuffle = 0; shuffle < 2; shuffle++) {
+            pair p = {0};
+            job.data.shuffle = shuffle;
+            if (open_pair(&p, &job, how)) check_course(&p, ROWS + HELD);
+            close_pair(&p);
+            pp_test_barrier();
+        }
+    unshare_scratch(&s);
+}
+
 /* ---- reading only what is needed ---- */
 
 static void test_memory_is_shared_out(void)
@@ -405,7 +512,7 @@ static void test_memory_is_shared_out(void)
         &s, "a.h5",
         &(data_file){.rows = 10007, .inputs = INPUTS, .y_type = PP_H5_U8, .y = data_four_classes});
     pp_job job = data_job(&path, 1, 256, LANES);
-    if (open_pair(&p, &job)) {
+    if (open_pair(&p, &job, IN_MEMORY)) {
         int64_t bytes = pp_dataset_bytes(p.all);
         CU_ASSERT_TRUE((double)bytes <=
                        (double)pp_dataset_bytes(p.one) * (p.range.count + 1) / LANES * 1.1);
@@ -505,6 +612,7 @@ const pp_test pp_tests_dataset[] = {
     {"balance modes", test_balance_modes},
     {"chunks, files and windows", test_layouts},
     {"standardisation has the same bytes", test_standardise},
+    {"steps and evaluations in turn", test_course},
     {"standardisation of many features", test_standardise_many_features},
     {"each row is held by one rank", test_memory_is_shared_out},
     {"ranks fail together, with the lowest bad row", test_failures},

@@ -99,6 +99,7 @@ static inline pp_job data_job(const char **files, int n_files, int64_t batch, in
     job.data.validation_fraction = 0.1;
     job.data.shuffle = 1;
     job.data.window = PP_AUTO;
+    job.data.memory = PP_AUTO;
     job.data.open_windows = 4;
     job.loss.type = PP_LOSS_AUTO;
     job.training.batch = batch;

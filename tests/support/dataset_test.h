@@ -56,7 +56,7 @@ static inline void count_epoch(pp_dataset *set, int64_t epoch, int64_t batch, in
 }
 
 /* Appearances of each row in an evaluation: count [rows]. */
-static inline void count_part(const pp_dataset *set, pp_part part, int64_t *count)
+static inline void count_part(pp_dataset *set, pp_part part, int64_t *count)
 {
     pp_rows rows = data_rows(pp_dataset_describe(set), PP_BLOCK_ROWS);
     for (int64_t b = 0; b < pp_dataset_blocks(set, part); b++) {

@@ -296,6 +296,33 @@ static void test_set(void)
     expect_set("{\"a\": [[1, 2]]}", "a[0][1]", "5", "{\"a\": [[1, 5]]}");
 }
 
+static void expect_found(const char *path, const char *text)
+{
+    pp_json *root = parse("{\"a\": {\"b\": [1, {\"c\": true}]}, \"d\": null}");
+    const pp_json *value = pp_json_find(root, path);
+    pp_json_writer *writer = pp_json_writer_create(0);
+    CU_ASSERT_EQUAL(value == NULL, text == NULL);
+    if (value != NULL && text != NULL) {
+        pp_json_put_value(writer, NULL, value);
+        CU_ASSERT_STRING_EQUAL(pp_json_text(writer, NULL), text);
+    }
+    pp_json_writer_destroy(writer);
+    pp_json_destroy(root);
+}
+
+static void test_find(void)
+{
+    expect_found("a.b[0]", "1");
+    expect_found("a.b[1].c", "true");
+    expect_found("a.b", "[1, {\"c\": true}]");
+    expect_found("d", "null");
+    expect_found("a.b[2]", NULL);
+    expect_found("a.x", NULL);
+    expect_found("a.b.c", NULL);
+    expect_found("d[0]", NULL);
+    expect_found("", NULL);
+}
+
 static void expect_set_refused(const char *path, const char *value, const char *message)
 {
     static const char before[] = "{\"a\": [1, {\"b\": 2}], \"n\": 3}";
@@ -358,6 +385,7 @@ const pp_test pp_tests_json[] = {
     {"numbers are short and read back as they were", test_numbers},
     {"a writer can be reused", test_reset},
     {"a path sets a value and makes what is missing", test_set},
+    {"a value by its path", test_find},
     {"a path that leads nowhere is refused by name and changes nothing", test_set_refused},
     {"a copy is apart", test_copy},
     {NULL, NULL}};

@@ -4,6 +4,8 @@
 #ifndef PITPROP_CAUSE_H
 #define PITPROP_CAUSE_H
 
+#include <stddef.h>
+
 #include "pitprop/arena.h"
 #include "pitprop/inspect.h"
 #include "pitprop/job.h"
@@ -37,6 +39,7 @@ typedef struct pp_cause {
 
 /* The table. */
 const pp_cause *pp_causes(int *count);
+const pp_cause *pp_cause_find(const char *id, size_t length); /* NULL: there is none */
 
 /* A recipe that is known to learn wherever a small network can: patch of the job. */
 pp_status pp_cause_reference(const pp_case *c, pp_patch *patch, pp_error *err);
