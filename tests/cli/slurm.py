@@ -242,6 +242,21 @@ class Interrupted(Batch):
                 same = r"stopped on request at step (\d+)[^$]*resuming at step \1 of"
                 self.assertRegex(log, same)
 
+    def test_not_requeued(self):
+        """Where a job may not be requeued, another goes on."""
+        home = self.home("again", LONG)
+        text = script_of("train", {"directory": "."}, ["train", "job.json", "-o", "run", "--resume"])
+        with open(f"{home}/train.sbatch", "w", encoding="utf-8") as file:
+            file.write(text.replace("#SBATCH --requeue", "#SBATCH --no-requeue"))
+        number = self.submit(home, ["sbatch", "--parsable", "train.sbatch"])
+        self.assertTrue(support.wait_until(lambda: self.rows(home) >= 100, pause=0.02))
+        self.cluster.run("scancel", "-b", "-s", "USR1", str(number))
+        self.expect_end(home, number, "FAILED", "5:0")
+        second = int(re.search(r"Submitted batch job (\d+)", self.log(home, number)).group(1))
+        self.expect_end(home, second, "COMPLETED")
+        self.assertIn("resuming at step", self.log(home, second))
+        self.assert_same(self.long(), support.results(f"{home}/run"), "two jobs")
+
     def test_node_down(self):
         """An administrator takes a node away: Slurm requeues the job, on other nodes."""
         home, number = self.begin("down", {})
