@@ -1,5 +1,5 @@
-"""A rank that is stopped or killed ends the run soon, with a line that says where it was; and what was
-saved serves."""
+"""A rank that is stopped ends the run soon, with a line that says where it was; what was saved
+serves."""
 
 import os
 import random
@@ -42,7 +42,8 @@ class Life(support.Case):
 
     def pid_of_rank(self, process, rank):
         for pid in support.ranks_of(process):
-            if f"PMIX_RANK={rank}".encode() in support.read_bytes(f"/proc/{pid}/environ").split(b"\0"):
+            words = support.read_bytes(f"/proc/{pid}/environ").split(b"\0")
+            if f"PMIX_RANK={rank}".encode() in words:
                 return pid
         raise AssertionError(f"no rank {rank}")
 
@@ -68,7 +69,7 @@ class Life(support.Case):
                 self.assert_same(whole, support.results(f"{home}/run"), "resumed")
 
     def test_suspended_as_a_whole(self):
-        """All ranks stop for longer than one alone might, and go on: nothing is held against them."""
+        """All ranks stop for longer than one alone might, and go on: none is held for lost."""
         home, process = self.begin("suspended", 3)
         pids = support.ranks_of(process)
         self.assertEqual(len(pids), 3)

@@ -1,5 +1,5 @@
-"""Batch jobs on a real Slurm, four nodes on this machine (tests/support/cluster.py): the same bits as one
-process, whatever happens to the job on the way."""
+"""Batch jobs on a real Slurm, four nodes on this machine (tests/support/cluster.py): the same bits
+as one process, whatever happens to the job on the way."""
 
 import atexit
 import os
@@ -106,7 +106,8 @@ class Launchers(Batch):
                                             "launcher": launcher})
                 self.expect_end(home, number, "COMPLETED")
                 self.assertIn(f"{nodes * per_node} ranks", self.log(home, number))
-                self.assert_same(whole, support.results(f"{home}/run"), f"{launcher} on {nodes} nodes")
+                text = f"{launcher} on {nodes} nodes"
+                self.assert_same(whole, support.results(f"{home}/run"), text)
 
 
 class Scripts(Batch):
@@ -135,7 +136,8 @@ class Scripts(Batch):
         self.expect_end(home, number, "COMPLETED")
         self.assertRegex(self.log(home, number),
                          r"pitprop: warning: n\d: 3 ranks share 1 core .*--ntasks-per-node=3")
-        number = self.submit(home, ["sbatch", "--parsable", "-n2", f"--wrap={words.replace('3', '2', 1)}2"])
+        words = words.replace("-n 3", "-n 2") + "2"
+        number = self.submit(home, ["sbatch", "--parsable", "-n2", f"--wrap={words}"])
         self.expect_end(home, number, "COMPLETED")
         self.assertNotIn("ranks share", self.log(home, number))
 
@@ -149,14 +151,15 @@ class Submit(Batch):
                            environment={**self.cluster.environment, "HOME": home})
 
     def test_quoting(self):
-        """Whatever a job is called, and wherever it lies, it is trained under that name and no more."""
+        """Whatever a job is called, and wherever it lies: it is trained, and no more happens."""
         home = self.home("it's $HOME; a `place`", {"name": EVIL})
         shutil.move(f"{home}/job.json", f"{home}/-j $(touch gone).json")
         result = support.run(
             ["submit", "--nodes", "1", "--set", "training.epochs=2", "--", "-j $(touch gone).json"],
             cwd=home, environment={**self.cluster.environment, "HOME": home})
         number = int(self.expect(result).out.split()[-1])
-        self.assertEqual(self.cluster.wait(number)["JobState"], "COMPLETED", str(support.listing(home)))
+        state = self.cluster.wait(number)["JobState"]
+        self.assertEqual(state, "COMPLETED", str(support.listing(home)))
         made = [name for _, _, names in os.walk(home) for name in names]
         self.assertNotIn("gone", made)
         run = f"{home}/runs/{EVIL}"
@@ -167,14 +170,16 @@ class Submit(Batch):
     def test_submitted(self):
         home = self.home("submitted")
         for launcher in ("mpirun", "srun"):
+            again = ["--resume"] if launcher == "srun" else []
             done = self.command(home, "-N", "2", "--ranks-per-node", "2", "-t", "5", "-o", "run",
-                                "--launcher", launcher, *(["--resume"] if launcher == "srun" else []))
+                                "--launcher", launcher, *again)
             number = int(self.expect(done).out.split()[-1])
             job = self.cluster.wait(number)
             self.assertEqual((job["JobState"], job["NumNodes"], job["NumTasks"], job["JobName"],
                               job["TimeLimit"]), ("COMPLETED", "2", "4", "batch", "00:05:00"))
             self.assert_same(self.single(), support.results(f"{home}/run"), launcher)
-        self.expect_error(self.command(home, "-o", "run"), 2, "run: holds a run already", "--resume")
+        again = self.command(home, "-o", "run")
+        self.expect_error(again, 2, "run: holds a run already", "--resume")
 
     def test_dry_run(self):
         """Prints what would be submitted, as Slurm and bash read it, and leaves nothing."""
@@ -234,7 +239,23 @@ class Interrupted(Batch):
                 home, number = self.begin(f"warned-{launcher}", {"launcher": launcher})
                 self.cluster.run("scancel", "-b", "-s", "USR1", str(number))
                 log = self.expect_restarted(home, number)
-                self.assertRegex(log, r"stopped on request at step (\d+)[^$]*resuming at step \1 of")
+                same = r"stopped on request at step (\d+)[^$]*resuming at step \1 of"
+                self.assertRegex(log, same)
+
+    def test_not_requeued(self):
+        """Where a job may not be requeued, another goes on."""
+        home = self.home("again", LONG)
+        text = script_of("train", {"directory": "."}, ["train", "job.json", "-o", "run", "--resume"])
+        with open(f"{home}/train.sbatch", "w", encoding="utf-8") as file:
+            file.write(text.replace("#SBATCH --requeue", "#SBATCH --no-requeue"))
+        number = self.submit(home, ["sbatch", "--parsable", "train.sbatch"])
+        self.assertTrue(support.wait_until(lambda: self.rows(home) >= 100, pause=0.02))
+        self.cluster.run("scancel", "-b", "-s", "USR1", str(number))
+        self.expect_end(home, number, "FAILED", "5:0")
+        second = int(re.search(r"Submitted batch job (\d+)", self.log(home, number)).group(1))
+        self.expect_end(home, second, "COMPLETED")
+        self.assertIn("resuming at step", self.log(home, second))
+        self.assert_same(self.long(), support.results(f"{home}/run"), "two jobs")
 
     def test_node_down(self):
         """An administrator takes a node away: Slurm requeues the job, on other nodes."""
@@ -247,8 +268,7 @@ class Interrupted(Batch):
         """The launcher ends the job; the line names who it was before it does."""
         home, number = self.begin("killed", {"--nodes": 2})
         time.sleep(2.5)  # signs are given each second
-        pids = [int(pid) for pid in os.listdir("/proc") if pid.isdigit()]
-        ours = [pid for pid in pids if support.is_running(pid) and self.is_of(pid, number, "1")]
+        ours = self.ranks(number, 1)
         self.assertEqual(len(ours), 1)
         os.kill(ours[0], signal.SIGKILL)
         job = self.cluster.wait(number)
@@ -259,27 +279,37 @@ class Interrupted(Batch):
         self.expect_end(home, again, "COMPLETED")
         self.assert_same(self.long(), support.results(f"{home}/run"), "after a killed rank")
 
-    def is_of(self, pid, number, rank):
-        words = support.read_bytes(f"/proc/{pid}/environ").split(b"\0")
-        return f"SLURM_JOB_ID={number}".encode() in words and f"PMIX_RANK={rank}".encode() in words
+    def ranks(self, number, *wanted):
+        """Process ids of these ranks of a job, on whatever node."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            if support.is_running(pid):
+                words = support.read_bytes(f"/proc/{pid}/environ").split(b"\0")
+                rank = [w for w in (f"PMIX_RANK={r}".encode() for r in wanted) if w in words]
+                if rank and f"SLURM_JOB_ID={number}".encode() in words:
+                    found.append(int(pid))
+        return found
 
     def test_cut_off_node(self):
-        """Ranks of the first start live on behind a dead link, while the second start works in the same
-        directory: they leave it alone."""
-        home, number = self.begin("cut", {})
+        """Ranks of the first start live on behind a dead link, while the second start works in the
+        same directory: they leave it alone."""
+        home, number = self.begin("cut", {"launcher": "srun"})
         job = self.cluster.job(number)
-        first, last = job["BatchHost"], self.cluster.out("scontrol", "show", "hostnames",
-                                                         job["NodeList"]).split()[-1]
-        self.assertNotEqual(first, last)
-        self.cluster.link(last, "down")
+        nodes = self.cluster.out("scontrol", "show", "hostnames", job["NodeList"]).split()
+        self.assertNotEqual(job["BatchHost"], nodes[-1])
+        stale = self.ranks(number, 2, 3)
+        self.assertEqual(len(stale), 2)
+        self.cluster.link(nodes[-1], "down")
         try:
+            second = f"{home}/run/checkpoints/generation-000002"
+            self.assertTrue(support.wait_until(lambda: os.path.exists(second), pause=0.05))
+            self.assertTrue(all(map(support.is_running, stale)), "nothing was left to fence off")
             self.expect_restarted(home, number)
             before = support.results(f"{home}/run")
+            gone = support.wait_until(lambda: not any(map(support.is_running, stale)), 60)
+            self.assertTrue(gone, "they wait for ever")
         finally:
-            self.cluster.link(last, "up")
-        stale = [int(pid) for pid in os.listdir("/proc") if pid.isdigit()
-                 and support.is_running(int(pid)) and self.is_of(pid, number, "3")]
-        self.assertTrue(support.wait_until(lambda: not any(map(support.is_running, stale)), 60))
+            self.cluster.link(nodes[-1], "up")
         self.assert_same(before, support.results(f"{home}/run"), "written by the stale ranks")
 
     def test_cancelled(self):

@@ -1,11 +1,11 @@
 """A Slurm cluster of several nodes on this machine, for tests: real slurmctld, slurmd and munged.
 
-A node is a network namespace on a private bridge with its own host name, /dev/shm and Slurm spool; files
-are shared, as on NFS. Everything lies in one directory and ends with stop(): daemons by process id, step
-daemons by the configuration in their environment, namespaces and bridge by name.
+A node is a network namespace on a private bridge with its own host name, /dev/shm and Slurm spool;
+files are shared, as on NFS. Everything lies in one directory and ends with stop(): daemons by
+process id, step daemons by the configuration in their environment, namespaces and bridge by name.
 
-Two things are not as on a real machine: cores are shared, so ranks that wait must yield them, and there
-is no accounting, so `sacct` is not to be had."""
+Two things are not as on a real machine: cores are shared, so ranks that wait must yield them, and
+there is no accounting, so `sacct` is not to be had."""
 
 import os
 import shutil
@@ -14,6 +14,7 @@ import socket
 import subprocess
 import time
 
+ENDS = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 DAEMONS = ("munged", "slurmctld", "slurmd")
 PROGRAMS = DAEMONS + ("sbatch", "srun", "scontrol", "squeue", "ip", "nsenter", "unshare", "mpirun")
 
@@ -114,7 +115,8 @@ class Cluster:
 
     def run(self, *words, check=True):
         return subprocess.run(
-            words, env={**os.environ, **self.environment}, capture_output=True, text=True, check=check
+            words, env={**os.environ, **self.environment}, capture_output=True, text=True,
+            check=check
         )
 
     def out(self, *words):
@@ -156,7 +158,8 @@ class Cluster:
         for i, name in enumerate(self.names, 1):
             space, cable = self.prefix + name, self.cable(name)
             self.run("ip", "netns", "add", space)
-            self.run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space)
+            self.run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns",
+                     space)
             self.run("ip", "link", "set", cable, "master", self.bridge, "up")
             self.run("ip", "-n", space, "addr", "add", f"{self.subnet}.{i}/24", "dev", "eth0")
             for device in ("eth0", "lo"):
@@ -188,11 +191,13 @@ class Cluster:
         self.make_network()
         self.spawn("munged", [
             "munged", "--foreground", f"--key-file={self.path('munge', 'key')}",
-            f"--socket={self.path('run', 'munge.socket')}", f"--pid-file={self.path('run', 'munged.pid')}",
-            f"--log-file={self.path('log', 'munged.log')}", f"--seed-file={self.path('munge', 'seed')}"])
+            f"--socket={self.path('run', 'munge.socket')}",
+            f"--pid-file={self.path('run', 'munged.pid')}",
+            f"--log-file={self.path('log', 'munged.log')}",
+            f"--seed-file={self.path('munge', 'seed')}"])
         self.demand(lambda: os.path.exists(self.path("run", "munge.socket")), 10, "munged")
         self.spawn("slurmctld", ["slurmctld", "-f", self.path("slurm.conf"), "-D"])
-        self.demand(lambda: self.run("scontrol", "ping", check=False).returncode == 0, 20, "slurmctld")
+        self.demand(self.is_answering, 20, "slurmctld")
         for name in self.names:
             self.start_node(name)
         self.demand(self.all_idle, 30, "slurmd")
@@ -205,9 +210,12 @@ class Cluster:
         tails = "".join(open(f, encoding="utf-8", errors="replace").read()[-1500:] for f in logs)
         raise RuntimeError(f"{what} does not come up:\n{tails}")
 
+    def is_answering(self):
+        return self.run("scontrol", "ping", check=False).returncode == 0
+
     def all_idle(self):
-        found = self.run("sinfo", "-h", "-N", "-t", "idle", "-o", "%N %t", check=False).stdout.split("\n")
-        return len([line for line in found if line.endswith(" idle")]) == len(self.names)
+        found = self.run("sinfo", "-h", "-N", "-t", "idle", "-o", "%N %t", check=False).stdout
+        return found.count(" idle\n") == len(self.names)
 
     # ---- use ----
 
@@ -223,9 +231,9 @@ class Cluster:
     def state(self, number):
         return self.job(number).get("JobState")
 
-    def wait(self, number, states=("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL"), limit=180):
-        """Waits for one of these states; returns the job's fields."""
-        if not wait_until(lambda: self.state(number) in states, limit):
+    def wait(self, number, limit=180):
+        """Waits for the job's end; returns its fields."""
+        if not wait_until(lambda: self.state(number) in ENDS, limit):
             raise AssertionError(f"job {number} after {limit} s: {self.job(number)}")
         return self.job(number)
 
