@@ -78,9 +78,10 @@ int64_t pp_dataset_class(const pp_dataset *set, const float *y);
 int64_t pp_class_of(const pp_dataset_info *info, const float *y);
 
 /* Collective. Deals windows to lanes by a seeded permutation and reads this rank's share of x, into
- * memory or, streaming, just once through: a non-finite value is an error that names file, data set, row and
- * column (the lowest such row over all ranks); with data.standardise, mean and deviation of each
- * feature are taken from the training rows and applied. cut: lane shares of the batch, [lanes + 1].
+ * memory or, streaming, just once through: a non-finite value is an error that names file, data
+ * set, row and column (the lowest such row over all ranks); with data.standardise, mean and
+ * deviation of each feature are taken from the training rows and applied. cut: lane shares of the
+ * batch, [lanes + 1].
  */
 pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64_t *cut,
                           pp_error *err);

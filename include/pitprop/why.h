@@ -20,8 +20,8 @@ typedef struct pp_experiment {
     const char *with;  /* id of a second cause that is removed as well; NULL: none */
     int on_reference;  /* of a cause in the data: removed from the reference recipe, a control */
     double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
-    const char *label; /* "dropout 0", "the job", "another seed" */
-    const char *id;    /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */
+    const char *label;       /* "dropout 0", "the job", "another seed" */
+    const char *id; /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */
     pp_patch patch;
     double work;  /* of its whole training, in multiples of the job's */
     double share; /* of that training which it has had; 0: not run */
@@ -30,7 +30,7 @@ typedef struct pp_experiment {
     const char *verdict; /* name; NULL: failed */
     int collapsed;       /* or not yet learned */
     int memorised;
-    int held_out;        /* judged on held-out rows; else on the training rows, all that there are */
+    int held_out;       /* judged on held-out rows; else on the training rows, all that there are */
     double skill;       /* of the verdict's rows; NaN: not known */
     double train_skill; /* of the training rows */
     /* How far above 1/2 the AUC is, or above 0 the correlation: three standard errors either way.
@@ -67,7 +67,8 @@ typedef struct pp_why {
     int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES the pair */
     int n_accused;
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */
-    const char *diff; /* the remedy, a line "- path = value" and "+ path = value" a change; "" none */
+    const char
+        *diff; /* the remedy, a line "- path = value" and "+ path = value" a change; "" none */
     double margin, noise; /* a repair lifts the score by more than margin; between seeds */
     double spent, budget; /* multiples of the job's training; the job itself not counted */
     char sentence[768];
@@ -84,7 +85,7 @@ typedef struct pp_why_spec {
     const char *causes;       /* ids to probe, commas between; NULL: all */
     double budget;            /* multiples of the job's training; 0: PP_WHY_BUDGET, and as much as
                                  PP_WHY_LEAST_WORK where the job is small */
-    int replace;               /* experiments on another job that lie there are removed */
+    int replace;              /* experiments on another job that lie there are removed */
     pp_comm *comm;
     const pp_backend *backend;
     pp_log *log;

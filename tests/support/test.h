@@ -1,4 +1,5 @@
-/* A test file holds static functions and one table of them; tests/support/test_main.c runs all tables. */
+/* A test file holds static functions and one table of them; tests/support/test_main.c runs all
+ * tables. */
 #ifndef PITPROP_TESTS_TEST_H
 #define PITPROP_TESTS_TEST_H
 
