@@ -135,7 +135,7 @@ CAUSE_SIGN(pp__sign_loss)
     if (is_single_softmax(c) && task != PP_TASK_REGRESSION) return 1;
     if (task == PP_TASK_REGRESSION) return is_real(c->job) ? (loss == PP_LOSS_MSE ? 0 : 0.15) : 0.7;
     if (task == PP_TASK_BINARY && binary_loss && pp__output_units(c) > 1 &&
-        c->job->loss.targets != PP_TARGETS_ONE_HOT && (c->data == NULL || c->data->y_columns == 1))
+        c->job->loss.targets != PP_TARGETS_ONE_HOT && c->data != NULL && c->data->y_columns == 1)
         return 0.9; /* the one label meets every unit */
     if (task == PP_TASK_MULTICLASS && binary_loss) return pp__output_units(c) == 1 ? 1 : 0.5;
     if (is_real(c->job)) return task == PP_TASK_MULTICLASS ? 0.6 : 0.4;

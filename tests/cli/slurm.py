@@ -9,7 +9,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import unittest
 
 import support
@@ -266,8 +265,11 @@ class Interrupted(Batch):
 
     def test_killed_rank(self):
         """The launcher ends the job; the line names who it was before it does."""
-        home, number = self.begin("killed", {"--nodes": 2})
-        time.sleep(2.5)  # signs are given each second
+        epochs = {"training.epochs": 160}  # signs are given each second: it must last some
+        home, number = self.begin("killed", {"--nodes": 2}, job=epochs)
+        signs = f"{home}/run/checkpoints/generation-000001"
+        given = lambda: re.match(rb"\d+ [1-9]", support.read_bytes(signs)[4096:])  # page of rank 1
+        self.assertTrue(support.wait_until(given, pause=0.1))
         ours = self.ranks(number, 1)
         self.assertEqual(len(ours), 1)
         os.kill(ours[0], signal.SIGKILL)
@@ -277,7 +279,8 @@ class Interrupted(Batch):
         self.assertRegex(log, r"error: rank 1 on n\d: no sign of life .* step [1-9]\d*, phase")
         again = self.sbatch(home, {})
         self.expect_end(home, again, "COMPLETED")
-        self.assert_same(self.long(), support.results(f"{home}/run"), "after a killed rank")
+        whole = self.train(patched(self.job, epochs), 1, "killed-whole")
+        self.assert_same(support.results(whole), support.results(f"{home}/run"), "a killed rank")
 
     def ranks(self, number, *wanted):
         """Process ids of these ranks of a job, on whatever node."""
