@@ -85,9 +85,12 @@ typedef struct pp_history {
     int64_t looks;
     double loss[PP_LOOKS]; /* means over the rows between two looks */
     double flat_loss,
-        flat_gradient;           /* at the look that began the present run without association */
-    int64_t flat, dead, runaway; /* consecutive looks: no association; no gradient; loss far off */
-    int64_t called;              /* look at which collapse was called; 0: never */
+        flat_gradient; /* at the look that began the present run without association */
+    /* consecutive looks: no association; no gradient; loss far off; outputs alike; all cut off */
+    int64_t flat, dead, runaway, alike, cut;
+    int64_t lost;      /* evaluations in a row that were constant while training was not */
+    int64_t lost_step; /* of the first of them */
+    int64_t called;    /* look at which collapse was called; 0: never */
     int64_t called_step;
     double called_share; /* of the steps of the run */
     pp_verdict_id called_id;
@@ -95,8 +98,10 @@ typedef struct pp_history {
 } pp_history;
 
 typedef struct pp_look {
-    const pp_summary *running; /* training predictions since the look before; brief */
+    const pp_summary *running;    /* training predictions since the look before; brief */
+    const pp_summary *evaluation; /* the newest since the look before; NULL: none */
     double gradient; /* norm of the gradient of all weights (not of biases), of this step */
+    int alike;       /* within every lane of every step all rows had the same outputs, bit by bit */
     int64_t step, steps;
     double alpha;
 } pp_look;
@@ -104,9 +109,12 @@ typedef struct pp_look {
 /* Adds a look. Returns 1 where collapse is called now, the first time, with the verdict on it.
  * Called at once, on hard evidence: predictions that are not finite; a loss over ten times that of
  * the best constant, above where it began, at two looks; weights whose gradient is exactly 0 at two
- * looks. On soft evidence (the predictions show no association with the targets) only when three
- * quarters of the steps are done, at half of all looks in a row, and neither the loss nor the
- * gradient moves: models may sit on a plateau for long and learn then. */
+ * looks; rows that all get the same outputs, bit by bit, in every step up to two looks; a clamp
+ * that decides every prediction at two looks; evaluations that find one answer to everything over a
+ * quarter of the steps, while training mode knows its rows. On soft evidence (the predictions show
+ * no association with the targets) only when three quarters of the steps are done, at half of all
+ * looks in a row, and neither the loss nor the gradient moves: models may sit on a plateau for long
+ * and learn then. */
 int pp_history_look(pp_history *history, const pp_look *look, pp_verdict *verdict);
 
 /* ---- at the end ---- */

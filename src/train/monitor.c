@@ -1,14 +1,28 @@
 /* Predictions of training on their way to rank 0, and the looks at them. */
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #include "trial_internal.h"
+
+void pp__trial_compare(trial *t, int64_t rows, const float *z)
+{
+    int64_t outputs = t->model->outputs;
+    if (rows < 2 || t->since.differed) return; /* one that differs is enough */
+    t->since.compared = 1;
+    for (int64_t i = 1; i < rows && !t->since.differed; i++)
+        t->since.differed = memcmp(z, z + i * outputs, (size_t)outputs * sizeof *z) != 0;
+}
 
 void pp__trial_gather_running(trial *t)
 {
     size_t bytes = pp_sketch_bytes(&t->brief);
     if (!t->job->monitor.enabled) return;
     pp_comm_merge(t->comm, 0, t->running, bytes, pp_sketch_merge);
+    int64_t seen[2] = {t->since.compared, t->since.differed};
+    pp_comm_max_i64(t->comm, seen, 2);
+    t->since.compared = seen[0];
+    t->since.differed = seen[1];
     if (t->rank == 0) {
         pp_sketch_merge(t->since_epoch, t->running, bytes);
         pp_sketch_merge(t->since_look, t->running, bytes);
@@ -64,12 +78,19 @@ int pp__trial_look(trial *t)
         pp_verdict verdict;
         t->last_look = pp_sketch_summarise(t->since_look);
         pp_sketch_clear(t->since_look);
-        pp_look look = {&t->last_look, t->gradient, t->step, t->steps, t->job->monitor.alpha};
+        pp_look look = {.running = &t->last_look,
+                        .evaluation = t->since.evaluations > 0 ? &t->since.evaluation : NULL,
+                        .gradient = t->gradient,
+                        .alike = t->since.compared && !t->since.differed,
+                        .step = t->step,
+                        .steps = t->steps,
+                        .alpha = t->job->monitor.alpha};
         if (pp_history_look(&t->history, &look, &verdict)) {
             record_call(t, &verdict);
             stop = t->job->monitor.on_collapse == PP_COLLAPSE_STOP;
         }
     }
+    t->since = (pp__since_look){0};
     pp_comm_broadcast(t->comm, 0, &stop, sizeof stop);
     return stop;
 }

@@ -16,6 +16,7 @@ typedef struct progress {
     pp_watch watch;
     pp_history history;
     pp_summary last_look;
+    pp__since_look since;
 } progress;
 
 /* What rank 0 puts into a checkpoint. */
@@ -56,7 +57,7 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
 {
     if (fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0)
         return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
-    progress p = {t->step, ftell(t->metrics), t->watch, t->history, t->last_look};
+    progress p = {t->step, ftell(t->metrics), t->watch, t->history, t->last_look, t->since};
     int64_t sketch_bytes = (int64_t)pp_sketch_bytes(&t->brief);
     pp_tensor_note job = {"job", t->identity};
     pp_tensor tensors[6];
@@ -173,6 +174,7 @@ pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err)
             t->watch = p.watch;
             t->history = p.history;
             t->last_look = p.last_look;
+            t->since = p.since;
             status = spread_all(t, file, err);
         }
     }

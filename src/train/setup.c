@@ -217,6 +217,7 @@ void pp__trial_release(trial *t)
     }
     free(t->running);
     free(t->since_epoch);
+    free(t->watched.sketch);
     free(t->since_look);
     free(t->resolved);
     free(t->identity);

@@ -31,6 +31,7 @@ static void losses(trial *t, const float *z, pp_sum *sum)
                      b->rows.y + first * t->info->y_columns, b->rows.weight + first,
                      b->row_loss + first, b->dz + first * outputs, b->scratch);
         pp_sum_add(sum, pp__trial_loss(b, first, t->lane_rows[l]));
+        pp__trial_compare(t, t->lane_rows[l], z + first * outputs);
     }
 }
 

@@ -90,15 +90,17 @@ static void write_epoch_row(trial *t, const pp_summary *evaluation, double lr)
 /* Collective. */
 static pp_status watch(trial *t, pp_error *err)
 {
-    pp_sketch *sketch = NULL;
-    pp_summary summary;
     pp__life_at(t->life, PP_PHASE_EVALUATION, t->step);
-    pp_status status = evaluate(t, watched_part(t), &sketch, &summary, err);
+    free(t->watched.sketch);
+    t->watched.sketch = NULL;
+    pp_status status = evaluate(t, watched_part(t), &t->watched.sketch, &t->watched.summary, err);
     if (status != PP_OK) return status;
+    t->watched.step = t->step;
     double lr = pp_schedule_lr(t->job, &t->watch, t->step - 1, t->steps, t->steps_per_epoch);
-    pp_watch_add(&t->watch, t->job, summary.loss);
-    write_epoch_row(t, &summary, lr);
-    free(sketch);
+    pp_watch_add(&t->watch, t->job, t->watched.summary.loss);
+    t->since.evaluations++;
+    t->since.evaluation = t->watched.summary;
+    write_epoch_row(t, &t->watched.summary, lr);
     return PP_OK;
 }
 
@@ -178,15 +180,27 @@ static pp_status record_result(trial *t, pp_result *result, pp_error *err)
     return status;
 }
 
+/* Collective: as evaluate, unless these weights have been on these rows already. */
+static pp_status evaluate_once(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary,
+                               pp_error *err)
+{
+    if (t->watched.sketch == NULL || t->watched.step != t->step || watched_part(t) != part)
+        return evaluate(t, part, sketch, summary, err);
+    *sketch = t->watched.sketch;
+    *summary = t->watched.summary;
+    t->watched.sketch = NULL;
+    return PP_OK;
+}
+
 /* The final weights on every row: training and held-out rows apart, and together in the picture.
  */
 static pp_status conclude(trial *t, pp_result *result, pp_error *err)
 {
     pp_sketch *held_out = NULL;
     pp__life_at(t->life, PP_PHASE_EVALUATION, t->step);
-    pp_status status = evaluate(t, PP_PART_TRAIN, &result->sketch, &result->train, err);
+    pp_status status = evaluate_once(t, PP_PART_TRAIN, &result->sketch, &result->train, err);
     if (status == PP_OK && t->info->validation_rows > 0)
-        status = evaluate(t, PP_PART_VALIDATION, &held_out, &result->validation, err);
+        status = evaluate_once(t, PP_PART_VALIDATION, &held_out, &result->validation, err);
     pp__life_at(t->life, PP_PHASE_CONCLUSION, t->step);
     if (status == PP_OK && t->rank == 0) {
         if (held_out != NULL) pp_sketch_merge(result->sketch, held_out, pp_sketch_bytes(&t->shape));

@@ -30,6 +30,13 @@ typedef struct stopwatch { /* seconds since the last row of the metrics */
 
 typedef struct pp__life pp__life;
 
+/* What a look is told besides the sketch. */
+typedef struct pp__since_look {
+    int64_t compared, differed; /* whether rows of a lane were compared; whether any differed */
+    int64_t evaluations;
+    pp_summary evaluation; /* the newest */
+} pp__since_look;
+
 typedef struct trial {
     const pp_trial_spec *spec;
     pp_comm *comm;
@@ -65,12 +72,19 @@ typedef struct trial {
     float *sketch_p, *sketch_raw, *sketch_t;
     int64_t *sketch_y; /* [rows of a batch or block] */
 
+    struct {
+        int64_t step;      /* 0: none yet */
+        pp_sketch *sketch; /* malloc'ed */
+        pp_summary summary;
+    } watched; /* the newest evaluation on the way; the last one serves the conclusion */
+
     /* progress: what a checkpoint restores */
     int64_t step, steps, steps_per_epoch;
     pp_watch watch;
     int64_t bad_key;      /* where this rank's rows first held what is no number; non_finite.c */
     pp_history history;   /* rank 0; what is not finite on every rank */
     pp_summary last_look; /* rank 0 */
+    pp__since_look since;
 
     /* the run directory; rank 0 only */
     const char *dir;
@@ -103,6 +117,8 @@ double pp__trial_loss(const row_buffers *buffers, int64_t first, int64_t rows);
 pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error *err);
 
 /* ---- monitor.c: predictions of training on their way to rank 0, and looks at them ---- */
+/* Compares the outputs z of a lane's rows. */
+void pp__trial_compare(trial *t, int64_t rows, const float *z);
 /* Collective: this rank's rows join those of the others. */
 void pp__trial_gather_running(trial *t);
 int pp__trial_look_is_due(const trial *t, int64_t step);
