@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 
 import support
@@ -160,6 +161,74 @@ class Audit(support.Case):
         for kind in ("f2", "f8", ">f4"):
             path = self.path("other.h5", p=p.astype(kind), y=y.astype("i8"))
             self.assertEqual(self.verdict(path)["evidence"], expected)
+
+    def test_logits(self):
+        """Same ranks, and the numbers that the probabilities themselves give, but for rounding."""
+        y = labels(500)
+        z = np.random.default_rng(7).normal(0, 1, 500) + 2 * y - 1
+        several = np.random.default_rng(8).normal(0, 1, (500, 3))
+        several[np.arange(500), np.arange(500) % 3] += 2
+        e = np.exp(several)
+        cases = (
+            (z, 1 / (1 + np.exp(-z)), y),
+            (several, e / e.sum(1, keepdims=True), np.arange(500) % 3),
+        )
+        for logits, p, targets in cases:
+            with self.subTest(columns=logits.ndim):
+                path = self.path("z.h5", p=logits.astype("f4"), y=targets)
+                found = self.same_on_ranks(path, "--logits")
+                expected = self.verdict(self.path("p.h5", p=p.astype("f4"), y=targets))
+                self.assertEqual(found["verdict"], expected["verdict"])
+                for key in ("auc", "log_loss", "skill", "accuracy", "information"):
+                    ours, wanted = (f["evidence"]["train"][key] for f in (found, expected))
+                    self.assertAlmostEqual(ours, wanted, places=3, msg=key)
+
+    def test_shapes_and_layouts(self):
+        """A column is a vector, one-hot rows are classes, compressed chunks are read as others."""
+        y = labels(500)
+        p = good(y)
+        expected = self.verdict(self.path("f.h5", p=p, y=y))["evidence"]
+        path = os.path.join(self.scratch, "packed.h5")
+        with h5py.File(path, "w") as file:
+            for name, values in (("p", p[:, None]), ("y", y[:, None])):
+                file.create_dataset(name, data=values, chunks=(77, 1), compression="gzip",
+                                    shuffle=True)
+        self.assertEqual(self.same_on_ranks(path)["evidence"], expected)
+        three = np.random.default_rng(9).dirichlet((1, 1, 1), 300).astype("f4")
+        classes = three.argmax(1)
+        numbers = self.verdict(self.path("n.h5", p=three, y=classes))["evidence"]
+        one_hot = self.same_on_ranks(self.path("o.h5", p=three, y=np.eye(3, dtype="u1")[classes]))
+        self.assertEqual(one_hot["evidence"], numbers)
+
+    def test_numpy_files(self):
+        y = labels(60)
+        p = good(y)
+        names = {n: os.path.join(self.scratch, f"{n}.npy") for n in ("p", "y", "bad")}
+        np.save(names["y"], y)
+        for kind in ("<f8", "<f2"):
+            np.save(names["p"], p.astype(kind))
+            self.same_on_ranks("--p", names["p"], "--y", names["y"])
+        np.save(names["bad"], p.astype(">f8"))
+        big = support.read_bytes(names["bad"])
+        np.save(names["p"], p)
+        whole = support.read_bytes(names["p"])
+        np.save(names["bad"], np.asfortranarray(np.full((60, 3), 1 / 3)))
+        fortran = support.read_bytes(names["bad"])
+        np.save(names["bad"], np.array(["a"] * 60))
+        words = support.read_bytes(names["bad"])
+        for text, content, said in (
+            ("cut off", whole[:-10], "ends in row 57"),
+            ("no header", whole[:9], "numpy.save"),
+            ("another format", b"PK" + whole[2:], "numpy.save"),
+            ("big-endian", big, "astype"),
+            ("columns first", fortran, "Fortran"),
+            ("text", words, "type"),
+            ("empty", b"", "numpy.save"),
+        ):
+            with self.subTest(text):
+                with open(names["bad"], "wb") as file:
+                    file.write(content)
+                self.refused(["bad.npy", said], "--p", names["bad"], "--y", names["y"])
 
     # ---- findings and faults ----
 
