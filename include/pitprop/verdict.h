@@ -126,6 +126,8 @@ typedef struct pp_evidence {
     const pp_split *split;      /* by lane or rank; NULL: unknown */
     const pp_history *history;  /* NULL: nothing is known of the training */
     int by_rank;                /* the split is by rank */
+    int alike; /* the training rows of any one set of weights had the same outputs, bit by bit: what
+                  they differ by is what the weights have moved */
     double alpha;
 } pp_evidence;
 

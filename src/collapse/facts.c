@@ -181,6 +181,11 @@ pp__case pp__case_of(const pp_evidence *e, double level)
     /* of a few held-out rows, what is the same is measured by the training rows */
     if (c.judged.rows < PP__FEW_ROWS && c.train.nearly_constant)
         c.judged.nearly_constant |= c.judged.s->max - c.judged.s->min <= 2 * c.train.s->tolerance;
+    if (e->alike) {
+        c.train.nearly_constant = 1;
+        c.train.associated = c.train.informative = c.train.skilled = 0;
+        if (!c.has_held_out) c.judged = c.train;
+    }
     if (e->running != NULL && e->running->rows > 0) c.running = pp__facts_of(e->running, level);
     const pp_history *h = e->history;
     c.falling = h != NULL && has_fallen(h, (h->looks + 3) / 4);

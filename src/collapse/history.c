@@ -82,7 +82,8 @@ int pp_history_look(pp_history *h, const pp_look *look, pp_verdict *verdict)
     count(h, look, &f);
     count_evaluation(h, look, &f);
     if (h->called > 0 || !is_sure(h, look)) return 0;
-    pp_evidence evidence = {.train = look->running, .history = h, .alpha = 2 * level};
+    pp_evidence evidence = {
+        .train = look->running, .history = h, .alike = h->alike >= TWICE, .alpha = 2 * level};
     if (!is_fixed(h, look) && is_lost(h, look)) {
         evidence.train = look->evaluation;
         evidence.running = look->running;
