@@ -96,6 +96,9 @@ pp_status pp_dataset_status(const pp_dataset *set, pp_error *err);
 /* Standardisation as two arrays [inputs], borrowed: x' = (x - shift) * scale. NULL when off. */
 const float *pp_dataset_shift(const pp_dataset *set);
 const float *pp_dataset_scale(const pp_dataset *set);
+/* The same of targets [y_columns]: y of the file = y * scale + shift. */
+const float *pp_dataset_target_shift(const pp_dataset *set);
+const float *pp_dataset_target_scale(const pp_dataset *set);
 
 /* Rows as the trial takes them; the caller owns the buffers. */
 typedef struct pp_rows {

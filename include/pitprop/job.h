@@ -47,7 +47,8 @@ typedef struct pp_job_data {
         validation_fraction; /* of the rows, held out; 0 with no file: evaluate on training rows */
     const char **validation_files;
     int n_validation_files;
-    int standardise; /* x to mean 0, deviation 1 per feature, from training rows */
+    int standardise;         /* x to mean 0, deviation 1 per feature, from training rows */
+    int standardise_targets; /* y likewise, of a regression */
     pp_balance balance;
     const double *class_weights; /* [n_class_weights], for PP_BALANCE_GIVEN */
     int n_class_weights;

@@ -24,7 +24,8 @@ static void take_options(pp_dataset *set, const pp_job *job)
     set->seed = (uint64_t)job->seed;
     set->shuffle = data->shuffle;
     set->standardise = data->standardise;
-    set->moves_targets = data->recode_labels || data->permute_targets || data->shift_targets != 0;
+    set->moves_targets = data->recode_labels || data->permute_targets || data->shift_targets != 0 ||
+                         data->standardise_targets;
     set->window = data->window;
     set->open_windows = data->open_windows;
     set->batch = job->training.batch;
@@ -73,6 +74,8 @@ static pp_status settle_rows(const pp_job *job, pp_dataset *set, pp_error *err)
     for (int i = 0; i < set->n_sources && job->data.shift_targets != 0 && status == PP_OK; i++)
         status = pp__shift_targets(set, &set->source[i], job->data.shift_targets, err);
     if (status == PP_OK) status = pp__hold_out(set, job->data.validation_fraction, err);
+    if (status == PP_OK && job->data.standardise_targets)
+        status = pp__standardise_targets(set, err);
     if (status == PP_OK && job->data.permute_targets) status = pp__permute_targets(set, err);
     if (status == PP_OK) status = pp__balance(set, &job->data, err);
     if (status == PP_OK) set->info.window = window_rows(set, pp_job_lanes(job));
@@ -278,4 +281,14 @@ const float *pp_dataset_shift(const pp_dataset *set)
 const float *pp_dataset_scale(const pp_dataset *set)
 {
     return set->scale;
+}
+
+const float *pp_dataset_target_shift(const pp_dataset *set)
+{
+    return set->target_shift;
+}
+
+const float *pp_dataset_target_scale(const pp_dataset *set)
+{
+    return set->target_scale;
 }

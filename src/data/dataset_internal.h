@@ -96,6 +96,7 @@ struct pp_dataset {
     pp__block *blocks;    /* [n_blocks] of owned_slot */
     int64_t n_blocks;
     float *shift, *scale;                  /* [inputs], NULL: not standardised */
+    float *target_shift, *target_scale;    /* [y_columns], likewise */
     struct pp__stream *stream;             /* NULL: rows are in memory */
     struct pp__block_stream *block_stream; /* likewise */
 
@@ -161,6 +162,8 @@ pp_status pp__hold_out(pp_dataset *set, double fraction, pp_error *err);
 pp_status pp__shift_targets(pp_dataset *set, pp__source *source, int64_t by, pp_error *err);
 void pp__recode_labels(pp_dataset *set);
 pp_status pp__permute_targets(pp_dataset *set, pp_error *err);
+/* By the training rows, hence after rows are held out. */
+pp_status pp__standardise_targets(pp_dataset *set, pp_error *err);
 
 /* balance.c: class_rows, class_weights, times. */
 pp_status pp__balance(pp_dataset *set, const pp_job_data *data, pp_error *err);

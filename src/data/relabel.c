@@ -1,7 +1,9 @@
 /* Targets that are given to other rows: the control of an experiment, and the repair of a file
- * whose rows have slipped. Whole rows of y move, so that their number and their classes stay. */
+ * whose rows have slipped. Whole rows of y move, so that their number and their classes stay.
+ * And targets in other units. */
 #include "dataset_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,4 +83,60 @@ pp_status pp__shift_targets(pp_dataset *set, pp__source *source, int64_t by, pp_
     pp_status status = move(set, source, rows + n, rows, n, err);
     free(rows);
     return status;
+}
+
+/* Mean and deviation of a column over the rows that are trained on, each once. */
+static void moments(const pp_dataset *set, int64_t column, double *mean, double *deviation)
+{
+    const pp__source *train = &set->source[PP__TRAINING];
+    int64_t columns = set->info.y_columns, n = 0;
+    double first = 0, second = 0;
+    for (int64_t row = 0; row < train->rows; row++) {
+        if (set->times[row] == 0) continue;
+        first += (double)train->y_values[row * columns + column];
+        n++;
+    }
+    *mean = n > 0 ? first / (double)n : 0;
+    for (int64_t row = 0; row < train->rows; row++) {
+        if (set->times[row] == 0) continue;
+        double distance = (double)train->y_values[row * columns + column] - *mean;
+        second += distance * distance;
+    }
+    *deviation = n > 0 ? sqrt(second / (double)n) : 0;
+}
+
+static void rescale(pp_dataset *set, int64_t column, double mean, double deviation)
+{
+    pp_dataset_info *info = &set->info;
+    for (int i = 0; i < set->n_sources; i++)
+        for (int64_t row = 0; row < set->source[i].rows; row++) {
+            float *y = &set->source[i].y_values[row * info->y_columns + column];
+            *y = (float)(((double)*y - mean) / deviation);
+            info->y_min = fmin(info->y_min, (double)*y);
+            info->y_max = fmax(info->y_max, (double)*y);
+        }
+}
+
+pp_status pp__standardise_targets(pp_dataset *set, pp_error *err)
+{
+    int64_t columns = set->info.y_columns;
+    if (set->info.task != PP_TASK_REGRESSION)
+        return pp_fail(err, PP_E_JOB,
+                       "data.standardise_targets: y holds classes, which have no scale; leave it "
+                       "out, or set data.task to regression");
+    set->target_shift = PP_ARENA_NEW(set->arena, float, columns);
+    set->target_scale = PP_ARENA_NEW(set->arena, float, columns);
+    if (set->target_shift == NULL || set->target_scale == NULL) return pp__no_memory(err);
+    set->info.y_min = INFINITY;
+    set->info.y_max = -INFINITY;
+    for (int64_t k = 0; k < columns; k++) {
+        double mean, deviation;
+        moments(set, k, &mean, &deviation);
+        float scale = (float)deviation;
+        if (!(scale > 0) || !isfinite(scale)) deviation = 1;
+        rescale(set, k, mean, deviation);
+        set->target_shift[k] = (float)mean;
+        set->target_scale[k] = (float)deviation;
+    }
+    return PP_OK;
 }

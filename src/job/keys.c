@@ -151,6 +151,9 @@ static const pp__key data_keys[] = {
     {DATA("standardise", PP__BOOL, standardise), .fallback = "false",
      .help = "Shift and scale each input feature to mean 0 and deviation 1, measured on the "
              "training rows."},
+    {DATA("standardise_targets", PP__BOOL, standardise_targets), .fallback = "false",
+     .help = "The same for each column of y, of a regression: the loss and all that is reported of "
+             "predictions are in these units, and predict answers in those of the file."},
     {DATA("balance", PP__ENUM, balance), .fallback = "\"none\"", NAMES(balance_names),
      .help = "What to do about classes of unequal size: repeat rows, leave rows out, weight the "
              "loss by rows / (classes * rows of the class), or weight it as given."},

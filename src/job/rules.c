@@ -176,6 +176,19 @@ static pp_status check_clamp(const pp_job *job, pp_error *err)
     return PP_OK;
 }
 
+static pp_status check_target_units(const pp_job *job, pp_error *err)
+{
+    if (!job->data.standardise_targets) return PP_OK;
+    if (job->data.task == PP_TASK_BINARY || job->data.task == PP_TASK_MULTICLASS)
+        return pp_fail(err, PP_E_JOB,
+                       "data.standardise_targets: classes have no scale; leave it out");
+    if (job->model.at_prediction == PP_PREDICT_CLAMP)
+        return pp_fail(err, PP_E_JOB,
+                       "data.standardise_targets: model.at_prediction clamps in the units of the "
+                       "file; use one of the two");
+    return PP_OK;
+}
+
 static pp_status check_targets(const pp_job *job, pp_error *err)
 {
     const pp_job_loss *loss = &job->loss;
@@ -210,8 +223,8 @@ static pp_status check_length(const pp_job *job, pp_error *err)
 pp_status pp__job_check(const pp_job *job, pp_error *err)
 {
     static pp_status (*const rules[])(const pp_job *, pp_error *) = {
-        check_classes, check_class_weights, check_layers,   check_widths,
-        check_clamp,   check_targets,       check_nesterov, check_length,
+        check_classes,      check_class_weights, check_layers,   check_widths, check_clamp,
+        check_target_units, check_targets,       check_nesterov, check_length,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         pp_status status = rules[i](job, err);

@@ -82,6 +82,12 @@ static const pp_cause table[] = {
      .probes = pp__probe_standardise,
      .explains = "saturated-units dead-relus exploding",
      .transfer = "x = (x - x.mean(0)) / x.std(0) with numbers of the training rows"},
+    {.id = "unscaled-targets",
+     .title = "targets far from the scale of a network's answers",
+     PROBED(target_scale),
+     .explains = "learning-rate-too-low learning-rate-too-high too-few-steps exploding "
+                 "unsuitable-optimiser batch-too-large dead-relus unlucky-initialisation",
+     .transfer = "y = (y - y.mean()) / y.std() for training, and back at prediction"},
     {.id = "misaligned-rows",
      .title = "targets that belong to other rows",
      PROBED(misaligned),
@@ -250,6 +256,7 @@ static pp_status recipe(const pp_case *c, const char *layers, double lr, pp_patc
     pp__change(&p, "data.balance", "none");
     pp__change(&p, "data.shuffle", "true");
     pp__change(&p, "data.recode_labels", "true");
+    if (pp__task(c) == PP_TASK_REGRESSION) pp__change(&p, "data.standardise_targets", "true");
     *patch = p.patch;
     return PP_OK;
 }

@@ -121,6 +121,27 @@ CAUSE_PROBES(pp__probe_standardise)
     return pp__single(c, probes, "features standardised", "data.standardise", "true");
 }
 
+/* A net answers about 0, give or take 1, before it is trained; an output that is bounded has its
+ * own cause. */
+CAUSE_SIGN(pp__sign_target_scale)
+{
+    const pp_job *job = c->job;
+    if (pp__task(c) != PP_TASK_REGRESSION || c->data == NULL || job->data.standardise_targets)
+        return 0;
+    const pp_inspection_targets *t = &c->data->targets;
+    double size = hypot(t->mean, t->deviation);
+    return fmax(pp__ramp(size, 10, 1000), 0.7 * pp__ramp(t->deviation, 0.03, 0.0003));
+}
+
+CAUSE_PROBES(pp__probe_target_scale)
+{
+    pp_activation a = pp__output_activation(c);
+    if (room < 1 || pp__sign_target_scale(c) == 0) return 0;
+    if (a != PP_ACT_IDENTITY && a != PP_ACT_LEAKY_RELU) return 0;
+    if (c->job->model.at_prediction != PP_PREDICT_NONE) return 0;
+    return pp__single(c, probes, "targets standardised", "data.standardise_targets", "true");
+}
+
 CAUSE_SIGN(pp__sign_constant_features)
 {
     int64_t constant = 0;

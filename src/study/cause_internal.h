@@ -128,6 +128,8 @@ CAUSE_PROBES(pp__probe_weights);
 CAUSE_SIGN(pp__sign_unscaled);
 CAUSE_SIGN(pp__sign_dominant);
 CAUSE_PROBES(pp__probe_standardise);
+CAUSE_SIGN(pp__sign_target_scale);
+CAUSE_PROBES(pp__probe_target_scale);
 CAUSE_SIGN(pp__sign_unmixed);
 CAUSE_PROBES(pp__probe_unmixed);
 CAUSE_SIGN(pp__sign_misaligned);

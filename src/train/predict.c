@@ -24,11 +24,13 @@ typedef struct predictor {
     pp_pass *pass;
     pp_loss loss;
     pp_h5_set *x;
-    float *params, *x_device;   /* device */
-    const float *shift, *scale; /* [inputs], NULL: not standardised */
-    float *rows, *out;          /* host: [block, inputs]; [2, block, outputs]: raw, p */
-    float *all;                 /* rank 0: [ranks, 2, block, outputs] */
-    int64_t block;              /* rows */
+    float *params, *x_device;                 /* device */
+    const float *shift, *scale;               /* [inputs], NULL: not standardised */
+    const float *target_shift, *target_scale; /* [1 or outputs], likewise */
+    int64_t target_columns;
+    float *rows, *out; /* host: [block, inputs]; [2, block, outputs]: raw, p */
+    float *all;        /* rank 0: [ranks, 2, block, outputs] */
+    int64_t block;     /* rows */
 } predictor;
 
 static pp_status read_model(predictor *p, const char *run, pp_error *err)
@@ -67,6 +69,13 @@ static pp_status open_data(predictor *p, const char *data, const char *x, pp_err
                        (long long)inputs);
     p->shift = vector_of(p, "input.shift", inputs);
     p->scale = vector_of(p, "input.scale", inputs);
+    const pp_tensor *target = pp_tensorfile_find(p->file, "output.shift");
+    if (target == NULL) return PP_OK;
+    p->target_columns = target->shape[0];
+    if (p->target_columns != 1 && p->target_columns != p->model->outputs)
+        return pp_fail(err, PP_E_DATA, "model.safetensors: output.shift is of another shape");
+    p->target_shift = vector_of(p, "output.shift", p->target_columns);
+    p->target_scale = vector_of(p, "output.scale", p->target_columns);
     return PP_OK;
 }
 
@@ -145,6 +154,14 @@ static pp_status prepare(predictor *p, const char *run, const char *data, const 
     return status;
 }
 
+static void to_units_of_file(const predictor *p, int64_t rows, float *values)
+{
+    for (int64_t i = 0; i < rows * p->model->outputs; i++) {
+        int64_t k = i % p->target_columns;
+        values[i] = values[i] * p->target_scale[k] + p->target_shift[k];
+    }
+}
+
 /* Block b of the file, if there is one, into p->out. */
 static pp_status predict_block(predictor *p, int64_t b, pp_error *err)
 {
@@ -161,6 +178,7 @@ static pp_status predict_block(predictor *p, int64_t b, pp_error *err)
     const float *z = pp_pass_forward(p->pass, p->params, p->x_device, &rows, 0);
     p->backend->download(p->device, p->out, z, (size_t)(rows * outputs) * sizeof(float));
     pp_loss_predict(&p->loss, &p->job->model, rows, p->out, p->out + p->block * outputs);
+    if (p->target_shift != NULL) to_units_of_file(p, rows, p->out + p->block * outputs);
     return PP_OK;
 }
 

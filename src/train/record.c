@@ -320,6 +320,12 @@ static int model_tensors(trial *t, float *params, pp_tensor *tensors)
         tensors[n++] = (pp_tensor){"input.shift", PP_F32, 1, {t->info->inputs}, (void *)shift};
         tensors[n++] = (pp_tensor){"input.scale", PP_F32, 1, {t->info->inputs}, (void *)scale};
     }
+    shift = pp_dataset_target_shift(t->data);
+    scale = pp_dataset_target_scale(t->data);
+    if (shift != NULL) {
+        tensors[n++] = (pp_tensor){"output.shift", PP_F32, 1, {t->info->y_columns}, (void *)shift};
+        tensors[n++] = (pp_tensor){"output.scale", PP_F32, 1, {t->info->y_columns}, (void *)scale};
+    }
     for (int i = 0; i < t->model->n_params; i++) {
         const pp_param *p = &t->model->params[i];
         tensors[n++] =
@@ -348,7 +354,7 @@ pp_status pp__trial_write_model(trial *t, const char *file, pp_error *err)
 {
     size_t bytes = (size_t)t->model->size * sizeof(float);
     float *params = malloc(bytes);
-    pp_tensor *tensors = malloc(((size_t)t->model->n_params + 2) * sizeof *tensors);
+    pp_tensor *tensors = malloc(((size_t)t->model->n_params + 4) * sizeof *tensors);
     pp_status status = PP_OK;
     if (params == NULL || tensors == NULL) {
         status = pp_fail(err, PP_E_MEMORY, "no memory to write the model");
