@@ -92,6 +92,12 @@ typedef struct pp_finding_kind {
     const char *advice; /* what to do */
 } pp_finding_kind;
 
+/* Rows that are windows of a series. */
+typedef struct pp_inspection_series {
+    int64_t stride; /* features of a row are those of its neighbour, so many columns on; 0: no */
+    int target;     /* the target of the neighbour is a feature */
+} pp_inspection_series;
+
 typedef struct pp_finding {
     const pp_finding_kind *kind;
     char sentence[640];
@@ -120,6 +126,7 @@ typedef struct pp_inspection {
     int64_t sample_rows;
     pp_inspection_repeats repeats;
     pp_inspection_lanes lanes;
+    pp_inspection_series series;
     pp_finding *findings;
     int n_findings, n_errors;
     pp_inspection_timing timing;

@@ -69,6 +69,24 @@ static int held_out(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
+/* Of a split by rows, neighbours are on either side; files of their own are another matter. */
+static int series(const pp__look *at, char *text, size_t size)
+{
+    const pp_inspection_series *s = &at->found->series;
+    if (s->stride == 0 && !s->target) return 0;
+    if (at->found->held_out_rows > 0 || !(at->job->data.validation_fraction > 0)) return 0;
+    if (s->stride > 0)
+        snprintf(text, size,
+                 "rows are windows of a series: each has the features of its neighbour, %lld "
+                 "column%s on, and held-out rows are drawn from among them",
+                 (long long)s->stride, s->stride == 1 ? "" : "s");
+    else
+        snprintf(text, size,
+                 "rows are of a series: the target of a row is a feature of its neighbour, and "
+                 "held-out rows are drawn from among them");
+    return 1;
+}
+
 static int slow_layout(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_layout *l = &at->found->layout;
@@ -115,6 +133,9 @@ const pp__finding_row pp__findings_of_rows[] = {
     {{"contradicting-rows", WARNING, "rows with the same x and a different y",
       "find out whether a feature was lost or labels are wrong"},
      contradictions},
+    {{"overlapping-rows", WARNING, "rows that overlap with their neighbours",
+      "hold out the last rows, in a file of their own (data.validation.files)"},
+     series},
     {{"slow-layout", WARNING, "chunks that are inflated again and again",
       "set data.window to a multiple of the chunk's rows, or rewrite x with chunks of whole rows, "
       "about 1 MB each (h5repack -l)"},

@@ -154,6 +154,7 @@ typedef struct parts {
     pp__features *features;
     pp__repeats *repeats;
     pp__order *order;
+    pp__series *series;
 } parts;
 
 static pp_status hand_out(pp__scan *scan, parts *p, const pp__rows *rows, pp_error *err)
@@ -165,6 +166,7 @@ static pp_status hand_out(pp__scan *scan, parts *p, const pp__rows *rows, pp_err
     }
     pp__features_add(p->features, rows);
     pp__order_add(p->order, rows);
+    pp__series_add(p->series, scan, rows);
     return pp__repeats_add(p->repeats, rows, err);
 }
 
@@ -229,6 +231,7 @@ static pp_status finish_all(pp__scan *scan, parts *p, pp_error *err)
     if (status == PP_OK)
         status = pp_comm_agree(scan->comm, pp__order_finish(p->order, scan, err), err);
     if (status != PP_OK) return status;
+    pp__series_finish(p->series, scan);
     return pp_comm_agree(scan->comm, pp__repeats_finish(p->repeats, p->sample, scan, err), err);
 }
 
@@ -237,6 +240,7 @@ static pp_status scan_all(pp__scan *scan, parts *p, pp_error *err)
     pp_status status = pp__features_start(scan, &p->features, err);
     if (status == PP_OK) status = pp__repeats_start(scan, &p->repeats, err);
     if (status == PP_OK) status = pp__order_start(scan, p->sample->spike, &p->order, err);
+    if (status == PP_OK) status = pp__series_start(scan, &p->series, err);
     status = pp_comm_agree(scan->comm, status, err);
     if (status == PP_OK) status = scan_rows(scan, p, 1, err);
     return status == PP_OK ? finish_all(scan, p, err) : status;

@@ -1,7 +1,7 @@
 /* What the files of the inspection share.
  *
  * inspect.c runs two scans over the rows of this rank, in blocks whose bounds depend on the files
- * alone: targets.c sees y; then features.c, repeats.c, order.c and sample.c see x and y. Each part
+ * alone: targets.c sees y; then features.c, repeats.c, order.c, series.c and sample.c see x and y. Each part
  * adds blocks, is merged on rank 0, and tells there what it found. layout.c looks at the files
  * instead of the rows. findings_*.c judge. */
 #ifndef PITPROP_INSPECT_INSPECT_INTERNAL_H
@@ -87,6 +87,12 @@ typedef struct pp__order pp__order;
 pp_status pp__order_start(pp__scan *scan, float spike, pp__order **order, pp_error *err);
 void pp__order_add(pp__order *order, const pp__rows *rows);
 pp_status pp__order_finish(pp__order *order, pp__scan *scan, pp_error *err);
+
+/* ---- series.c ---- */
+typedef struct pp__series pp__series;
+pp_status pp__series_start(pp__scan *scan, pp__series **series, pp_error *err);
+void pp__series_add(pp__series *series, const pp__scan *scan, const pp__rows *rows);
+void pp__series_finish(const pp__series *series, pp__scan *scan); /* collective */
 
 /* ---- layout.c ---- */
 /* Rank 0. */

@@ -184,6 +184,10 @@ void pp_inspection_write(const pp_inspection *i, pp_json_writer *w)
     put_features(w, i);
     pp_json_put_int(w, "sample_rows", i->sample_rows);
     put_repeats(w, &i->repeats);
+    pp_json_begin_object(w, "series");
+    pp_json_put_int(w, "stride", i->series.stride);
+    pp_json_put_bool(w, "target_of_neighbour", i->series.target);
+    pp_json_end_object(w);
     put_lanes(w, &i->lanes);
     put_findings(w, i);
     put_timing(w, &i->timing);

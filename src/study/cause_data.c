@@ -174,6 +174,8 @@ CAUSE_PROBES(pp__probe_misaligned)
 {
     static const int shifts[] = {1, -1, 2, -2, 3, -3};
     int n = 0;
+    /* In a series the target of a neighbour is a feature, or nearly: that repairs anything. */
+    if (c->data != NULL && (c->data->series.stride > 0 || c->data->series.target)) return 0;
     for (int i = 0; i < 6 && n < room; i++) {
         if (!pp__probe(c, &probes[n], "targets shifted by %d", shifts[i])) return n;
         pp__change(&probes[n++], "data.shift_targets",
