@@ -204,6 +204,13 @@ static void fill_friedman(synth_sample *s)
                5.0 * u[4] + normal(s, SYNTH_DRAW_NOISE);
 }
 
+/* 10,000 times as much, so that one deviation is 50,000. */
+static void fill_prices(synth_sample *s)
+{
+    fill_friedman(s);
+    s->value *= 1e4;
+}
+
 static void fill_square(synth_sample *s)
 {
     double x = s->rows > 1 ? 10.0 * (double)s->row / (double)(s->rows - 1) : 0.0;
@@ -238,6 +245,8 @@ typedef enum kind { CLASSES, NUMBERS, IMAGES } kind;
     X("linear", 2000, 10, NUMBERS, fill_linear, "regression, 10 features: linear, little noise")   \
     X("friedman", 10007, 10, NUMBERS, fill_friedman,                                               \
       "regression, 10 features: Friedman's first function, a prime number of rows")                \
+    X("prices", 3000, 10, NUMBERS, fill_prices,                                                    \
+      "regression, 10 features: friedman with targets around 140000")                              \
     X("xor", 4, 2, CLASSES, fill_xor, "2 classes, 2 features: the truth table of XNOR")            \
     X("images", 12000, SYNTH_PIXELS, IMAGES, pp__synth_image,                                      \
       "10 classes, 28 x 28 uint8: shapes over noise, a stand-in for Fashion-MNIST")                \

@@ -8,7 +8,9 @@
 /* What counts as a repair: more than noise, and a good part of what any experiment has reached. */
 static const double least_gain = 0.02, part_of_best = 0.5;
 /* What a remedy should reach of the best, and a job that is called healthy. */
-static const double good_part_of_best = 0.8, healthy_part_of_best = 0.6;
+static const double good_part_of_best = 0.8, healthy_part_of_best = 0.7;
+/* A single change that reaches less of what a pair does leaves something to the second. */
+static const double clear_part_of_best = 0.6;
 /* A sign from here on says that the job is odd in that respect. */
 static const double odd = 0.3;
 /* A job whose verdict is healthy is suspected where it earns less than that, or where another
@@ -182,8 +184,21 @@ static int most_likely(const pp_why *w, int pairs, double *its_weight)
     return found;
 }
 
+/* Of the same causes, a change that is smaller and as good. */
+static int least_change(const pp_why *w, int i)
+{
+    const pp_experiment *e = w->experiments;
+    int least = i;
+    for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
+        if (is_remedy(&e[k], e[i].with != NULL) && same_causes(&e[k], &e[i]) &&
+            e[k].patch.count < e[least].patch.count && e[k].score >= e[i].score - least_gain)
+            least = k;
+    return least;
+}
+
 static void accuse(pp_why *w, int i)
 {
+    i = least_change(w, i);
     w->answer = w->experiments[i].with != NULL ? PP_WHY_CAUSES : PP_WHY_CAUSE;
     w->accused[w->n_accused++] = w->remedy = i;
 }
@@ -236,7 +251,7 @@ static int is_pair_better(const pp_why *w)
     const pp_experiment *one = best_remedy(w, 0), *two = best_remedy(w, 1);
     if (one == NULL || two == NULL) return two != NULL;
     double error = hypot(one->score_error, two->score_error);
-    double part = two->sign_least >= odd ? good_part_of_best : healthy_part_of_best;
+    double part = two->sign_least >= odd ? good_part_of_best : clear_part_of_best;
     return one->score < part * two->score && two->score > one->score + fmax(least_gain, 3 * error);
 }
 

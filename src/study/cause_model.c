@@ -250,6 +250,17 @@ CAUSE_SIGN(pp__sign_size)
     return pp__ramp((double)least, 8, 1.5);
 }
 
+static int bend(const pp_case *c, pp_probe *probe)
+{
+    flat_layer flat[MOST_LAYERS];
+    int n = pp__flatten(c, flat);
+    if (!pp__probe(c, probe, "ReLU in the hidden layers")) return 0;
+    for (int i = 0; i < n; i++)
+        if (is_dense(&flat[i]) && !flat[i].is_last)
+            pp__change(probe, pp__member(c, &flat[i], "activation"), "relu");
+    return probe->patch.count > 0;
+}
+
 static int widen(const pp_case *c, pp_probe *probe)
 {
     flat_layer flat[MOST_LAYERS];
@@ -318,7 +329,8 @@ CAUSE_PROBES(pp__probe_size)
     if (hidden == 0) return put_hidden_layer(c, probes);
     /* A block in front of all else has the width of x. */
     if (c->job->model.layers[0].type == PP_LAYER_RESIDUAL) return 0;
-    return least < 32 || is_linear(c) ? widen(c, probes) : 0;
+    int n = is_linear(c) ? bend(c, probes) : 0;
+    return n < room && least < 64 && (least < 32 || n > 0) ? n + widen(c, probes + n) : n;
 }
 
 /* ---- frozen ---- */

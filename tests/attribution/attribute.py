@@ -105,7 +105,7 @@ def pairs(round_):
 def controls(round_):
     for i in range(CONTROLS):
         base = Base(i % len(VARIANTS), 1000 * round_ + 700 + i)
-        kind = ("healthy", "no-signal", "noise", "weak")[i % 4]
+        kind = ("healthy", "no-signal", "noise", "weak", "series")[i % 5]
         rng, d = base.rng, base.data
         if kind == "no-signal":
             d.y, d.held_y = rng.permutation(d.y), rng.permutation(d.held_y)
@@ -114,6 +114,14 @@ def controls(round_):
                 y = getattr(d, name)
                 odd = rng.random(len(y)) < 0.97
                 y[odd] = rng.permutation(y[odd])
+        if kind == "series":  # the next value of what nothing predicts
+            rows, width = len(d.y), d.x.shape[1]
+            values = rng.normal(size=rows + len(d.held_y) + width)
+            windows = np.lib.stride_tricks.sliding_window_view(values, width + 1)
+            following = windows[:, -1] if base.task == "regression" else (
+                np.digitize(windows[:, -1], np.quantile(values, np.linspace(0, 1, d.y.max() + 2)[1:-1])))
+            d.x, d.y = windows[:rows, :-1], following[:rows]
+            d.held_x, d.held_y = windows[rows:, :-1], following[rows:]
         if kind == "weak":
             for name in ("y", "held_y"):
                 y = getattr(d, name)

@@ -306,6 +306,14 @@ def unscaled(base, i):
     base.job["optimizer"] = {"type": "sgd", "lr": 0.05}
 
 
+@fault("unscaled-targets", fits=of("regression"))
+def unscaled_targets(base, i):
+    scale, offset = pick(i, (5e4, 2e5), (3e3, 0.0), (20.0, 1990.0))
+    for name in ("y", "held_y"):
+        setattr(base.data, name, getattr(base.data, name) * scale + offset)
+    base.job["optimizer"] = pick(i, {"type": "sgd", "lr": 0.03}, {"type": "adam", "lr": 0.003})
+
+
 @fault("dominant-feature", "unscaled-inputs")
 def dominant(base, i):
     extra = base.rng.normal(size=(len(base.data.x) + len(base.data.held_x), 1)) * pick(i, 3e3, 3e4)

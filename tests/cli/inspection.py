@@ -49,6 +49,12 @@ def changed(values, rows, value):
     return values
 
 
+def windows(seed=20):
+    """Eight values of a series and the next one."""
+    series = np.random.default_rng(seed).normal(size=ROWS + 8).astype(np.float32)
+    return np.lib.stride_tricks.sliding_window_view(series, 9)
+
+
 def joined(one, other):
     return np.concatenate([one, other])
 
@@ -199,6 +205,22 @@ FAULTS = {
         {"x": with_value(with_value(features(), 1500, 3, -9999), 1800, 3, -9999), "y": classes()},
         {},
         {"feature-outlier": "-9999 in data.h5: /x: row 1500, feature 3"},
+    ),
+    "windows of a series": (
+        {"x": windows()[:, :-1], "y": windows()[:, -1]},
+        {},
+        {"overlapping-rows": "1 column on"},
+    ),
+    "two windows side by side, newest first": (
+        {"x": np.stack([windows(), windows(21)], 2)[::-1, :-1].reshape(ROWS, -1),
+         "y": windows()[::-1, -1]},
+        {},
+        {"overlapping-rows": "2 columns on"},
+    ),
+    "the neighbour's target among the features": (
+        {"x": np.hstack([features(), windows()[:, -2:-1]]), "y": windows()[:, -1]},
+        {},
+        {"overlapping-rows": "target of a row"},
     ),
     "rows that are there twice": (
         repeated(different_y=False),

@@ -120,6 +120,25 @@ class Predict(support.Case):
             places=5,
         )
 
+    def test_standardised_targets(self):
+        """Trained in deviations, answered in the units of the file: prices around 140000."""
+        data = self.synth("prices", 1009)
+        path = self.train(patched(job(data), {"data.standardise_targets": True,
+                                              "training.epochs": 10}), 2)
+        sets, _ = self.same_on_ranks(path, data)
+        tensors, notes = support.read_safetensors(f"{path}/model.safetensors")
+        truth = support.read_h5(data)[0]
+        raw = forward(tensors, notes, truth["x"])
+        np.testing.assert_allclose(sets["raw"], raw, rtol=1e-4, atol=1e-4)
+        p = raw * tensors["output.scale"] + tensors["output.shift"]
+        np.testing.assert_allclose(sets["p"], p, rtol=1e-4)
+        self.assertGreater(np.corrcoef(sets["p"][:, 0], truth["y"])[0, 1], 0.8)
+        self.assertLess(abs(sets["p"].mean() / truth["y"].mean() - 1), 0.05)
+        home = self.folder("classes")
+        wrong = patched(job(self.synth("moons", 100)), {"data.standardise_targets": True})
+        support.write_json(f"{home}/job.json", wrong)
+        self.expect_error(run(["train", "job.json", "-o", "run"], cwd=home), 2, "classes")
+
     def test_at_prediction(self):
         """A sigmoid at prediction only: /raw is what was trained, /p what users see."""
         data = self.synth("moons", 500)

@@ -61,6 +61,8 @@ static void rows_make(rows *r, int kind, const char *text)
     d->class_rows = d->classes > 0 ? r->class_rows : NULL;
     d->targets = (pp_inspection_targets){
         .min = rows_of[kind].min, .max = rows_of[kind].max, .spike_rows = 10, .disorder = 0.01};
+    d->targets.mean = (d->targets.min + d->targets.max) / 2;
+    d->targets.deviation = (d->targets.max - d->targets.min) / 4;
     r->facts = (pp_job_facts){.rows = 1000,
                               .y_columns = d->y_columns,
                               .task = d->task,
@@ -364,6 +366,7 @@ static const fault faults[] = {
     {"misaligned-rows", BINARY, 0, {"data.shift_targets"}, {"4"}},
     {"unscaled-inputs", BINARY, 0.3, {"data.standardise"}, {"false"}},
     {"dominant-feature", BINARY, 0.3, {"data.standardise"}, {"false"}},
+    {"unscaled-targets", REGRESSION, 0.3, {"data.standardise_targets"}, {"false"}},
     {"validation-from-elsewhere",
      BINARY,
      0.1,

@@ -136,9 +136,39 @@ static void test_recode(void)
     check_recoding(y_01);
 }
 
+static void in_deviations(pp_job *job)
+{
+    job->data.standardise_targets = 1;
+}
+
+/* Mean 0 and deviation 1 over the training rows; held-out rows in the same units; and back. */
+static void test_standardise_targets(void)
+{
+    scratch s;
+    double y[ROWS], held[ROWS], sum = 0, squares = 0;
+    pp_dataset *set = open_set(&s, y_row, in_deviations);
+    const float *shift = pp_dataset_target_shift(set), *scale = pp_dataset_target_scale(set);
+    int64_t count = targets(set, PP_PART_TRAIN, y);
+    targets(set, PP_PART_VALIDATION, held);
+    CU_ASSERT_TRUE(count > 0 && count < ROWS);
+    for (int64_t i = 0; i < ROWS; i++) {
+        double value = isnan(y[i]) ? held[i] : y[i];
+        CU_ASSERT_DOUBLE_EQUAL(value * (double)scale[0] + (double)shift[0], (double)i, 1e-4);
+        if (isnan(y[i])) continue;
+        sum += y[i];
+        squares += y[i] * y[i];
+    }
+    CU_ASSERT_DOUBLE_EQUAL(sum / (double)count, 0, 1e-6);
+    CU_ASSERT_DOUBLE_EQUAL(squares / (double)count, 1, 1e-6);
+    CU_ASSERT_TRUE(pp_dataset_describe(set)->y_max < 2);
+    pp_dataset_close(set);
+    scratch_remove(&s);
+}
+
 const pp_test pp_tests_relabel[] = {
     {"targets shifted round the end of the set", test_shift},
     {"targets permuted within their part", test_permute},
     {"two labels become 0 and 1", test_recode},
+    {"targets in deviations from their mean", test_standardise_targets},
     {NULL, NULL},
 };
