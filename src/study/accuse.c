@@ -131,6 +131,12 @@ double pp__weight(const pp_experiment *e)
     return (0.1 + e->sign) * e->score;
 }
 
+/* What leaves much to be desired is rather a change that helps than the cause. */
+static double weight_of_repair(const pp_why *w, const pp_experiment *e)
+{
+    return pp__weight(e) * (e->score >= good_part_of_best * best_score(w) ? 1 : 0.5);
+}
+
 static int lists(const char *ids, const char *id)
 {
     size_t length = strlen(id);
@@ -176,7 +182,7 @@ static int most_likely(const pp_why *w, int pairs, double *its_weight)
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
         const pp_experiment *e = &w->experiments[i];
         if (!is_remedy(e, pairs) || is_accused(w, e)) continue;
-        double weighs = pp__weight(e) * (!pairs && is_explained(w, i) ? 0.01 : 1);
+        double weighs = weight_of_repair(w, e) * (!pairs && is_explained(w, i) ? 0.01 : 1);
         if (found >= 0 && weighs <= *its_weight) continue;
         found = i;
         *its_weight = weighs;

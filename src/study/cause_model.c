@@ -139,8 +139,13 @@ CAUSE_SIGN(pp__sign_dropout)
     flat_layer flat[MOST_LAYERS];
     int n = pp__flatten(c, flat);
     double most = 0;
-    for (int i = 0; i < n; i++)
+    int is_output = 0;
+    for (int i = 0; i < n; i++) {
         if (flat[i].layer->type == PP_LAYER_DROPOUT) most = fmax(most, flat[i].layer->rate);
+        if (flat[i].layer->type == PP_LAYER_DROPOUT && is_output && flat[i].layer->rate > 0)
+            return 0.9; /* of the answers themselves */
+        is_output |= flat[i].is_last;
+    }
     return most > 0 ? pp__ramp(1 - most, 0.5, 0.05) : 0;
 }
 

@@ -127,11 +127,26 @@ static int is_single_softmax(const pp_case *c)
     return pp__output_units(c) == 1 && (over_classes || pp__output_activation(c) == PP_ACT_SOFTMAX);
 }
 
+/* Several columns of probabilities: any number of them may hold for a row. */
+static int is_multi_label(const pp_case *c)
+{
+    const pp_inspection *d = c->data;
+    return d != NULL && d->y_columns > 1 && pp__task(c) != PP_TASK_MULTICLASS &&
+           d->targets.min >= 0 && d->targets.max <= 1 && !is_real(c->job);
+}
+
+static int is_binary(pp_loss_type loss)
+{
+    return loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
+}
+
 CAUSE_SIGN(pp__sign_loss)
 {
     pp_task task = pp__task(c);
     pp_loss_type loss = c->job->loss.type;
-    int binary_loss = loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
+    int binary_loss = is_binary(loss);
+    if (is_multi_label(c)) /* shares of 1, where each has its own */
+        return pp__output_activation(c) == PP_ACT_SOFTMAX || !binary_loss ? 1 : 0;
     if (is_single_softmax(c) && task != PP_TASK_REGRESSION) return 1;
     if (task == PP_TASK_REGRESSION) return is_real(c->job) ? (loss == PP_LOSS_MSE ? 0 : 0.15) : 0.7;
     if (task == PP_TASK_BINARY && binary_loss && pp__output_units(c) > 1 &&
@@ -146,6 +161,13 @@ CAUSE_PROBES(pp__probe_loss)
 {
     pp_task task = pp__task(c);
     if (room < 1 || pp__sign_loss(c) == 0) return 0;
+    if (is_multi_label(c)) {
+        if (!pp__probe(c, probes, "a sigmoid for each label")) return 0;
+        pp__set_output_activation(c, probes, "sigmoid");
+        set_loss(c, probes, "bce");
+        plain_predictions(c, probes);
+        return 1;
+    }
     if (!pp__probe(c, probes,
                    task == PP_TASK_REGRESSION ? "mean squared error" : "cross-entropy on logits"))
         return 0;
