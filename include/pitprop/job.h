@@ -13,7 +13,7 @@
 #include "pitprop/json.h"
 #include "pitprop/log.h"
 
-enum { PP_AUTO = -1 };
+enum { PP_AUTO = -1, PP_MAX_LANES = 8192 };
 
 typedef enum pp_task {
     PP_TASK_AUTO,

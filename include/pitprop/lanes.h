@@ -8,8 +8,7 @@
 #include <stdint.h>
 
 #include "pitprop/error.h"
-
-enum { PP_MAX_LANES = 4096 };
+#include "pitprop/job.h"
 
 typedef struct pp_lane_range {
     int first, count;

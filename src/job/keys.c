@@ -372,7 +372,7 @@ static const pp__key training_keys[] = {
      .help = "Updates; with epochs as well, whichever ends first. 0: by epochs."},
     {TRAIN("batch", PP__INT, batch), .fallback = "256", FROM_TO(1, MOST_UNITS),
      .help = "Rows of the global batch, whatever the number of ranks."},
-    {TRAIN("lanes", PP__INT, lanes), .fallback = "\"auto\"", FROM_TO(1, 4096), .power_of_two = 1,
+    {TRAIN("lanes", PP__INT, lanes), .fallback = "\"auto\"", FROM_TO(1, PP_MAX_LANES), .power_of_two = 1,
      .may_be_auto = 1,
      .help = "Virtual workers, at least as many as ranks; auto: the largest power of two up to 8 "
              "that leaves each lane at least 32 rows of a batch."},

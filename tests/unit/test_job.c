@@ -212,7 +212,7 @@ static void test_schema_rows(void)
     CU_ASSERT_EQUAL(pp_json_number(pp_json_get(batch, "default")), 256.0);
     expect_text(pp_json_string(pp_json_get(batch, "description")), "Rows of the global batch");
     const pp_json *lanes = pp_json_get(dig(schema, "training", "lanes"), "enum");
-    CU_ASSERT_EQUAL(pp_json_count(lanes), 14); /* auto, 1 ... 4096 */
+    CU_ASSERT_EQUAL(pp_json_count(lanes), 15); /* auto, 1 ... 8192 */
     const pp_json *fraction = dig(schema, "data", "validation");
     fraction = pp_json_get(pp_json_get(fraction, "properties"), "fraction");
     CU_ASSERT_EQUAL(pp_json_number(pp_json_get(fraction, "exclusiveMaximum")), 1.0);
