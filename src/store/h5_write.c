@@ -82,6 +82,18 @@ static hid_t native_type(pp_h5_type type)
     switch (type) {
     case PP_H5_U8:
         return H5T_NATIVE_UINT8;
+    case PP_H5_U16:
+        return H5T_NATIVE_UINT16;
+    case PP_H5_U32:
+        return H5T_NATIVE_UINT32;
+    case PP_H5_U64:
+        return H5T_NATIVE_UINT64;
+    case PP_H5_I8:
+        return H5T_NATIVE_INT8;
+    case PP_H5_I16:
+        return H5T_NATIVE_INT16;
+    case PP_H5_I32:
+        return H5T_NATIVE_INT32;
     case PP_H5_I64:
         return H5T_NATIVE_INT64;
     case PP_H5_F32:
