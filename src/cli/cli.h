@@ -22,6 +22,7 @@ typedef struct cli_args {
     int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
         list, dry_run, only_failed, no_wait;
     const char *output, *target, *labels, *x, *seed, *rows, *missing;
+    const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
     const char *budget, *causes, *explain;                                      /* of why */
     const char *nodes, *ranks_per_node, *time, *account, *partition, *launcher; /* of submit */
@@ -57,7 +58,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit;
+    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;

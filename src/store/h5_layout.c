@@ -225,6 +225,25 @@ static pp_status open_with_cache(hid_t file, const char *path, const char *name,
     return status;
 }
 
+/* Of what a data set looks like, but for its filters, which must be there, only the cache is asked.
+ */
+pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,
+                          pp__h5_layout *found, pp_error *err)
+{
+    pp_status status = open_with_cache(file, path, name, 0, dataset, err);
+    if (status != PP_OK) return status;
+    hid_t creation = H5Dget_create_plist(*dataset), space = H5Dget_space(*dataset);
+    memset(found, 0, sizeof *found);
+    found->n_dims = H5Sget_simple_extent_dims(space, found->dims, NULL);
+    status = check_filters(creation, path, name, err);
+    inspect_chunks(*dataset, creation, found);
+    H5Sclose(space);
+    H5Pclose(creation);
+    if (status == PP_OK && found->cache == 0) return PP_OK;
+    H5Dclose(*dataset);
+    return status == PP_OK ? open_with_cache(file, path, name, found->cache, dataset, err) : status;
+}
+
 pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
                               pp__h5_layout *found, pp_error *err)
 {
