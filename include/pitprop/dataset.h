@@ -93,6 +93,9 @@ double pp_dataset_waited(const pp_dataset *set);
 /* Streaming: whether reading has failed on this rank, and how. From then on batches and blocks
  * have rows without meaning, in the usual numbers. */
 pp_status pp_dataset_status(const pp_dataset *set, pp_error *err);
+/* A hash of the rows as they were read, with their order: the same on any number of ranks and in
+ * both residencies. */
+uint64_t pp_dataset_fingerprint(const pp_dataset *set);
 /* Standardisation as two arrays [inputs], borrowed: x' = (x - shift) * scale. NULL when off. */
 const float *pp_dataset_shift(const pp_dataset *set);
 const float *pp_dataset_scale(const pp_dataset *set);

@@ -22,6 +22,9 @@ pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err);
 FILE *pp_fs_stream(pp_fs_file *file); /* borrowed */
 pp_status pp_fs_commit(pp_fs_file *file, pp_error *err);
 void pp_fs_abandon(pp_fs_file *file);
+/* From now on SIGINT, SIGTERM and SIGHUP (unless ignored) remove the temporaries of this process
+ * before they end it as ever. For commands that leave nothing worth keeping. */
+void pp_fs_abandon_on_signals(void);
 
 /* The same for text at hand. */
 pp_status pp_fs_write(const char *path, const char *text, size_t length, pp_error *err);

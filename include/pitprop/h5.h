@@ -54,7 +54,18 @@ pp_status pp_h5_read_f64(pp_h5_set *set, int64_t first, int64_t count, double *v
 /* ---- writing a data file: one file, appears whole at pp_h5_writer_close ---- */
 typedef struct pp_h5_writer pp_h5_writer;
 
-typedef enum pp_h5_type { PP_H5_U8, PP_H5_I64, PP_H5_F32, PP_H5_F64 } pp_h5_type;
+typedef enum pp_h5_type {
+    PP_H5_U8,
+    PP_H5_U16,
+    PP_H5_U32,
+    PP_H5_U64,
+    PP_H5_I8,
+    PP_H5_I16,
+    PP_H5_I32,
+    PP_H5_I64,
+    PP_H5_F32,
+    PP_H5_F64
+} pp_h5_type;
 
 pp_status pp_h5_writer_create(const char *path, pp_h5_writer **writer, pp_error *err);
 /* A data set [rows, trailing dims...]; chunk_rows 0 = contiguous. rows may be -1 (grows by append,

@@ -3,6 +3,7 @@
 #ifndef PITPROP_LOG_H
 #define PITPROP_LOG_H
 
+#include <stdint.h>
 #include <stdio.h>
 
 typedef enum pp_level { PP_LOG_ERROR, PP_LOG_WARN, PP_LOG_INFO, PP_LOG_DEBUG } pp_level;
@@ -16,6 +17,12 @@ typedef struct pp_log {
                         tenth of a second when it was written */
     int written;     /* the tenth of a second when the last line was; 0: none yet */
 } pp_log;
+
+/* Whom long work tells, a few times a second at most, how far it is. */
+typedef struct pp_meter {
+    void (*tell)(void *context, double share, int64_t rows); /* nullable; share done, rows so far */
+    void *context;                                           /* borrowed */
+} pp_meter;
 
 /* Tenths of a second of a steady clock, never 0. */
 int pp_log_now(void);

@@ -6,6 +6,7 @@
 #ifndef PITPROP_NPY_H
 #define PITPROP_NPY_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "pitprop/error.h"
@@ -19,6 +20,15 @@ void pp_npy_close(pp_npy *npy);
 int64_t pp_npy_rows(const pp_npy *npy);
 int64_t pp_npy_columns(const pp_npy *npy); /* product of the further dimensions, or 1 */
 
+enum { PP_NPY_DIMS = 32 };
+/* Dimensions [rows, ...], and how many there are. */
+int pp_npy_dims(const pp_npy *npy, int64_t dims[PP_NPY_DIMS]);
+/* "f4": NumPy's name without the byte order; "b1" for booleans. */
+const char *pp_npy_type(const pp_npy *npy);
+size_t pp_npy_element_bytes(const pp_npy *npy);
+
+/* Rows [first, first + count) as they are in the file, row-major. */
+pp_status pp_npy_read(pp_npy *npy, int64_t first, int64_t count, void *values, pp_error *err);
 /* Rows [first, first + count) into values [count, columns], row-major. */
 pp_status pp_npy_read_f64(pp_npy *npy, int64_t first, int64_t count, double *values, pp_error *err);
 

@@ -20,7 +20,8 @@ typedef enum pp_purpose {
     PP_RNG_SYNTH,    /* generated data sets */
     PP_RNG_TEST,
     PP_RNG_PERMUTE, /* targets among rows */
-    PP_RNG_SWEEP    /* points of a sweep */
+    PP_RNG_SWEEP,   /* points of a sweep */
+    PP_RNG_REPACK   /* rows of a file */
 } pp_purpose;
 
 typedef struct pp_rng {
@@ -46,5 +47,9 @@ uint64_t pp_rng_below(pp_rng rng, uint64_t index, uint64_t bound);
 /* Fisher-Yates shuffle of `items` [count], drawing indices first_index .. first_index + count - 1.
  */
 void pp_rng_shuffle(pp_rng rng, uint64_t first_index, int64_t count, int64_t *items);
+
+/* Where a random permutation of [0, count) puts index: computed, so that it takes no memory. count
+ * below 2^62. */
+int64_t pp_rng_place(pp_rng rng, int64_t count, int64_t index);
 
 #endif

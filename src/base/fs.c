@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -77,8 +78,48 @@ pp_status pp_fs_read(const char *path, char **text, size_t *length, pp_error *er
     return PP_OK;
 }
 
+/* ---- temporaries of this process, for a signal handler ---- */
+
+enum { MAX_OPEN = 8 }; /* more are written, but not known to the handler */
+
+static char *volatile open_asides[MAX_OPEN];
+
+static void note_aside(char *aside)
+{
+    for (int i = 0; i < MAX_OPEN; i++)
+        if (open_asides[i] == NULL) {
+            open_asides[i] = aside;
+            return;
+        }
+}
+
+static void forget_aside(const char *aside)
+{
+    for (int i = 0; i < MAX_OPEN; i++)
+        if (open_asides[i] == aside) open_asides[i] = NULL;
+}
+
+static void abandon_all(int signal_number)
+{
+    for (int i = 0; i < MAX_OPEN; i++)
+        if (open_asides[i] != NULL) unlink(open_asides[i]);
+    raise(signal_number); /* the handler is off: SA_RESETHAND */
+}
+
+void pp_fs_abandon_on_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = abandon_all, .sa_flags = (int)SA_RESETHAND}, before;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+}
+
+/* ---- one of them ---- */
+
 static void free_file(pp_fs_file *file)
 {
+    if (file->aside != NULL) forget_aside(file->aside);
     free(file->path);
     free(file->aside);
     free(file);
@@ -101,6 +142,7 @@ pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
         free_file(f);
         return status;
     }
+    note_aside(f->aside);
     *file = f;
     return PP_OK;
 }

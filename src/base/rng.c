@@ -66,3 +66,21 @@ void pp_rng_shuffle(pp_rng rng, uint64_t first_index, int64_t count, int64_t *it
         items[j] = kept;
     }
 }
+
+/* A Feistel network over pairs (left, right) of [0, a) x [0, b), a * b >= count (Black and Rogaway,
+ * "Ciphers with arbitrary finite domains", 2002); pairs beyond count are walked on from. */
+int64_t pp_rng_place(pp_rng rng, int64_t count, int64_t index)
+{
+    enum { ROUNDS = 8 };
+    uint64_t a = (uint64_t)ceil(sqrt((double)count)), b = ((uint64_t)count + a - 1) / a;
+    uint64_t at = (uint64_t)index;
+    do {
+        uint64_t left = at / b, right = at % b;
+        for (uint64_t round = 0; round < ROUNDS; round += 2) {
+            left = (left + pp_rng_below(rng, round << 40 | right, a)) % a;
+            right = (right + pp_rng_below(rng, (round + 1) << 40 | left, b)) % b;
+        }
+        at = left * b + right;
+    } while (at >= (uint64_t)count);
+    return (int64_t)at;
+}

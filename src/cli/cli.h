@@ -21,7 +21,8 @@ typedef struct cli_args {
     int n_sets;
     int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
         list, dry_run, only_failed, no_wait;
-    const char *output, *target, *labels, *x, *seed, *rows;
+    const char *output, *target, *labels, *x, *seed, *rows, *missing;
+    const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
     const char *budget, *causes, *explain;                                      /* of why */
     const char *nodes, *ranks_per_node, *time, *account, *partition, *launcher; /* of submit */
@@ -57,7 +58,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit;
+    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;
@@ -71,6 +72,8 @@ int cli_fail(cli *c, pp_status status, const pp_error *err);
 /* Whole text is an integer within bounds. */
 pp_status cli_integer(const char *option, const char *text, long long low, long long high,
                       long long *value, pp_error *err);
+/* Puts a progress line of long work on the terminal. One per process; borrows c. */
+pp_meter cli_meter(cli *c);
 /* Collective: rank 0 reads the job file args.positional[0], everyone parses it with --set and
  * --output. */
 pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);

@@ -7,9 +7,9 @@
 #include "pitprop/check.h"
 #include "pitprop/version.h"
 
-static const cli_command *const commands[] = {&cli_train,   &cli_why,    &cli_sweep, &cli_submit,
-                                              &cli_predict, &cli_audit,  &cli_check, &cli_inspect,
-                                              &cli_schema,  &cli_import, &cli_synth, &cli_version};
+static const cli_command *const commands[] = {
+    &cli_train,   &cli_why,    &cli_sweep,  &cli_submit, &cli_predict, &cli_audit,  &cli_check,
+    &cli_inspect, &cli_schema, &cli_import, &cli_repack, &cli_synth,   &cli_version};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 volatile sig_atomic_t cli_stop;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <strings.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "pitprop/fs.h"
@@ -15,6 +16,7 @@ enum { BUFFER = 128 * 1024, END = -1, MAX_RECORD = 64 << 20 };
 struct pp__csv {
     char *path;
     gzFile stream; /* zlib reads plain files as they are */
+    int64_t bytes; /* of the file */
     char separator;
     int64_t line;
     unsigned char *buffer; /* [BUFFER], of which [at, filled) is unread */
@@ -200,6 +202,7 @@ static int read_record(pp__csv *csv)
 int pp__csv_is_missing(const char *cell)
 {
     static const char *const marks[] = {"", "na", "n/a", "nan", "null", "?"};
+    if (*cell >= '0' && *cell <= '9') return 0; /* nearly all cells */
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (strcasecmp(cell, marks[i]) == 0) return 1;
     return 0;
@@ -255,6 +258,11 @@ pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err)
 }
 
 /* ---- parts of a file ---- */
+
+double pp__csv_share(const pp__csv *csv)
+{
+    return csv->bytes > 0 ? (double)gzoffset(csv->stream) / (double)csv->bytes : 0;
+}
 
 int pp__csv_is_gzip(const pp__csv *csv)
 {
@@ -330,6 +338,8 @@ pp_status pp__csv_open(const char *path, char separator, pp__csv **csv, pp_error
                        errno == 0 ? "out of memory" : strerror(errno));
     }
     gzbuffer(c->stream, BUFFER);
+    struct stat info;
+    c->bytes = stat(path, &info) == 0 ? (int64_t)info.st_size : 0;
     skip_byte_order_mark(c);
     *csv = c;
     return PP_OK;

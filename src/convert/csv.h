@@ -23,6 +23,9 @@ void pp__csv_close(pp__csv *csv);
 /* record->n_cells 0: the end. */
 pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err);
 
+/* Of the file's bytes, compressed or not, read so far: 0 to 1. */
+double pp__csv_share(const pp__csv *csv);
+
 /* The one of , ; and tab that the first line holds most of; an error if it holds none. */
 pp_status pp__csv_guess_separator(const char *path, char *separator, pp_error *err);
 

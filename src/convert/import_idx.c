@@ -118,7 +118,8 @@ static pp_status check_end(const idx *in, pp_error *err)
                    (long long)in->dims[0]);
 }
 
-static pp_status copy_rows(idx *in, const char *name, pp_h5_writer *writer, pp_error *err)
+static pp_status copy_rows(idx *in, const char *name, pp_h5_writer *writer, const pp_meter *meter,
+                           pp_error *err)
 {
     int64_t rows = in->dims[0], block = BLOCK_BYTES / in->row_bytes;
     if (block < 1) block = 1;
@@ -133,31 +134,34 @@ static pp_status copy_rows(idx *in, const char *name, pp_h5_writer *writer, pp_e
             status = fail_short(in, err, first + (got < 0 ? 0 : got / in->row_bytes));
         else
             status = pp_h5_writer_put(writer, name, first, count, PP_H5_U8, bytes, err);
+        if (meter->tell != NULL)
+            meter->tell(meter->context, (double)(first + count) / (double)rows, first + count);
     }
     free(bytes);
     return status == PP_OK ? check_end(in, err) : status;
 }
 
-static pp_status convert(idx *x, idx *y, const char *output, pp_error *err)
+static pp_status convert(idx *x, idx *y, const char *output, const pp_meter *meter, pp_error *err)
 {
     pp_h5_writer *writer;
     pp_status status = pp_h5_writer_create(output, &writer, err);
     if (status != PP_OK) return status;
-    status = copy_rows(x, "x", writer, err);
-    if (status == PP_OK) status = copy_rows(y, "y", writer, err);
+    const pp_meter nobody = {0}; /* labels are few bytes */
+    status = copy_rows(y, "y", writer, &nobody, err);
+    if (status == PP_OK) status = copy_rows(x, "x", writer, meter, err);
     if (status == PP_OK) return pp_h5_writer_close(writer, err);
     pp_h5_writer_abandon(writer);
     return status;
 }
 
-pp_status pp_import_idx(const char *x_path, const char *y_path, const char *output, int64_t *rows,
-                        pp_error *err)
+pp_status pp_import_idx(const char *x_path, const char *y_path, const char *output,
+                        const pp_meter *meter, int64_t *rows, pp_error *err)
 {
     idx x = {.path = x_path}, y = {.path = y_path};
     pp_status status = open_idx(x_path, &x, err);
     if (status == PP_OK) status = open_idx(y_path, &y, err);
     if (status == PP_OK) status = check_pair(&x, &y, err);
-    if (status == PP_OK) status = convert(&x, &y, output, err);
+    if (status == PP_OK) status = convert(&x, &y, output, meter, err);
     if (status == PP_OK && rows != NULL) *rows = x.dims[0];
     if (x.stream != NULL) gzclose_r(x.stream);
     if (y.stream != NULL) gzclose_r(y.stream);

@@ -226,8 +226,11 @@ static pp_status bring_rows(pp_dataset *set, pp_comm *comm, pp_arena *scratch, p
         status = pp__read_rows(set, &bad_row, &bad, err);
     status = pp_comm_agree(comm, status, err);
     if (status == PP_OK) status = agree_on_rows(comm, bad_row, &bad, err);
-    if (status == PP_OK && set->standardise) standardise(set, comm, moments);
-    return status;
+    if (status != PP_OK) return status;
+    if (!set->streams) pp__print_rows(set);
+    pp__settle_print(set, comm);
+    if (set->standardise) standardise(set, comm, moments);
+    return PP_OK;
 }
 
 pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64_t *cut,

@@ -74,6 +74,8 @@ struct pp_dataset {
     int n_sources;
     uint16_t *times;   /* [file_rows] visits of each row per epoch; held-out rows have none */
     int64_t *held_out; /* [validation_rows] global rows, ascending */
+    uint64_t x_print, y_print; /* of this rank's rows so far; of all */
+    uint64_t fingerprint;      /* once loaded */
     /* Streaming, all of these stay. */
     int64_t distinct_rows; /* rows with visits */
 
@@ -178,6 +180,14 @@ pp_status pp__read_rows(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_err
 pp_status pp__make_store(pp_dataset *set, pp__store *store, pp_error *err);
 /* Numbers of the pieces in file order [n_pieces]; NULL: no memory. */
 int64_t *pp__sort_pieces(const pp_dataset *set, pp_arena *arena);
+
+/* fingerprint.c */
+/* Of a row by its global index. */
+uint64_t pp__row_print(int64_t row, const float *values, int64_t count);
+/* Adds the rows in memory to x_print, each over all ranks once. */
+void pp__print_rows(pp_dataset *set);
+/* Collective. */
+void pp__settle_print(pp_dataset *set, pp_comm *comm);
 
 /* standardise.c */
 typedef struct pp__moments pp__moments; /* of the features, over the training rows */

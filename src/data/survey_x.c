@@ -34,7 +34,9 @@ static pp_status look_at_piece(look *l, const pp__piece *piece)
             if (set->times[first + i] == 0) continue;
             note_fault(l, s, first + i, x);
             int is_owned = at + i > 0 || piece->first_copy == 0;
-            if (is_owned && l->moments != NULL) pp__moments_add(l->moments, x, 1);
+            if (!is_owned) continue;
+            l->set->x_print += pp__row_print(s->first + first + i, x, set->info.inputs);
+            if (l->moments != NULL) pp__moments_add(l->moments, x, 1);
         }
     }
     if (l->moments != NULL) pp__moments_end(l->moments);
@@ -84,7 +86,9 @@ static pp_status look_at_held_out(look *l)
         if (status != PP_OK) return status;
         for (int64_t k = 0; k < n; k++) {
             int64_t at = index[k] - index[0];
-            note_fault(l, s, first + at, l->x + at * set->info.inputs);
+            const float *x = l->x + at * set->info.inputs;
+            note_fault(l, s, first + at, x);
+            l->set->x_print += pp__row_print(index[k], x, set->info.inputs);
             if (set->held.at.x != NULL) keep_held_out(l, s, i + k, at);
         }
         i += n;

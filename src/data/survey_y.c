@@ -62,12 +62,21 @@ void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from)
     }
 }
 
+typedef struct survey {
+    pp_y_survey v;
+    uint64_t print;
+} survey;
+
 static pp_status survey_portion(void *context, const pp__portion *p, pp_error *err)
 {
-    pp_y_survey *v = context;
+    survey *s = context;
     (void)err;
-    for (int64_t i = 0; i < p->rows; i++)
-        pp_y_survey_add(v, p->source->first + p->first + i, p->y + i * v->columns);
+    for (int64_t i = 0; i < p->rows; i++) {
+        int64_t row = p->source->first + p->first + i;
+        const float *y = p->y + i * s->v.columns;
+        pp_y_survey_add(&s->v, row, y);
+        s->print += pp__row_print(row, y, s->v.columns);
+    }
     return PP_OK;
 }
 
@@ -200,22 +209,24 @@ static pp_status settle_multiclass(pp_dataset *set, const pp_y_survey *v, int64_
 pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
 {
     pp_dataset_info *info = &set->info;
-    pp_y_survey v = pp_y_survey_start(info->y_columns, 1);
+    survey all = {pp_y_survey_start(info->y_columns, 1), 0};
+    pp_y_survey *v = &all.v;
     pp_status status = PP_OK;
     for (int i = 0; status == PP_OK && i < set->n_sources; i++) {
-        status = pp__scan_targets(set, &set->source[i], survey_portion, &v, err);
-        v.is_integer &= pp_h5_is_integer(set->source[i].y);
+        status = pp__scan_targets(set, &set->source[i], survey_portion, &all, err);
+        v->is_integer &= pp_h5_is_integer(set->source[i].y);
     }
     if (status != PP_OK) return status;
-    info->y_min = v.min;
-    info->y_max = v.max;
+    set->y_print = all.print;
+    info->y_min = v->min;
+    info->y_max = v->max;
     info->task = job->data.task;
-    if (info->task == PP_TASK_AUTO) info->task = pp_y_survey_task(&v, job->data.classes);
+    if (info->task == PP_TASK_AUTO) info->task = pp_y_survey_task(v, job->data.classes);
     info->low_label = 0;
     info->high_label = 1;
-    if (info->task == PP_TASK_BINARY) status = settle_binary(set, &v, err);
+    if (info->task == PP_TASK_BINARY) status = settle_binary(set, v, err);
     if (info->task == PP_TASK_MULTICLASS)
-        status = settle_multiclass(set, &v, job->data.classes, err);
+        status = settle_multiclass(set, v, job->data.classes, err);
     for (int i = 0; status == PP_OK && is_index(set, job) && i < set->n_sources; i++)
         status = pp__scan_targets(set, &set->source[i], check_labels, set, err);
     return status;

@@ -23,10 +23,13 @@ hid_t pp__h5_access(void)
     return access;
 }
 
-/* The innermost entry of the error stack says most; it is the first one of a walk upward. */
-static herr_t take_first(unsigned int n, const H5E_error2_t *entry, void *text)
+/* The innermost entry of the error stack says most, and is the first one of a walk upward; but
+ * where a filter is missing it is about a folder of plugins. */
+static herr_t take_best(unsigned int n, const H5E_error2_t *entry, void *text)
 {
-    if (n == 0) snprintf((char *)text, 256, "%s", entry->desc == NULL ? "" : entry->desc);
+    const char *reason = entry->desc == NULL ? "" : entry->desc;
+    if (n == 0 || strncmp(reason, "required filter", 15) == 0)
+        snprintf((char *)text, 256, "%s", reason);
     return 0;
 }
 
@@ -51,7 +54,7 @@ static const char *plain_reason(char *text)
 pp_status pp__h5_fail(pp_error *err, pp_status code, const char *format, ...)
 {
     char reason[256] = "";
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, reason);
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_best, reason);
     char text[512];
     va_list arguments;
     va_start(arguments, format);

@@ -41,6 +41,10 @@ int64_t pp__h5_file_bytes(hid_t file);
 pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
                               pp__h5_layout *found, pp_error *err);
 
+/* The same for a data set of any type and shape; found has no is_integer. */
+pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,
+                          pp__h5_layout *found, pp_error *err);
+
 /* h5_facts.c: of a data set that pp__h5_open_dataset has taken. */
 void pp__h5_describe(hid_t dataset, pp_h5_facts *facts);
 

@@ -32,6 +32,20 @@ static pp_status check_readable(const char *path, pp_error *err)
     return PP_OK;
 }
 
+/* A file of the newer formats says so while a program writes to it, and if one died doing so. */
+static pp_status fail_open(const char *path, pp_error *err)
+{
+    pp_error why = {.text = ""};
+    pp_status status =
+        pp__h5_fail(&why, PP_E_DATA, "%s: is damaged or cut short; copy or make it again", path);
+    if (strstr(why.text, "already open for write") == NULL)
+        return pp_fail(err, status, "%s", why.text);
+    return pp_fail(err, status,
+                   "%s: is open for writing in another program; wait until that has closed it, or, "
+                   "if it died, run h5clear -s on the file",
+                   path);
+}
+
 pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err)
 {
     pp_status status = check_readable(path, err);
@@ -41,9 +55,7 @@ pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err)
                        "%s: is not an HDF5 file; make one with pitprop import, or h5py", path);
     hid_t access = pp__h5_access();
     *file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    if (*file < 0)
-        status =
-            pp__h5_fail(err, PP_E_DATA, "%s: is damaged or cut short; copy or make it again", path);
+    if (*file < 0) status = fail_open(path, err);
     H5Pclose(access);
     return status;
 }
@@ -159,7 +171,22 @@ static pp_status inspect_shape(hid_t dataset, const char *path, const char *name
     return PP_OK;
 }
 
-static pp_status check_filters(hid_t creation, const char *path, const char *name, pp_error *err)
+/* Whether the first chunk was written without filter i of the list, as an optional one may be. */
+static int was_left_out(hid_t dataset, int i)
+{
+    hsize_t offset[H5S_MAX_RANK], bytes, chunks = 0;
+    haddr_t address;
+    unsigned int mask = 0;
+    hid_t space = H5Dget_space(dataset);
+    int known = H5Dget_num_chunks(dataset, space, &chunks) >= 0;
+    if (known && chunks > 0)
+        known = H5Dget_chunk_info(dataset, space, 0, offset, &mask, &address, &bytes) >= 0;
+    H5Sclose(space);
+    return known && (chunks == 0 || (mask >> i & 1) != 0);
+}
+
+static pp_status check_filters(hid_t dataset, hid_t creation, const char *path, const char *name,
+                               pp_error *err)
 {
     int count = H5Pget_nfilters(creation);
     for (int i = 0; i < count; i++) {
@@ -168,11 +195,11 @@ static pp_status check_filters(hid_t creation, const char *path, const char *nam
         char filter[64] = "";
         H5Z_filter_t id = H5Pget_filter2(creation, (unsigned)i, &flags, &n_values, NULL,
                                          sizeof filter, filter, &config);
-        if (id >= 0 && H5Zfilter_avail(id) <= 0)
-            return pp_fail(err, PP_E_DATA,
-                           "%s: /%s is compressed with %s (filter %d), which this HDF5 lacks; "
-                           "rewrite it with gzip or uncompressed (h5repack)",
-                           path, name, filter, (int)id);
+        if (id < 0 || H5Zfilter_avail(id) > 0 || was_left_out(dataset, i)) continue;
+        return pp_fail(err, PP_E_DATA,
+                       "%s: /%s is compressed with filter %d%s%s, for which there is no plugin "
+                       "here; install one (HDF5_PLUGIN_PATH), or write the file again with gzip",
+                       path, name, (int)id, *filter != '\0' ? ", " : "", filter);
     }
     return PP_OK;
 }
@@ -207,7 +234,7 @@ static pp_status inspect(hid_t dataset, const char *path, const char *name, pp__
     if (status == PP_OK) status = inspect_type(dataset, path, name, found, err);
     if (status != PP_OK) return status;
     hid_t creation = H5Dget_create_plist(dataset);
-    status = check_filters(creation, path, name, err);
+    status = check_filters(dataset, creation, path, name, err);
     inspect_chunks(dataset, creation, found);
     H5Pclose(creation);
     return status;
@@ -223,6 +250,25 @@ static pp_status open_with_cache(hid_t file, const char *path, const char *name,
     if (*dataset < 0) status = pp__h5_fail(err, PP_E_DATA, "%s: /%s cannot be opened", path, name);
     H5Pclose(access);
     return status;
+}
+
+/* Of what a data set looks like, but for its filters, which must be there, only the cache is asked.
+ */
+pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,
+                          pp__h5_layout *found, pp_error *err)
+{
+    pp_status status = open_with_cache(file, path, name, 0, dataset, err);
+    if (status != PP_OK) return status;
+    hid_t creation = H5Dget_create_plist(*dataset), space = H5Dget_space(*dataset);
+    memset(found, 0, sizeof *found);
+    found->n_dims = H5Sget_simple_extent_dims(space, found->dims, NULL);
+    status = check_filters(*dataset, creation, path, name, err);
+    inspect_chunks(*dataset, creation, found);
+    H5Sclose(space);
+    H5Pclose(creation);
+    if (status == PP_OK && found->cache == 0) return PP_OK;
+    H5Dclose(*dataset);
+    return status == PP_OK ? open_with_cache(file, path, name, found->cache, dataset, err) : status;
 }
 
 pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,

@@ -15,11 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "h5_common.h"
+#include "h5_write.h"
 #include "pitprop/check.h"
 #include "pitprop/fs.h"
-
-enum { MAX_SETS = 16 };
 
 /* HDF5 keeps an attribute inside the object header, whose messages are below 64 KiB. */
 static const size_t max_note = 64000;
@@ -36,7 +34,7 @@ struct pp_h5_writer {
     char *path;
     pp_fs_file *aside; /* owns the temporary name and the rename; its stream stays unused */
     hid_t file;        /* -1: closed */
-    out_set sets[MAX_SETS];
+    out_set *sets;     /* [n_sets] */
     int n_sets;
     int64_t promised; /* bytes of all data sets so far */
 };
@@ -45,7 +43,7 @@ struct pp_h5_writer {
 static const int64_t slack = 256 * 1024;
 
 /* Fails if the disk, the quota or the limit on file sizes does not let the file grow by `bytes`. */
-static pp_status ask_for_room(pp_h5_writer *writer, int64_t bytes, pp_error *err)
+pp_status pp__h5_writer_room(pp_h5_writer *writer, int64_t bytes, pp_error *err)
 {
     struct stat info;
     int fd = fileno(pp_fs_stream(writer->aside));
@@ -65,13 +63,13 @@ static pp_status ask_for_rows(pp_h5_writer *writer, int64_t bytes, pp_error *err
     struct stat info;
     if (fstat(fileno(pp_fs_stream(writer->aside)), &info) != 0) return PP_OK;
     int64_t end = writer->promised + bytes + slack;
-    pp_status status = ask_for_room(writer, end - (int64_t)info.st_size, err);
+    pp_status status = pp__h5_writer_room(writer, end - (int64_t)info.st_size, err);
     if (status == PP_OK) writer->promised += bytes;
     return status;
 }
 
 /* Must follow every call that describes something: see the top of this file. */
-static pp_status flush(pp_h5_writer *writer, pp_error *err)
+pp_status pp__h5_writer_flush(pp_h5_writer *writer, pp_error *err)
 {
     if (H5Fflush(writer->file, H5F_SCOPE_LOCAL) >= 0) return PP_OK;
     return pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);
@@ -82,6 +80,18 @@ static hid_t native_type(pp_h5_type type)
     switch (type) {
     case PP_H5_U8:
         return H5T_NATIVE_UINT8;
+    case PP_H5_U16:
+        return H5T_NATIVE_UINT16;
+    case PP_H5_U32:
+        return H5T_NATIVE_UINT32;
+    case PP_H5_U64:
+        return H5T_NATIVE_UINT64;
+    case PP_H5_I8:
+        return H5T_NATIVE_INT8;
+    case PP_H5_I16:
+        return H5T_NATIVE_INT16;
+    case PP_H5_I32:
+        return H5T_NATIVE_INT32;
     case PP_H5_I64:
         return H5T_NATIVE_INT64;
     case PP_H5_F32:
@@ -124,9 +134,9 @@ pp_status pp_h5_writer_create(const char *path, pp_h5_writer **writer, pp_error 
     pp_status status = PP_OK;
     if (w->path == NULL) status = pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
     if (status == PP_OK) status = pp_fs_create(path, &w->aside, err);
-    if (status == PP_OK) status = ask_for_room(w, slack, err);
+    if (status == PP_OK) status = pp__h5_writer_room(w, slack, err);
     if (status == PP_OK) status = create_file(w, err);
-    if (status == PP_OK) status = flush(w, err);
+    if (status == PP_OK) status = pp__h5_writer_flush(w, err);
     if (status != PP_OK) {
         pp_h5_writer_abandon(w);
         return status;
@@ -135,58 +145,86 @@ pp_status pp_h5_writer_create(const char *path, pp_h5_writer **writer, pp_error 
     return PP_OK;
 }
 
-static hid_t make_creation(const out_set *set, int64_t chunk_rows)
+static hid_t make_creation(const out_set *set, const pp__h5_form *form)
 {
     hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_obj_track_times(creation, 0);
-    if (chunk_rows > 0) {
+    if (form->chunk_rows > 0) {
         hsize_t chunk[H5S_MAX_RANK];
         memcpy(chunk, set->dims, sizeof chunk);
-        chunk[0] = (hsize_t)chunk_rows;
+        chunk[0] = (hsize_t)form->chunk_rows;
         H5Pset_chunk(creation, set->n_dims, chunk);
+    }
+    if (form->chunk_rows > 0 && form->gzip >= 0) {
+        if (H5Tget_size(form->type) > 1) H5Pset_shuffle(creation);
+        H5Pset_deflate(creation, (unsigned)form->gzip);
     }
     return creation;
 }
 
-static hid_t make_dataset(hid_t file, const out_set *set, pp_h5_type type, int64_t chunk_rows)
+static hid_t make_dataset(hid_t file, const out_set *set, const pp__h5_form *form)
 {
     hsize_t most[H5S_MAX_RANK];
     memcpy(most, set->dims, sizeof most);
     if (set->grows) most[0] = H5S_UNLIMITED;
     hid_t space = H5Screate_simple(set->n_dims, set->dims, most);
-    hid_t creation = make_creation(set, chunk_rows);
+    hid_t creation = make_creation(set, form);
     hid_t dataset =
-        H5Dcreate2(file, set->name, native_type(type), space, H5P_DEFAULT, creation, H5P_DEFAULT);
+        H5Dcreate2(file, set->name, form->type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
     if (dataset < 0) return dataset; /* the two lists stay: closing them would clear the reason */
     H5Pclose(creation);
     H5Sclose(space);
     return dataset;
 }
 
-pp_status pp_h5_writer_add(pp_h5_writer *writer, const char *name, pp_h5_type type, int n_dims,
-                           const int64_t *dims, int64_t chunk_rows, pp_error *err)
+/* Takes name and dataset over where it succeeds. */
+static pp_status keep_set(pp_h5_writer *writer, const out_set *set, pp_error *err)
 {
-    PP_CHECK(writer->n_sets < MAX_SETS && n_dims >= 1 && n_dims <= H5S_MAX_RANK);
-    PP_CHECK(chunk_rows >= 0 && dims[0] >= -1 && (dims[0] >= 0 || chunk_rows > 0));
+    out_set *more = realloc(writer->sets, (size_t)(writer->n_sets + 1) * sizeof *more);
+    if (more == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", writer->path);
+    writer->sets = more;
+    writer->sets[writer->n_sets++] = *set;
+    return PP_OK;
+}
+
+pp_status pp__h5_writer_add(pp_h5_writer *writer, const char *name, const pp__h5_form *form,
+                            int n_dims, const int64_t *dims, pp_error *err)
+{
+    PP_CHECK(n_dims >= 1 && n_dims <= H5S_MAX_RANK && form->chunk_rows >= 0 && dims[0] >= -1);
+    PP_CHECK(dims[0] >= 0 || form->chunk_rows > 0);
+    pp__h5_form fitted = *form;
     out_set set = {.n_dims = n_dims, .grows = dims[0] < 0};
-    set.row_bytes = (int64_t)H5Tget_size(native_type(type));
+    set.row_bytes = (int64_t)H5Tget_size(form->type);
     for (int d = 0; d < n_dims; d++) {
         PP_CHECK(d == 0 || dims[d] > 0);
         if (d > 0) set.row_bytes *= dims[d];
         set.dims[d] = dims[d] < 0 ? 0 : (hsize_t)dims[d];
     }
-    if (!set.grows && (hsize_t)chunk_rows > set.dims[0]) chunk_rows = (int64_t)set.dims[0];
-    pp_status status = ask_for_rows(writer, (int64_t)set.dims[0] * set.row_bytes, err);
+    if (!set.grows && (hsize_t)form->chunk_rows > set.dims[0])
+        fitted.chunk_rows = (int64_t)set.dims[0];
+    /* What compressed rows will take is not known: there is room for them as they come, or not. */
+    int64_t bytes = form->gzip >= 0 ? 0 : (int64_t)set.dims[0] * set.row_bytes;
+    pp_status status = ask_for_rows(writer, bytes, err);
     if (status != PP_OK) return status;
     set.name = strdup(name + strspn(name, "/"));
     if (set.name == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", writer->path);
-    set.dataset = make_dataset(writer->file, &set, type, chunk_rows);
-    if (set.dataset < 0) {
-        free(set.name);
-        return pp__h5_fail(err, PP_E_IO, "%s: cannot make the data set /%s", writer->path, name);
-    }
-    writer->sets[writer->n_sets++] = set;
-    return flush(writer, err);
+    set.dataset = make_dataset(writer->file, &set, &fitted);
+    if (set.dataset < 0)
+        status =
+            pp__h5_fail(err, PP_E_IO, "%s: cannot make the data set /%s", writer->path, set.name);
+    else
+        status = keep_set(writer, &set, err);
+    if (status == PP_OK) return pp__h5_writer_flush(writer, err);
+    if (set.dataset >= 0) H5Dclose(set.dataset);
+    free(set.name);
+    return status;
+}
+
+pp_status pp_h5_writer_add(pp_h5_writer *writer, const char *name, pp_h5_type type, int n_dims,
+                           const int64_t *dims, int64_t chunk_rows, pp_error *err)
+{
+    pp__h5_form form = {native_type(type), chunk_rows, -1};
+    return pp__h5_writer_add(writer, name, &form, n_dims, dims, err);
 }
 
 static out_set *find_set(pp_h5_writer *writer, const char *name)
@@ -227,18 +265,29 @@ static pp_status grow(pp_h5_writer *writer, out_set *set, hsize_t rows, pp_error
     return PP_OK;
 }
 
-pp_status pp_h5_writer_put(pp_h5_writer *writer, const char *name, int64_t first, int64_t count,
-                           pp_h5_type type, const void *values, pp_error *err)
+pp_status pp__h5_writer_put(pp_h5_writer *writer, const char *name, int64_t first, int64_t count,
+                            hid_t type, const void *values, pp_error *err)
 {
     out_set *set = find_set(writer, name);
     PP_CHECK(set != NULL && first >= 0 && count >= 0);
     hsize_t end = (hsize_t)first + (hsize_t)count;
     PP_CHECK(set->grows || end <= set->dims[0]);
     if (count == 0) return PP_OK;
-    pp_status status = ask_for_room(writer, count * set->row_bytes + slack, err);
+    pp_status status = pp__h5_writer_room(writer, count * set->row_bytes + slack, err);
     if (status == PP_OK && end > set->dims[0]) status = grow(writer, set, end, err);
     if (status != PP_OK) return status;
-    return write_slab(writer, set, (hsize_t)first, (hsize_t)count, native_type(type), values, err);
+    return write_slab(writer, set, (hsize_t)first, (hsize_t)count, type, values, err);
+}
+
+pp_status pp_h5_writer_put(pp_h5_writer *writer, const char *name, int64_t first, int64_t count,
+                           pp_h5_type type, const void *values, pp_error *err)
+{
+    return pp__h5_writer_put(writer, name, first, count, native_type(type), values, err);
+}
+
+hid_t pp__h5_writer_file(const pp_h5_writer *writer)
+{
+    return writer->file;
 }
 
 pp_status pp_h5_writer_note(pp_h5_writer *writer, const char *key, const char *value, pp_error *err)
@@ -260,7 +309,7 @@ pp_status pp_h5_writer_note(pp_h5_writer *writer, const char *key, const char *v
     if (attribute >= 0) H5Aclose(attribute);
     H5Sclose(space);
     H5Tclose(type);
-    return status == PP_OK ? flush(writer, err) : status;
+    return status == PP_OK ? pp__h5_writer_flush(writer, err) : status;
 }
 
 /* 0 when everything has reached the file. */
@@ -272,6 +321,8 @@ static int close_sets(pp_h5_writer *writer)
         free(writer->sets[i].name);
     }
     writer->n_sets = 0;
+    free(writer->sets);
+    writer->sets = NULL;
     return failed;
 }
 
@@ -283,7 +334,7 @@ static void free_writer(pp_h5_writer *writer)
 
 pp_status pp_h5_writer_close(pp_h5_writer *writer, pp_error *err)
 {
-    pp_status status = flush(writer, err);
+    pp_status status = pp__h5_writer_flush(writer, err);
     if ((close_sets(writer) || H5Fclose(writer->file) < 0) && status == PP_OK)
         status = pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);
     if (status == PP_OK)

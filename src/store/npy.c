@@ -12,7 +12,7 @@
 
 #include "pitprop/check.h"
 
-enum { MAX_HEADER = 1 << 16, MAX_DIMS = 32, BUFFER = 1 << 18, PREFIX = 12 };
+enum { MAX_HEADER = 1 << 16, BUFFER = 1 << 18, PREFIX = 12 };
 
 /* ---- elements ---- */
 
@@ -71,6 +71,8 @@ struct pp_npy {
     char *path;
     int file;
     const element_type *type;
+    int64_t dims[PP_NPY_DIMS];
+    int n_dims;
     int64_t rows, columns;
     int64_t start;         /* of the array in the file */
     unsigned char *buffer; /* [BUFFER] */
@@ -163,7 +165,7 @@ static pp_status take_type(pp_npy *npy, const char *header, pp_error *err)
 }
 
 /* "(3, 4)", "(3,)" or "()" into dims; the number of dimensions, or -1. */
-static int parse_shape(const char *text, int64_t dims[MAX_DIMS])
+static int parse_shape(const char *text, int64_t dims[PP_NPY_DIMS])
 {
     int n = 0;
     if (text == NULL || *text++ != '(') return -1;
@@ -173,7 +175,7 @@ static int parse_shape(const char *text, int64_t dims[MAX_DIMS])
         char *end;
         errno = 0;
         long long value = strtoll(text, &end, 10);
-        if (end == text || errno != 0 || value < 0 || n == MAX_DIMS) return -1;
+        if (end == text || errno != 0 || value < 0 || n == PP_NPY_DIMS) return -1;
         dims[n++] = value;
         text = end + (*end == 'L'); /* written by Python 2 */
     }
@@ -181,7 +183,7 @@ static int parse_shape(const char *text, int64_t dims[MAX_DIMS])
 
 static pp_status take_shape(pp_npy *npy, const char *header, pp_error *err)
 {
-    int64_t dims[MAX_DIMS], limit = INT64_MAX / 16;
+    int64_t *dims = npy->dims, limit = INT64_MAX / 16;
     const char *fortran = value_of(header, "fortran_order");
     int n = parse_shape(value_of(header, "shape"), dims);
     if (n < 0 || fortran == NULL)
@@ -192,6 +194,7 @@ static pp_status take_shape(pp_npy *npy, const char *header, pp_error *err)
     if (n > 1 && strncmp(fortran, "True", 4) == 0)
         return pp_fail(err, PP_E_DATA,
                        "%s: is in Fortran order; save numpy.ascontiguousarray of it", npy->path);
+    npy->n_dims = n;
     npy->rows = dims[0];
     npy->columns = 1;
     for (int d = 1; d < n; d++) {
@@ -272,16 +275,47 @@ int64_t pp_npy_columns(const pp_npy *npy)
     return npy->columns;
 }
 
+int pp_npy_dims(const pp_npy *npy, int64_t dims[PP_NPY_DIMS])
+{
+    memcpy(dims, npy->dims, sizeof npy->dims);
+    return npy->n_dims;
+}
+
+const char *pp_npy_type(const pp_npy *npy)
+{
+    return npy->type->name;
+}
+
+size_t pp_npy_element_bytes(const pp_npy *npy)
+{
+    return (size_t)npy->type->size;
+}
+
+/* Elements [at, at + count), counted through all rows. */
+static pp_status read_elements(const pp_npy *npy, int64_t at, int64_t count, void *bytes,
+                               pp_error *err)
+{
+    int64_t size = npy->type->size;
+    if (read_at(npy, npy->start + at * size, bytes, (size_t)(count * size))) return PP_OK;
+    return pp_fail(err, PP_E_IO, "%s: cannot read row %lld: %s", npy->path,
+                   (long long)(at / npy->columns),
+                   errno != 0 ? strerror(errno) : "the file has become shorter");
+}
+
+pp_status pp_npy_read(pp_npy *npy, int64_t first, int64_t count, void *values, pp_error *err)
+{
+    PP_CHECK(first >= 0 && count >= 0 && first + count <= npy->rows);
+    return read_elements(npy, first * npy->columns, count * npy->columns, values, err);
+}
+
 pp_status pp_npy_read_f64(pp_npy *npy, int64_t first, int64_t count, double *values, pp_error *err)
 {
     PP_CHECK(first >= 0 && count >= 0 && first + count <= npy->rows);
     int64_t size = npy->type->size, at = first * npy->columns, left = count * npy->columns;
     while (left > 0) {
         int64_t here = left < BUFFER / size ? left : BUFFER / size;
-        if (!read_at(npy, npy->start + at * size, npy->buffer, (size_t)(here * size)))
-            return pp_fail(err, PP_E_IO, "%s: cannot read row %lld: %s", npy->path,
-                           (long long)(at / npy->columns),
-                           errno != 0 ? strerror(errno) : "the file has become shorter");
+        pp_status status = read_elements(npy, at, here, npy->buffer, err);
+        if (status != PP_OK) return status;
         npy->type->decode(npy->buffer, here, values);
         values += here;
         at += here;

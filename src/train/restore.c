@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,6 +34,14 @@ static void free_freight(freight *f)
     free(f->state[1]);
 }
 
+enum { FINGERPRINT = 17 };
+
+static const char *write_fingerprint(const trial *t, char text[FINGERPRINT])
+{
+    snprintf(text, FINGERPRINT, "%016" PRIx64, pp_dataset_fingerprint(t->data));
+    return text;
+}
+
 /* Collective. f is filled on rank 0 only. */
 static pp_status collect(trial *t, freight *f, pp_error *err)
 {
@@ -59,7 +68,8 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
         return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
     progress p = {t->step, ftell(t->metrics), t->watch, t->history, t->last_look, t->since};
     int64_t sketch_bytes = (int64_t)pp_sketch_bytes(&t->brief);
-    pp_tensor_note job = {"job", t->identity};
+    char rows[FINGERPRINT];
+    pp_tensor_note notes[] = {{"job", t->identity}, {"rows", write_fingerprint(t, rows)}};
     pp_tensor tensors[6];
     int n = 0;
     tensors[n++] = (pp_tensor){"params", PP_F32, 1, {t->model->size}, f->params};
@@ -69,7 +79,7 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
     tensors[n++] = (pp_tensor){"since_look", PP_U8, 1, {sketch_bytes}, t->since_look};
     tensors[n++] = (pp_tensor){"progress", PP_U8, 1, {sizeof p}, &p};
     return pp_checkpoint_write(t->dir, t->generation, t->step, t->job->checkpoint.keep, tensors, n,
-                               &job, 1, err);
+                               notes, 2, err);
 }
 
 pp_status pp__trial_save(trial *t, pp_error *err)
@@ -92,6 +102,18 @@ pp_status pp__trial_save(trial *t, pp_error *err)
 static void say_damaged(void *log, const char *text)
 {
     pp_log_write(log, PP_LOG_WARN, "%s; trying the one before", text);
+}
+
+/* Checkpoints from before there were fingerprints are taken on trust. */
+static pp_status same_rows(const trial *t, const pp_tensorfile *file, pp_error *err)
+{
+    char now[FINGERPRINT];
+    const char *then = pp_tensorfile_note(file, "rows");
+    if (then == NULL || strcmp(then, write_fingerprint(t, now)) == 0) return PP_OK;
+    return pp_fail(err, PP_E_DATA,
+                   "%s: the rows are not those that the run in %s has been trained on; put the "
+                   "file back, or start again with --overwrite",
+                   t->job->data.files[0], t->dir);
 }
 
 static const pp_tensor *wanted(const pp_tensorfile *file, const char *name, pp_dtype dtype,
@@ -124,6 +146,8 @@ static pp_status read_progress(trial *t, const pp_tensorfile *file, progress *p,
             "%s/checkpoints: the newest checkpoint is of another job or another version of "
             "Pitprop; start again with --overwrite",
             t->dir);
+    pp_status status = same_rows(t, file, err);
+    if (status != PP_OK) return status;
     memcpy(p, small->data, sizeof *p);
     memcpy(t->since_epoch, epoch->data, (size_t)bytes);
     memcpy(t->since_look, look->data, (size_t)bytes);

@@ -8,15 +8,21 @@ import time
 
 import measure
 import nets
+import stream
 import table
 
 
 def options():
     parser = argparse.ArgumentParser(prog="run.sh", description="Speed and memory beside PyTorch's "
-                                     "DistributedDataParallel over gloo.")
+                                     "DistributedDataParallel over gloo, and of streamed rows.")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each side, by turns (default 3)")
     parser.add_argument("--seconds", type=float, default=4, help="measured part of a run (default 4)")
     parser.add_argument("--starts", type=int, default=7, help="runs that measure the start-up (default 7)")
+    parser.add_argument("--part", action="append", choices=["training", "streaming"],
+                        help="only this part; may be repeated. streaming wants no PyTorch")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="streaming: rows (default 1000000)")
+    parser.add_argument("--ranks", type=int, default=nets.RANKS,
+                        help=f"streaming: ranks (default {nets.RANKS}; 1 where others use the machine)")
     parser.add_argument("--net", action="append", choices=[nets.name(n) for n in nets.NETS],
                         help="only this net; may be repeated")
     for name in ("--pitprop", "--torch", "--work", "--load"):
@@ -75,12 +81,7 @@ def measure_start(bench, runs):
             "bare": [bench.bare_seconds() for _ in range(runs)], "bare_peak": bench.bare_peak()}
 
 
-def main():
-    o = options()
-    if os.cpu_count() < nets.RANKS:
-        sys.exit(f"bench: needs {nets.RANKS} cores")
-    bench = measure.Bench(o.pitprop, o.torch, o.work, o.seconds)
-    print_machine(bench, float(o.load))
+def measure_training(bench, o):
     start = measure_start(bench, o.starts)
     wanted = [n for n in nets.NETS if o.net is None or nets.name(n) in o.net]
     results = {net: measure_net(bench, net, o.rounds) for net in wanted}
@@ -90,8 +91,27 @@ def main():
     table.lanes(results)
     table.start(start)
     table.memory(results, start["bare_peak"])
+    return {"start": start, "nets": {nets.name(n): r for n, r in results.items()}}
+
+
+def measure_streaming(bench, o):
+    found = stream.measure_streams(bench, o.rows, o.ranks, o.rounds, lambda text: print(text, file=sys.stderr))
+    stream.show(found)
+    return {"streams": found}
+
+
+def main():
+    o = options()
+    if os.cpu_count() < nets.RANKS:
+        sys.exit(f"bench: needs {nets.RANKS} cores")
+    bench = measure.Bench(o.pitprop, o.torch, o.work, o.seconds)
+    print_machine(bench, float(o.load))
+    numbers = {}
+    for part, run in (("training", measure_training), ("streaming", measure_streaming)):
+        if o.part is None or part in o.part:
+            numbers.update(run(bench, o))
     with open(bench.path("results.json"), "w", encoding="utf-8") as file:
-        json.dump({"start": start, "nets": {nets.name(n): r for n, r in results.items()}}, file, indent=1)
+        json.dump(numbers, file, indent=1)
     print(f"\nall numbers: {bench.path('results.json')}")
 
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Measures speed and memory, side by side with PyTorch's DistributedDataParallel over gloo, and prints a
-# table: `run.sh`; `run.sh --help` for what can be changed. Installs what is missing, builds, and keeps
-# the newest PyTorch that can be had (some 4 GB, once) in build/bench-venv. Leave the machine alone meanwhile.
+# Measures speed and memory, side by side with PyTorch's DistributedDataParallel over gloo, and rows that are
+# streamed beside rows in memory, and prints tables: `run.sh`; `run.sh --help` for what can be changed. Installs
+# what is missing, builds, and keeps the newest PyTorch that can be had (some 4 GB, once) in build/bench-venv,
+# unless only `--part streaming` is wanted. Leave the machine alone meanwhile.
 # PITPROP=PROGRAM measures that program and builds none.
 set -euo pipefail
 load=$(cut -d' ' -f1 /proc/loadavg)
@@ -36,7 +37,12 @@ PYTHON
 }
 
 torch=$PWD/$venv/bin/python
-if [ ! -e $venv/complete ]; then
+# Streaming alone is measured without it.
+case " $* " in
+*" --part training "*) ;;
+*" --part streaming "*) torch=$python ;;
+esac
+if [ "$torch" != $python ] && [ ! -e $venv/complete ]; then
     echo "installing PyTorch into $venv" >&2
     if ! install_torch 2>$work/install.log; then
         tail -n 3 $work/install.log >&2

@@ -259,6 +259,83 @@ class Data(support.Case):
         )
         self.assertEqual(support.listing(self.scratch), ["t.h5", "table.csv"])
 
+    def test_import_csv_missing(self):
+        with open(f"{self.scratch}/t.csv", "w", encoding="utf-8") as file:
+            file.write("a,b,y\n1,2,0\n,NA,1\n3,4,1\n")
+        csv_ = ["import", "csv", "t.csv", "-o", "t.h5", "--missing"]
+        for how, phrase in (("refuse", "the first of 2 in 1 rows; leave out such rows (--missing drop)"),
+                            ("mean", "--missing mean: wants")):
+            result = run([*csv_, how], cwd=self.scratch)
+            self.expect_error(result, 2 if how == "mean" else 3, phrase)
+        self.assertIn("1 rows with missing values left out",
+                      self.expect(run([*csv_, "drop"], cwd=self.scratch)).err)
+        self.assertEqual(support.read_h5(f"{self.scratch}/t.h5")[0]["x"].tolist(), [[1, 2], [3, 4]])
+        self.assertIn("2 missing values in 1 rows are -1 now",
+                      self.expect(run([*csv_, "-1"], cwd=self.scratch)).err)
+        self.assertEqual(support.read_h5(f"{self.scratch}/t.h5")[0]["x"].tolist(),
+                         [[1, 2], [-1, -1], [3, 4]])
+
+    def npy(self, x, y=None):
+        """Saves, imports and reads back."""
+        words = ["import", "npy", "x.npy", "-o", "t.h5"] + ([] if y is None else ["--labels", "y.npy"])
+        np.save(f"{self.scratch}/x.npy", x)
+        if y is not None:
+            np.save(f"{self.scratch}/y.npy", y)
+        return run(words, cwd=self.scratch)
+
+    def test_import_npy(self):
+        values = np.random.default_rng(5).integers(0, 100, (37, 3, 4))
+        for kind in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"):
+            for x in (values.astype(kind), values[:, 0, 0].astype(kind)):
+                self.expect(self.npy(x, x[::-1].copy()))
+                sets, _ = support.read_h5(f"{self.scratch}/t.h5")
+                stored = {"f2": "f4", "?": "u1"}.get(kind, kind)
+                for found, wanted in ((sets["x"], x), (sets["y"], x[::-1])):
+                    self.assertEqual(found.dtype, np.dtype(stored))
+                    self.assertTrue(np.array_equal(found, wanted), kind)
+        self.expect(self.npy(np.arange(2_000_000.0).reshape(-1, 4)))  # several blocks, x alone
+        sets, _ = support.read_h5(f"{self.scratch}/t.h5")
+        self.assertEqual(list(sets), ["x"])
+        self.assertTrue(np.array_equal(sets["x"].ravel(), np.arange(2_000_000.0)))
+
+    def test_import_npy_faults(self):
+        x = np.zeros((6, 2), np.float32)
+        for name, result, phrase in (
+            ("rows differ", self.npy(x, np.zeros(5)), "x.npy: has 6 rows, but y.npy has 5"),
+            ("no rows", self.npy(x[:0]), "x.npy: holds no rows"),
+            ("complex", self.npy(x.astype(complex)), "x.npy: is of the type <c16; accepted are"),
+            ("big-endian", self.npy(x.astype(">f4")), "save a.astype('<f4')"),
+            ("text", self.npy(np.array(["a"])), "x.npy: is of the type <U1"),
+        ):
+            with self.subTest(name):
+                self.expect_error(result, 3, phrase)
+        self.npy(x)
+        os.truncate(f"{self.scratch}/x.npy", 150)
+        os.remove(f"{self.scratch}/t.h5")
+        words = ["import", "npy", "x.npy", "-o", "t.h5"]
+        self.expect_error(run(words, cwd=self.scratch), 3, "x.npy: is cut short", "row 2")
+        self.expect_error(run(["import", "npy", "none.npy", *words[3:]], cwd=self.scratch), 3, "none.npy")
+        self.assertEqual(support.listing(self.scratch), ["x.npy", "y.npy"])
+
+    def test_an_import_that_is_stopped_leaves_nothing(self):
+        home = self.folder("home")
+        with open(f"{home}/x.npy", "wb") as file:  # 4 GB of zeros that need no room
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": "<f4", "fortran_order": False, "shape": (1 << 25, 32)})
+            file.truncate(file.tell() + (1 << 32))
+        for number in (support.signal.SIGINT, support.signal.SIGTERM):
+            process = support.start(
+                support.command(["import", "npy", "x.npy", "-o", "t.h5"]), home,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                aside = f"{home}/t.h5.tmp-{process.pid}"
+                self.assertTrue(support.wait_until(lambda: os.path.exists(aside), 30))
+                support.send(process.pid, number)
+                self.assertEqual(process.wait(30), -number)
+            finally:
+                support.stop(process)
+            self.assertEqual(support.listing(home), ["x.npy"])
+
     def test_an_imported_table_trains(self):
         with open(os.path.join(self.scratch, "t.csv"), "w", encoding="utf-8") as file:
             file.writelines(f"{i % 7};{i % 3};{float(i % 7) + 0.5 * (i % 3)}\n" for i in range(120))

@@ -15,7 +15,7 @@ LAYERS = {
     "comm": "comm",
     "job": "job",
     "compute": "compute",
-    "store": "h5 npy tensorfile",
+    "store": "h5 npy repack tensorfile",
     "convert": "import table",
     "data": "lanes dataset",
     "inspect": "inspect",

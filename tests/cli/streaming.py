@@ -253,27 +253,6 @@ class Faults(support.Case):
         self.assertIn("data.h5: has been cut from", result.errors[0])
         self.assertIn("(rank 2)", result.errors[0])
 
-    def test_flipped_byte(self):
-        """With a checksum or a compression that notices, before the first step."""
-        for name, options, phrase in (
-            ("checksum", {"chunks": (4000, 40), "fletcher32": True}, "checksum"),
-            ("gzip", {"chunks": (4000, 40), "compression": "gzip", "compression_opts": 1}, "HDF5"),
-        ):
-            for ranks in (1, 3):
-                with self.subTest(name, ranks=ranks):
-                    path = self.data(f"{name}-{ranks}", **options)
-                    with open(path, "r+b") as file:
-                        file.seek(os.path.getsize(path) * 2 // 3)
-                        byte = file.read(1)
-                        file.seek(-1, os.SEEK_CUR)
-                        file.write(bytes([byte[0] ^ 0x10]))
-                    home = self.folder(f"{name}-on-{ranks}")
-                    support.write_json(
-                        f"{home}/job.json", patched(self.job(path), {"data.open_windows": 1})
-                    )
-                    result = support.run(["train", "job.json", "-o", "run"], ranks, cwd=home)
-                    self.expect_error(result, 3, path, "/x", "cannot be read", phrase)
-
     def test_stops_at_once(self):
         """A signal while the reader is busy: saved, and no thread keeps the process."""
         path = self.data("stop")

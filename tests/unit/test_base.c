@@ -188,6 +188,31 @@ static void test_shuffle(void)
     CU_ASSERT_NOT_EQUAL(memcmp(items, again, sizeof items), 0);
 }
 
+/* Of any count; the order of three items about as often each. */
+static void test_places(void)
+{
+    enum { MOST = 300 };
+    int orders[27] = {0};
+    for (int64_t count = 1; count <= MOST; count++) {
+        char taken[MOST] = {0};
+        pp_rng rng = pp_rng_at(7, PP_RNG_TEST, (uint64_t)count);
+        for (int64_t i = 0; i < count; i++) {
+            int64_t place = pp_rng_place(rng, count, i);
+            CU_ASSERT_FATAL(place >= 0 && place < count && !taken[place]);
+            taken[place] = 1;
+        }
+    }
+    for (uint64_t i = 0; i < 6000; i++) {
+        pp_rng rng = pp_rng_at(8, PP_RNG_TEST, i);
+        orders[9 * pp_rng_place(rng, 3, 0) + 3 * pp_rng_place(rng, 3, 1) +
+               pp_rng_place(rng, 3, 2)]++;
+    }
+    for (int i = 0; i < 27; i++)
+        CU_ASSERT(orders[i] == 0 || (orders[i] > 850 && orders[i] < 1150));
+    int64_t far = pp_rng_place(pp_rng_at(9, PP_RNG_TEST, 0), (int64_t)1 << 40, 5);
+    CU_ASSERT(far >= 0 && far < (int64_t)1 << 40);
+}
+
 /* Every order of three items about equally often: catches a shuffle that is off by one. */
 static void test_shuffle_is_fair(void)
 {
@@ -408,6 +433,7 @@ const pp_test pp_tests_base[] = {
     {"integers below a bound are uniform", test_rng_below},
     {"a shuffle is a repeatable permutation", test_shuffle},
     {"all orders are equally likely", test_shuffle_is_fair},
+    {"places of a permutation are all different", test_places},
     {"a sum has the same bytes in any order and split", test_sum_any_order},
     {"a sum agrees with exact integers", test_sum_against_integers},
     {"large terms cancel to the last bit", test_sum_cancellation},

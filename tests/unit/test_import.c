@@ -11,6 +11,16 @@
 
 /* ---- helpers ---- */
 
+static const pp_meter nobody;
+
+#define CSV(target, separator, header)                                                             \
+    {                                                                                              \
+        target, separator, header, PP_CSV_REFUSE, 0,                                               \
+        {                                                                                          \
+            NULL, NULL                                                                             \
+        }                                                                                          \
+    }
+
 typedef struct table { /* a data set read back */
     int64_t rows, columns;
     int is_integer;
@@ -68,7 +78,7 @@ static void check_idx(scratch *s, const char *x, const char *y)
     static const double pixels[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 254, 255}, targets[] = {7, 0, 9};
     const char *output = scratch_path(s, "out.h5");
     int64_t rows = 0;
-    CU_ASSERT_EQUAL_FATAL(pp_import_idx(x, y, output, &rows, NULL), PP_OK);
+    CU_ASSERT_EQUAL_FATAL(pp_import_idx(x, y, output, &nobody, &rows, NULL), PP_OK);
     CU_ASSERT_EQUAL(rows, 3);
     expect_values(output, "x", 3, 4, pixels);
     expect_values(output, "y", 3, 1, targets);
@@ -102,7 +112,8 @@ static void refuse_idx(scratch *s, const char *x, const char *y, const char *cul
     pp_error err = {.text = ""};
     int before = scratch_count(s);
     int64_t rows = -7;
-    CU_ASSERT_NOT_EQUAL(pp_import_idx(x, y, scratch_path(s, "out.h5"), &rows, &err), PP_OK);
+    CU_ASSERT_NOT_EQUAL(pp_import_idx(x, y, scratch_path(s, "out.h5"), &nobody, &rows, &err),
+                        PP_OK);
     expect_holds(err.text, culprit);
     expect_holds(err.text, part);
     CU_ASSERT_EQUAL(rows, -7);
@@ -168,7 +179,7 @@ static void test_idx_damaged_gzip(void)
 
 /* ---- csv ---- */
 
-static const pp_csv_options guess_all = {NULL, 0, -1};
+static const pp_csv_options guess_all = CSV(NULL, 0, -1);
 
 static const char *import_text(scratch *s, const char *text, const pp_csv_options *options,
                                int64_t expected_rows)
@@ -176,8 +187,8 @@ static const char *import_text(scratch *s, const char *text, const pp_csv_option
     const char *output = scratch_path(s, "out.h5");
     pp_error err = {.text = ""};
     int64_t rows = -1;
-    pp_status status =
-        pp_import_csv(scratch_write(s, "in.csv", text, strlen(text)), options, output, &rows, &err);
+    pp_status status = pp_import_csv(scratch_write(s, "in.csv", text, strlen(text)), options,
+                                     output, &rows, NULL, &err);
     CU_ASSERT_EQUAL(status, PP_OK);
     if (status != PP_OK) printf("\n  %s\n", err.text);
     CU_ASSERT_EQUAL_FATAL(rows, expected_rows);
@@ -216,9 +227,9 @@ static void test_csv_target(void)
         int64_t rows;
         double y0, x0;
     } cases[] = {
-        {{"y", 0, -1}, 2, 5, 6},  {{"0", 0, 1}, 2, 5, 6}, {{"-1", 0, 1}, 2, 7, 5},
-        {{"a", ',', 1}, 2, 6, 5}, {{"1", 0, 1}, 2, 7, 5}, /* a name goes before an index */
-        {{"-2", 0, 1}, 2, 6, 5},
+        {CSV("y", 0, -1), 2, 5, 6},  {CSV("0", 0, 1), 2, 5, 6}, {CSV("-1", 0, 1), 2, 7, 5},
+        {CSV("a", ',', 1), 2, 6, 5}, {CSV("1", 0, 1), 2, 7, 5}, /* a name goes before an index */
+        {CSV("-2", 0, 1), 2, 6, 5},
     };
     scratch s;
     scratch_make(&s);
@@ -276,29 +287,30 @@ static void test_csv_refused(void)
         pp_csv_options options;
         const char *part;
     } cases[] = {
-        {"a,b,y\n1,2,0\n1,oops,1\n", {NULL, 0, -1}, "line 3, column 'b': 'oops' is not a finite"},
-        {"a,b,y\n\n1,,0\n", {NULL, 0, -1}, "line 3, column 'b': '' is a missing value"},
-        {"a,b,y\n1,NA,0\n", {NULL, 0, -1}, "line 2, column 'b': 'NA' is a missing value"},
-        {"a,b,y\n1,2,\n", {NULL, 0, -1}, "line 2, column 'y': '' is a missing value"},
-        {"1,2,0\n1,x,0\n", {NULL, 0, -1}, "line 2, column 1 (counted from 0): 'x'"},
-        {"a,b,3\n1,2,0\n",
-         {NULL, 0, -1},
+        {"a,b,y\n1,2,0\n1,oops,1\n", CSV(NULL, 0, -1),
+         "line 3, column 'b': 'oops' is not a finite"},
+        {"a,b,y\n\n1,,0\n", CSV(NULL, 0, -1),
+         "line 3, column 'b': '' is a missing value, the first of 1 in 1 rows"},
+        {"a,b,y\n1,NA,0\n", CSV(NULL, 0, -1), "line 2, column 'b': 'NA' is a missing value"},
+        {"a,b,y\n1,2,\n", CSV(NULL, 0, -1), "line 2, column 'y': '' is a missing value"},
+        {"1,2,0\n1,x,0\n", CSV(NULL, 0, -1), "line 2, column 1 (counted from 0): 'x'"},
+        {"a,b,3\n1,2,0\n", CSV(NULL, 0, -1),
          "line 1, column 0 (counted from 0): 'a' is not a number; "
          "if this line is a header"},
-        {"a,b,y\n1,1e300,0\n", {NULL, 0, -1}, "'1e300' does not fit a float32"},
-        {"a,b,y\n1,inf,0\n", {NULL, 0, -1}, "'inf' is not a finite number"},
-        {"a,b,y\n1,0x10,0\n", {NULL, 0, -1}, "'0x10' is not a finite number"},
-        {"a,b,y\n1,2,0\n1,2\n", {NULL, 0, -1}, "line 3: has 2 cells, expected 3"},
-        {"a,b,y\n1,2,0\n1,2,3,4\n", {NULL, 0, -1}, "line 3: has 4 cells, expected 3"},
-        {"a,b,y\n1,\"2,0\n1,2,3\n", {NULL, 0, -1}, "line 2: a quoted cell is never closed"},
-        {"a,b,y\n1,\"2\"x,0\n", {NULL, 0, -1}, "line 2: text follows a closing quote"},
-        {"a,b,y\n", {NULL, 0, -1}, "holds no rows"},
-        {"", {NULL, ',', -1}, "is empty"},
-        {"abc\ndef\n", {NULL, 0, -1}, "no comma, semicolon or tab"},
-        {"abc\ndef\n", {NULL, ',', -1}, "has one column"},
-        {"a,b,y\n1,2,0\n", {"z", 0, -1}, "no target column 'z'; its 3 columns are a, b, y"},
-        {"1,2,0\n", {"3", 0, -1}, "no target column '3'; its 3 columns are numbered from 0"},
-        {"a,b,y\n\"x\ny\",2,0\n", {NULL, 0, -1}, "line 2, column 'a': 'x y' is not"},
+        {"a,b,y\n1,1e300,0\n", CSV(NULL, 0, -1), "'1e300' does not fit a float32"},
+        {"a,b,y\n1,inf,0\n", CSV(NULL, 0, -1), "'inf' is not a finite number"},
+        {"a,b,y\n1,0x10,0\n", CSV(NULL, 0, -1), "'0x10' is not a finite number"},
+        {"a,b,y\n1,2,0\n1,2\n", CSV(NULL, 0, -1), "line 3: has 2 cells, expected 3"},
+        {"a,b,y\n1,2,0\n1,2,3,4\n", CSV(NULL, 0, -1), "line 3: has 4 cells, expected 3"},
+        {"a,b,y\n1,\"2,0\n1,2,3\n", CSV(NULL, 0, -1), "line 2: a quoted cell is never closed"},
+        {"a,b,y\n1,\"2\"x,0\n", CSV(NULL, 0, -1), "line 2: text follows a closing quote"},
+        {"a,b,y\n", CSV(NULL, 0, -1), "holds no rows"},
+        {"", CSV(NULL, ',', -1), "is empty"},
+        {"abc\ndef\n", CSV(NULL, 0, -1), "no comma, semicolon or tab"},
+        {"abc\ndef\n", CSV(NULL, ',', -1), "has one column"},
+        {"a,b,y\n1,2,0\n", CSV("z", 0, -1), "no target column 'z'; its 3 columns are a, b, y"},
+        {"1,2,0\n", CSV("3", 0, -1), "no target column '3'; its 3 columns are numbered from 0"},
+        {"a,b,y\n\"x\ny\",2,0\n", CSV(NULL, 0, -1), "line 2, column 'a': 'x y' is not"},
     };
     scratch s;
     scratch_make(&s);
@@ -307,12 +319,48 @@ static void test_csv_refused(void)
         int64_t rows = -7;
         const char *path = scratch_write(&s, "in.csv", cases[i].text, strlen(cases[i].text));
         CU_ASSERT_NOT_EQUAL(
-            pp_import_csv(path, &cases[i].options, scratch_path(&s, "o.h5"), &rows, &err), PP_OK);
+            pp_import_csv(path, &cases[i].options, scratch_path(&s, "o.h5"), &rows, NULL, &err),
+            PP_OK);
         expect_holds(err.text, path);
         expect_holds(err.text, cases[i].part);
         CU_ASSERT_EQUAL(rows, -7);
         CU_ASSERT_EQUAL(scratch_count(&s), 1);
     }
+    scratch_remove(&s);
+}
+
+static void test_csv_missing(void)
+{
+    static const char text[] = "a,b,y\n1,2,yes\n?,,no\n3,4,no\n5,6,NA\n", full[] = "a,y\n1,2\n,3\n";
+    static const double dropped[] = {1, 2, 3, 4}, classes[] = {0, 1}, filled[] = {1, -1.5};
+    pp_csv_options drop = CSV(NULL, 0, -1), fill = CSV(NULL, 0, -1);
+    pp_csv_missing missing = {0};
+    pp_error err = {.text = ""};
+    int64_t rows;
+    scratch s;
+    scratch_make(&s);
+    const char *path = scratch_write(&s, "in.csv", text, strlen(text));
+    const char *output = scratch_path(&s, "out.h5");
+    drop.policy = PP_CSV_DROP;
+    CU_ASSERT_EQUAL_FATAL(pp_import_csv(path, &drop, output, &rows, &missing, &err), PP_OK);
+    CU_ASSERT_EQUAL(rows, 2);
+    CU_ASSERT_EQUAL(missing.values, 3);
+    CU_ASSERT_EQUAL(missing.rows, 2);
+    expect_values(output, "x", 2, 2, dropped);
+    expect_values(output, "y", 2, 1, classes);
+    CU_ASSERT_EQUAL(pp_import_csv(path, &guess_all, output, NULL, NULL, &err), PP_E_DATA);
+    expect_holds(err.text, "line 3, column 'a': '?' is a missing value, the first of 3 in 2 rows");
+    fill.policy = PP_CSV_FILL;
+    fill.fill = -1.5f;
+    CU_ASSERT_EQUAL(pp_import_csv(path, &fill, output, NULL, NULL, &err), PP_E_DATA);
+    expect_holds(err.text, "line 5, column 'y': 'NA' is a missing value in the target");
+    path = scratch_write(&s, "full.csv", full, strlen(full));
+    CU_ASSERT_EQUAL_FATAL(pp_import_csv(path, &fill, output, &rows, &missing, &err), PP_OK);
+    CU_ASSERT_EQUAL(missing.rows, 1);
+    expect_values(output, "x", 2, 1, filled);
+    path = scratch_write(&s, "none.csv", "a,y\n1,\n", 7);
+    CU_ASSERT_EQUAL(pp_import_csv(path, &drop, output, NULL, NULL, &err), PP_E_DATA);
+    expect_holds(err.text, "holds no rows that have all their values");
     scratch_remove(&s);
 }
 
@@ -324,13 +372,15 @@ static void test_csv_no_text(void)
     scratch s;
     scratch_make(&s);
     pp_error err = {.text = ""};
-    pp_csv_options comma = {NULL, ',', -1};
+    pp_csv_options comma = CSV(NULL, ',', -1);
     const char *path = scratch_write(&s, "utf16.csv", wide, sizeof wide), *none = "absent.csv";
-    CU_ASSERT_EQUAL(pp_import_csv(path, &comma, scratch_path(&s, "o"), NULL, &err), PP_E_DATA);
+    CU_ASSERT_EQUAL(pp_import_csv(path, &comma, scratch_path(&s, "o"), NULL, NULL, &err),
+                    PP_E_DATA);
     expect_holds(err.text, "line 1: holds a zero byte");
-    CU_ASSERT_EQUAL(pp_import_csv(none, &comma, scratch_path(&s, "o"), NULL, &err), PP_E_IO);
+    CU_ASSERT_EQUAL(pp_import_csv(none, &comma, scratch_path(&s, "o"), NULL, NULL, &err), PP_E_IO);
     expect_holds(err.text, "absent.csv: cannot open: No such file");
-    CU_ASSERT_EQUAL(pp_import_csv(s.directory, &comma, scratch_path(&s, "o"), NULL, &err), PP_E_IO);
+    CU_ASSERT_EQUAL(pp_import_csv(s.directory, &comma, scratch_path(&s, "o"), NULL, NULL, &err),
+                    PP_E_IO);
     expect_holds(err.text, "is a directory");
     CU_ASSERT_EQUAL(scratch_count(&s), 1);
     scratch_remove(&s);
@@ -357,7 +407,7 @@ static void test_csv_long_and_gzip(void)
     const char *output = scratch_path(&s, "o.h5");
     int64_t rows;
     CU_ASSERT_EQUAL_FATAL(
-        pp_import_csv(write_gzip(&s, "a.gz", text, length), &guess_all, output, &rows, NULL),
+        pp_import_csv(write_gzip(&s, "a.gz", text, length), &guess_all, output, &rows, NULL, NULL),
         PP_OK);
     CU_ASSERT_EQUAL_FATAL(rows, MANY);
     pp_h5_set *x, *y;
@@ -388,7 +438,8 @@ static void test_csv_cut_gzip(void)
     pp_fs_read(write_gzip(&s, "a.gz", text, length), &data, &packed, NULL);
     const char *path = scratch_write(&s, "cut.gz", data, packed / 2);
     pp_error err = {.text = ""};
-    CU_ASSERT_EQUAL(pp_import_csv(path, &guess_all, scratch_path(&s, "o"), NULL, &err), PP_E_IO);
+    CU_ASSERT_EQUAL(pp_import_csv(path, &guess_all, scratch_path(&s, "o"), NULL, NULL, &err),
+                    PP_E_IO);
     expect_holds(err.text, path);
     expect_holds(err.text, "cannot read on");
     CU_ASSERT_EQUAL(scratch_count(&s), 2);
@@ -407,7 +458,8 @@ static void test_csv_too_many_classes(void)
         length += (size_t)snprintf(text + length, 40, "%d,%s%d\n", i, i == 1100 ? "id-" : "", i);
     pp_error err = {.text = ""};
     const char *path = scratch_write(&s, "in.csv", text, length);
-    CU_ASSERT_EQUAL(pp_import_csv(path, &guess_all, scratch_path(&s, "o"), NULL, &err), PP_E_DATA);
+    CU_ASSERT_EQUAL(pp_import_csv(path, &guess_all, scratch_path(&s, "o"), NULL, NULL, &err),
+                    PP_E_DATA);
     expect_holds(err.text, "line 1101: the target 'id-1100' is not a number");
     free(text);
     scratch_remove(&s);
@@ -580,6 +632,7 @@ const pp_test pp_tests_import[] = {
     {"a target with fractions is float32", test_csv_real_target},
     {"text targets become classes", test_csv_classes},
     {"faulty csv is refused by line and column, nothing is left", test_csv_refused},
+    {"rows with missing values are left out or filled in as told", test_csv_missing},
     {"files that are no text are refused", test_csv_no_text},
     {"a long gzip csv comes through whole", test_csv_long_and_gzip},
     {"a cut gzip csv is noticed", test_csv_cut_gzip},

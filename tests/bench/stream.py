@@ -1,0 +1,125 @@
+"""An epoch of streamed rows against the same rows in memory, by layout of the file, and how fast the cores can
+inflate them: all by turns in one run."""
+import concurrent.futures
+import json
+import os
+import statistics
+import time
+import zlib
+
+import h5py
+
+import measure
+import nets
+import table
+
+NET = nets.NETS[2]  # 28-64-64-1: few multiplications for each byte that comes in
+MEMORY = 256 << 20  # bytes for rows of a rank, streaming
+EPOCHS = 2  # that count in a run; one more before them warms up
+
+# Layout: options of `pitprop repack`, and the least share of the rate in memory.
+LAYOUTS = {
+    "contiguous": ([], 0.9),
+    "chunks of 1 MiB": (["--chunk-rows", str((1 << 20) // (4 * NET.widths[0]))], 0.9),
+    "chunks of 128 KiB": (["--chunk-rows", str((1 << 17) // (4 * NET.widths[0]))], 0.9),
+    "gzip, 1 MiB": (["--gzip", "1", "--chunk-rows", str((1 << 20) // (4 * NET.widths[0]))], None),
+    "gzip, 128 KiB": (["--gzip", "1", "--chunk-rows", str((1 << 17) // (4 * NET.widths[0]))], None),
+}
+
+
+def data_files(bench, rows):
+    """Made once for a number of rows: one of normal numbers with three decimals, and its other layouts."""
+    files, first = {}, None
+    for number, (name, (options, _)) in enumerate(LAYOUTS.items()):
+        path = files[name] = bench.path(f"stream-{rows}-{number}.h5")
+        if not os.path.exists(path):
+            if first is None:
+                write(path, rows)
+            else:
+                measure.run([bench.pitprop, "repack", first, path, "-q", *options])
+        first = first or path
+    return files
+
+
+def write(path, rows, block=100_000):
+    with h5py.File(path + ".part", "w") as file:
+        file.create_dataset("x", (rows, NET.widths[0]), "f4")
+        file.create_dataset("y", (rows,), "u1")
+        for at in range(0, rows, block):
+            x, y = nets.data(NET._replace(rows=min(block, rows - at)))
+            file["x"][at:at + len(x)], file["y"][at:at + len(x)] = x.round(3), y
+    os.rename(path + ".part", path)
+
+
+def epoch_rate(bench, path, rows, ranks, residency):
+    """Rows a second of the epochs after the first, and the share of the time that was waiting for rows."""
+    steps = -(-rows // NET.batch)
+    job = nets.job(NET, path, 8, (1 + EPOCHS) * steps, steps)
+    job["data"].update(residency=residency, memory=MEMORY if residency == "stream" else "auto")
+    with open(bench.path("job.json"), "w", encoding="utf-8") as file:
+        json.dump(job, file)
+    measure.run(["mpirun", "-n", str(ranks), bench.pitprop, "train", bench.path("job.json"), "-o", bench.path("run"),
+                 "--overwrite", "-q"])
+    with open(bench.path("run/metrics.jsonl"), encoding="utf-8") as file:
+        found = [row["timing"] for row in map(json.loads, file) if row["type"] == "step"][1:]
+    seconds = sum(row["seconds"] for row in found)
+    return {"rows_per_s": EPOCHS * rows / seconds, "wait": sum(row.get("input_wait_s", 0) for row in found) / seconds}
+
+
+def inflate(path, share, ranks):
+    """Seconds to inflate every ranks-th chunk of x, which were read before."""
+    with h5py.File(path, "r") as file:
+        x = file["x"].id
+        chunks = [x.read_direct_chunk(x.get_chunk_info(i).chunk_offset)[1]
+                  for i in range(share, x.get_num_chunks(), ranks)]
+    begun = time.perf_counter()
+    for chunk in chunks:
+        zlib.decompress(chunk)
+    return time.perf_counter() - begun
+
+
+def inflate_rate(path, rows, ranks):
+    """Rows a second on as many processes at once: nothing but zlib, no unshuffling."""
+    with concurrent.futures.ProcessPoolExecutor(ranks) as pool:
+        return rows / max(pool.map(inflate, [path] * ranks, range(ranks), [ranks] * ranks))
+
+
+def measure_streams(bench, rows, ranks, rounds, say):
+    files = data_files(bench, rows)
+    first = next(iter(files.values()))
+    found = {"rows": rows, "ranks": ranks, "memory": [], "inflate": {n: [] for n in files if n.startswith("gzip")},
+             "layouts": {n: [] for n in files}, "bytes": {n: os.path.getsize(p) for n, p in files.items()}}
+    for i in range(rounds):
+        for name, path in files.items():
+            kept = epoch_rate(bench, first, rows, ranks, "memory")["rows_per_s"]
+            streamed = epoch_rate(bench, path, rows, ranks, "stream")
+            found["memory"].append(kept)
+            found["layouts"][name].append({**streamed, "ratio": streamed["rows_per_s"] / kept})
+            if name in found["inflate"]:
+                found["inflate"][name].append(inflate_rate(path, rows, ranks))
+            say(f"{name}, round {i + 1}: {streamed['rows_per_s']:,.0f} rows/s, in memory {kept:,.0f}")
+    return found
+
+
+def both_on_the_same_cores(kept, inflated):
+    """Rows a second where each row is first inflated and then trained on, with nothing lost."""
+    return 1 / (1 / kept + 1 / inflated)
+
+
+def show(found):
+    kept, rows = statistics.median(found["memory"]), []
+    for name, runs in found["layouts"].items():
+        ratios, target = [r["ratio"] for r in runs], LAYOUTS[name][1]
+        middle = statistics.median(r["rows_per_s"] for r in runs)
+        inflated = found["inflate"].get(name)
+        bound = both_on_the_same_cores(kept, statistics.median(inflated)) if inflated else None
+        rows.append([name, f"{found['bytes'][name] / 1e6:,.0f}", f"{middle:,.0f}", table.spread(ratios, ".2f"),
+                     table.verdict(statistics.median(ratios), target, ".1f"),
+                     f"{statistics.median(r['wait'] for r in runs):.1%}",
+                     f"{statistics.median(inflated):,.0f}" if inflated else "-",
+                     f"{middle / bound:.2f}" if bound else "-"])
+    table.lay_out(f"An epoch of {found['rows']:,} rows, {nets.name(NET)}, batch {NET.batch}, streamed with "
+                  f"{MEMORY >> 20} MiB a rank, ranks: {found['ranks']}, rows/s; in memory: {kept:,.0f}\n"
+                  "inflate: zlib alone, as many processes; of both: share of what these cores could do if they "
+                  "inflated\nand trained and lost nothing in between",
+                  ["layout", "MB", "streamed", "of in memory", "target", "waiting", "inflate", "of both"], rows)
