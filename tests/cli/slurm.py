@@ -38,14 +38,6 @@ class Scripts(Batch):
             self.assertTrue(body)
             self.assertEqual(body, bodies["train.sbatch"], name)
 
-    def test_why(self):
-        home = self.home("why", {"training.epochs": 1})
-        with open(f"{home}/why.sbatch", "w", encoding="utf-8") as file:
-            file.write(script_of("why", {}, ["why", "job.json", "-o", "answer"]))
-        number = self.submit(home, ["sbatch", "--parsable", "why.sbatch"])
-        self.expect_end(home, number, "COMPLETED")
-        self.assertTrue(os.path.exists(f"{home}/answer/why.json"))
-
     def test_shared_cores(self):
         home = self.home("shared")
         words = f"mpirun -n 3 {shlex.quote(support.PITPROP)} train job.json -o run"
@@ -94,6 +86,15 @@ class Submit(Batch):
             self.assert_same(self.single(), support.results(f"{home}/run"), launcher)
         again = self.command(home, "-o", "run")
         self.expect_error(again, 2, "run: holds a run already", "--resume")
+
+    def test_why(self):
+        home = self.home("why", {"training.epochs": 1})
+        result = support.run(["submit", "why", "job.json", "-o", "answer", "-N", "2"], cwd=home,
+                             environment=self.cluster.environment)
+        number = int(self.expect(result).out.split()[-1])
+        job = self.cluster.wait(number)
+        self.assertEqual((job["JobState"], job["NumTasks"]), ("COMPLETED", "4"))
+        self.assertTrue({"why.json", "why.sbatch"} <= set(os.listdir(f"{home}/answer")))
 
     def test_dry_run(self):
         """Prints what would be submitted, as Slurm and bash read it, and leaves nothing."""

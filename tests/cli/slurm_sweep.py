@@ -22,9 +22,10 @@ class Sweeps(Batch):
     def home_of(self, name, trials, changes=None, sweep=None):
         """A directory with sweep.json and the job in it."""
         home = self.folder(name)
-        job = patched(self.job, {"training.lanes": 2, "training.batch": 64, **(changes or SHORT)})
+        job = patched(self.job, {"data.standardise": True, "training.lanes": 2,
+                                 "training.batch": 64, **(changes or SHORT)})
         rates = {"name": "rates", "job": job, "trials": trials, "output": "out",
-                 "ranks_per_trial": 1, "space": {"optimizer.lr": {"log": [1e-4, 1]}}}
+                 "ranks_per_trial": 1, "space": {"optimizer.lr": {"log": [1e-4, 0.1]}}}
         support.write_json(f"{home}/sweep.json", {**rates, **(sweep or {})})
         return home
 
@@ -75,7 +76,7 @@ class Sweeps(Batch):
 
 
 class Killed(Sweeps):
-    LASTING = {"training.epochs": 4, "checkpoint.every_steps": 20, "monitor.log_steps": 10}
+    LASTING = {"training.epochs": 8, "checkpoint.every_steps": 20, "monitor.log_steps": 10}
 
     def claims(self, home):
         """Lines of each claim, by trial."""
@@ -87,15 +88,20 @@ class Killed(Sweeps):
         return found
 
     def kill_one(self, home):
-        """A worker in the middle of a trial; False: none is."""
+        """A worker in the middle of a trial that has a checkpoint; False: none is."""
         held = [(trial, rows[-1][0]["pid"]) for trial, rows in self.claims(home).items()
                 if trial != "sanity" and len(rows[-1]) == 1]
         random.shuffle(held)
         for trial, pid in held:
-            saved = glob.glob(f"{home}/out/trials/{trial}/checkpoints/step-*")
-            if saved and support.is_running(pid):
+            folder = f"{home}/out/trials/{trial}"
+            if not glob.glob(f"{folder}/checkpoints/step-*") or not support.is_running(pid):
+                continue
+            support.send(pid, signal.SIGSTOP)  # so that it is still in it when it is killed
+            stopped = lambda: b") T " in support.read_bytes(f"/proc/{pid}/stat")
+            if support.wait_until(stopped) and not os.path.exists(f"{folder}/verdict.json"):
                 os.kill(pid, signal.SIGKILL)
                 return True
+            support.send(pid, signal.SIGCONT)
         return False
 
     def finished(self, home):
@@ -115,7 +121,10 @@ class Killed(Sweeps):
         self.assertEqual(states.count("FAILED"), 3, f"{states}\n{self.logs(home)[-3000:]}")
         before = {path: os.stat(path).st_mtime_ns for path in self.finished(home)}
 
-        states = self.wait_for_all(self.submit_array(home, "6"))
+        again = self.submit_array(home, "7%6")
+        lost = [c for claims in self.claims(home).values() for c in claims if {"lost": True} in c]
+        self.assertEqual(len(lost), 3)
+        states = self.wait_for_all(again)
         self.assertEqual(set(states), {"COMPLETED"}, self.logs(home)[-3000:])
         self.assertEqual(before, {path: os.stat(path).st_mtime_ns for path in before})
         self.assert_same_sweep(whole, home, 40)
@@ -169,8 +178,7 @@ class Ways(Sweeps):
                                   "--array-workers", "2", "--ranks-per-node", "1")
             with open(f"{home}/sweep.sbatch", "w", encoding="utf-8") as file:
                 file.write(self.expect(script).out)
-            words = (f"{shlex.quote(support.PITPROP)} train job.json -o sanity --fail-on-collapse "
-                     "--set training.epochs=6")
+            words = (f"{shlex.quote(support.PITPROP)} train job.json -o sanity --fail-on-collapse")
             first = self.submit(home, ["sbatch", "--parsable", f"--wrap={words}"])
             second = self.submit(home, ["sbatch", "--parsable", f"--dependency=afterok:{first}",
                                         "--kill-on-invalid-dep=yes", "sweep.sbatch"])
@@ -209,7 +217,7 @@ class Script(Sweeps):
         much = self.expect(self.pitprop(home, *words, "5000"))
         self.assertIn("#SBATCH --array=1-1000", much.out.splitlines())
         self.assertIn("--array-workers 5000: 1000", much.warnings[0])
-        nowhere = {"SLURM_CONF": f"{home}/none", "PATH": os.environ["PATH"]}
+        nowhere = {"PATH": home}  # no scontrol there
         away = self.expect(run([*words, "5000"], cwd=home, environment=nowhere))
         self.assertIn("#SBATCH --array=1-5000", away.out.splitlines())
         self.assertEqual(support.listing(home), ["sweep.json"])
