@@ -66,6 +66,12 @@ pp_status pp_farm_run(const pp_farm_spec *spec, const pp_farm_trial *trials, int
 /* Where a trial is; for any process at any time. */
 pp_status pp_farm_read(const char *directory, const char *id, pp_outcome *outcome, pp_error *err);
 void pp_outcome_free(pp_outcome *outcome);
+/* Before more workers come: claims of Slurm jobs that have ended are over at once, not only when
+ * their lease is. cluster: the one where jobs of this user are judged. running: gives the jobs that
+ * have not ended, malloc'ed, as `squeue -r -o %F_%K` prints them; asked once, if at all, after the
+ * claims are read. */
+pp_status pp_farm_bury(const char *directory, const char *cluster,
+                       pp_status (*running)(char **jobs, pp_error *err), pp_error *err);
 /* Its failure is forgotten, so that the next farm runs it again. */
 pp_status pp_farm_reopen(const char *directory, const char *id, pp_error *err);
 

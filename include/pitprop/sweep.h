@@ -19,6 +19,9 @@ pp_status pp_sweep_parse(const char *text, const char *origin, const char *job, 
 void pp_sweep_destroy(pp_sweep *sweep);
 const char *pp_sweep_directory(const pp_sweep *sweep); /* as the file says, or runs/NAME */
 
+/* tpe and asha: a round waits for the end of the one before. */
+int pp_sweep_has_rounds(const pp_sweep *sweep);
+
 /* One trial. */
 typedef struct pp_sweep_row {
     const char *id;

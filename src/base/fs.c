@@ -125,6 +125,17 @@ static void free_file(pp_fs_file *file)
     free(file);
 }
 
+/* Two hosts may have a process of the same number, and write files of the same name. */
+static unsigned host_number(void)
+{
+    char host[256] = "";
+    unsigned number = 0;
+    gethostname(host, sizeof host - 1);
+    for (const char *c = host; *c != '\0'; c++)
+        number = number * 31 + (unsigned char)*c;
+    return number % 100000;
+}
+
 pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
 {
     pp_fs_file *f = calloc(1, sizeof *f);
@@ -135,7 +146,7 @@ pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
         if (f != NULL) free_file(f);
         return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
     }
-    snprintf(f->aside, size, "%s.tmp-%ld", path, (long)getpid());
+    snprintf(f->aside, size, "%s.tmp-%ld%05u", path, (long)getpid(), host_number());
     f->stream = fopen(f->aside, "wb");
     if (f->stream == NULL) {
         pp_status status = io_error(err, "cannot write", path);
@@ -145,6 +156,11 @@ pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
     note_aside(f->aside);
     *file = f;
     return PP_OK;
+}
+
+const char *pp_fs_aside(const pp_fs_file *file)
+{
+    return file->aside;
 }
 
 FILE *pp_fs_stream(pp_fs_file *file)

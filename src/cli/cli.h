@@ -20,12 +20,13 @@ typedef struct cli_args {
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
     int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
-        list, dry_run, only_failed, no_wait;
+        list, dry_run, only_failed, no_wait, submit;
     const char *output, *target, *labels, *x, *seed, *rows, *missing;
     const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
     const char *budget, *causes, *explain;                                      /* of why */
     const char *nodes, *ranks_per_node, *time, *account, *partition, *launcher; /* of submit */
+    const char *array_workers;
 } cli_args;
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_SET } cli_kind;
@@ -49,8 +50,8 @@ typedef struct cli {
 
 typedef struct cli_command {
     const char *name, *positionals, *help;
-    int least, most;           /* positional arguments */
-    int parallel;              /* starts MPI; others run on one rank and the rest leave quietly */
+    int least, most; /* positional arguments */
+    int parallel;    /* starts MPI, but for --submit; others run on one rank, and the rest leave */
     const cli_option *options; /* ended by a NULL name */
     int (*run)(cli *c);        /* returns the exit code */
     const char *notes;         /* more help, nullable */
@@ -78,6 +79,8 @@ pp_meter cli_meter(cli *c);
  * --output. */
 pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
 
+/* Texts of a sweep file and of the job file that it names; malloc'ed, *job NULL: it holds one. */
+pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err);
 /* Collective: malloc'ed text from rank 0 to all; NULL stays NULL. */
 pp_status cli_share_text(pp_comm *world, char **text, pp_error *err);
 /* Collective: a warning where a Slurm allocation has fewer cores on a host than ranks. */

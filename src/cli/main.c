@@ -90,7 +90,7 @@ static int run(const cli_command *command, int argc, char **argv)
         if (c.log.speaks) cli_print_help(command);
         return 0;
     }
-    if (command->parallel) return run_parallel(&c, &argc, &argv);
+    if (command->parallel && !c.args.submit) return run_parallel(&c, &argc, &argv);
     return c.log.speaks ? command->run(&c) : 0;
 }
 

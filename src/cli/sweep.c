@@ -2,32 +2,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli.h"
+#include "batch.h"
 
 #include "pitprop/fs.h"
 #include "pitprop/report.h"
 #include "pitprop/sweep.h"
 
-/* Rank 0 reads the sweep file and the job that it names; everyone parses them. */
+pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err)
+{
+    char *job_path = NULL;
+    *text = *job = NULL;
+    pp_status status = pp_fs_read(path, text, NULL, err);
+    if (status == PP_OK) status = pp_sweep_job_path(*text, path, &job_path, err);
+    if (status == PP_OK && job_path != NULL) status = pp_fs_read(job_path, job, NULL, err);
+    free(job_path);
+    /* What cannot be read is a wrong command line: exit code 2. */
+    return status == PP_E_IO ? PP_E_ARG : status;
+}
+
+/* Rank 0 reads; everyone parses. */
 static pp_status load(cli *c, pp_sweep **sweep, pp_error *err)
 {
     const char *origin = c->args.positional[0];
-    char *text = NULL, *path = NULL, *job = NULL;
+    char *text = NULL, *job = NULL;
     pp_status status = PP_OK;
-    if (pp_comm_rank(c->world) == 0) {
-        status = pp_fs_read(origin, &text, NULL, err);
-        if (status == PP_OK) status = pp_sweep_job_path(text, origin, &path, err);
-        if (status == PP_OK && path != NULL) status = pp_fs_read(path, &job, NULL, err);
-        /* What cannot be read is a wrong command line: exit code 2. */
-        if (status == PP_E_IO) status = PP_E_ARG;
-    }
+    if (pp_comm_rank(c->world) == 0) status = cli_read_sweep(origin, &text, &job, err);
     status = pp_comm_agree(c->world, status, err);
     if (status == PP_OK) status = cli_share_text(c->world, &text, err);
     if (status == PP_OK) status = cli_share_text(c->world, &job, err);
     if (status == PP_OK)
         status = pp_comm_agree(c->world, pp_sweep_parse(text, origin, job, sweep, err), err);
     free(text);
-    free(path);
     free(job);
     return status;
 }
@@ -84,15 +89,29 @@ static int show_status(cli *c, const char *directory)
     return 0;
 }
 
+/* Without MPI, which would leave its variables to the job. */
+static int submit(cli *c)
+{
+    pp_error err = {0};
+    pp_status status = cli_batch_check(&c->args, &err);
+    if (status == PP_OK && c->args.n_positional != 1)
+        status = pp_fail(&err, PP_E_ARG, "sweep --submit: wants one sweep file");
+    if (status == PP_OK) status = cli_submit_array(c, c->args.positional[0], &err);
+    return status == PP_OK ? 0 : cli_fail(c, status, &err);
+}
+
 static int run(cli *c)
 {
     pp_error err = {0};
     pp_sweep *sweep = NULL;
+    if (c->args.submit) return submit(c);
     int stopped = 0;
     if (strcmp(c->args.positional[0], "status") == 0 && c->args.n_positional == 2)
         return show_status(c, c->args.positional[1]);
     pp_status status = PP_OK;
-    if (c->args.n_positional != 1)
+    if (cli_batch_has_any(&c->args) || c->args.array_workers != NULL)
+        status = pp_fail(&err, PP_E_ARG, "sweep: options for Slurm want --submit");
+    if (status == PP_OK && c->args.n_positional != 1)
         status = pp_fail(&err, PP_E_ARG, "sweep: wants one sweep file, or: status DIR");
     if (status == PP_OK) status = load(c, &sweep, &err);
     if (status == PP_OK)
@@ -109,10 +128,15 @@ static const cli_option options[] = {
     CLI_OPTION("--output", "-o", "DIR", CLI_TEXT, output,
                "where trials and results go (default: the file's output, or runs/NAME)"),
     CLI_OPTION("--dry-run", NULL, NULL, CLI_FLAG, dry_run,
-               "print the trials that are known beforehand, and run nothing"),
+               "print the trials that are known beforehand, or the script, and do no more"),
     CLI_OPTION("--no-wait", NULL, NULL, CLI_FLAG, no_wait,
                "leave when no trial is free, whoever runs the last ones (tasks of an array)"),
     CLI_OPTION("--only-failed", NULL, NULL, CLI_FLAG, only_failed, "run trials that failed again"),
+    CLI_OPTION("--submit", NULL, NULL, CLI_FLAG, submit, "as an array of batch jobs of Slurm"),
+    CLI_OPTION("--array-workers", NULL, "N[%M]", CLI_TEXT, array_workers,
+               "so many jobs, each of which runs trials until none is free (default 4); no more "
+               "than M at a time"),
+    CLI_BATCH_OPTIONS("1"),
     CLI_OPTION("--quiet", "-q", NULL, CLI_FLAG, quiet, "warnings and errors only"),
     CLI_HELP_OPTION,
     CLI_END,
@@ -137,6 +161,8 @@ const cli_command cli_sweep = {
         "Keys: name, job, output, space, search (grid, random, sobol, tpe, asha), trials, seeds,\n"
         "seed, metric (skill), goal (max, min), round (8: trials of a round of tpe), eta (3) and\n"
         "rungs (3) of asha, ranks_per_trial (auto), on_collapse (stop, warn).\n"
+        "--submit writes sweep.sbatch into the sweep's directory and calls sbatch; the same\n"
+        "command again goes on with what is not finished.\n"
         "Killed or stopped, it goes on where it was when run again; several launches may work on\n"
         "one sweep at the same time.",
 };

@@ -103,22 +103,16 @@ static hid_t native_type(pp_h5_type type)
     return -1;
 }
 
-/* HDF5 opens the file that pp_fs_create has just made, under the name that pitprop/fs.h promises.
- */
+/* HDF5 opens the file that pp_fs_create has just made. */
 static pp_status create_file(pp_h5_writer *writer, pp_error *err)
 {
-    size_t size = strlen(writer->path) + 32;
-    char *name = malloc(size);
-    if (name == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", writer->path);
-    snprintf(name, size, "%s.tmp-%ld", writer->path, (long)getpid());
     pp_status status = PP_OK;
     hid_t access = pp__h5_access(), creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_obj_track_times(creation, 0);
-    writer->file = H5Fcreate(name, H5F_ACC_TRUNC, creation, access);
+    writer->file = H5Fcreate(pp_fs_aside(writer->aside), H5F_ACC_TRUNC, creation, access);
     if (writer->file < 0) status = pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);
     H5Pclose(creation);
     H5Pclose(access);
-    free(name);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "claim.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -17,6 +18,9 @@
 #include "pitprop/log.h"
 
 enum { KEEP_TENTHS = 100 };
+
+static const char NO_TASK[] = "N/A"; /* as squeue calls it */
+static const char LOST[] = "{\"lost\": true}\n";
 
 static int path_of(const char *directory, const char *id, int number, char path[PATH_MAX])
 {
@@ -54,7 +58,7 @@ static const char *slurm_task(char text[128])
 {
     const char *job = getenv("SLURM_ARRAY_JOB_ID"), *task = getenv("SLURM_ARRAY_TASK_ID");
     if (job == NULL) job = getenv("SLURM_JOB_ID");
-    snprintf(text, 128, "%s_%s", job != NULL ? job : "", task != NULL ? task : "");
+    snprintf(text, 128, "%s_%s", job != NULL ? job : "", task != NULL ? task : NO_TASK);
     return job != NULL ? text : "";
 }
 
@@ -82,6 +86,8 @@ static pp_status sign(int file, const char *path, pp_error *err)
     pp_json_put_int(w, "started", start_of(getpid()));
     pp_json_put_string(w, "slurm", slurm_task(task));
     pp_json_put_int(w, "restarts", slurm_restarts());
+    const char *cluster = getenv("SLURM_CLUSTER_NAME");
+    pp_json_put_string(w, "cluster", cluster != NULL ? cluster : "");
     pp_json_end_object(w);
     size_t length;
     const char *text = pp_json_text(w, &length);
@@ -194,7 +200,7 @@ int pp__claim_deaths(const char *directory, const char *id)
     for (int n = last_claim(directory, id); n > 0 && path_of(directory, id, n, path); n--) {
         const char *end;
         char *text = read_claim(path, &end);
-        deaths += text != NULL && *end == '\0' && owner_of(path) != THERE;
+        deaths += text != NULL && (*end != '\0' ? strcmp(end, LOST) == 0 : owner_of(path) != THERE);
         free(text);
     }
     return deaths;
@@ -208,13 +214,18 @@ void pp__claim_keep(claim *held)
     if (path_of(held->directory, held->id, held->number, path)) utimensat(AT_FDCWD, path, NULL, 0);
 }
 
-static void note(const claim *held, const char *text)
+static void add_line(const char *path, const char *text)
 {
-    char path[PATH_MAX];
-    FILE *file = path_of(held->directory, held->id, held->number, path) ? fopen(path, "a") : NULL;
+    FILE *file = fopen(path, "a");
     if (file == NULL) return; /* the trial stands without it */
     fputs(text, file);
     fclose(file);
+}
+
+static void note(const claim *held, const char *text)
+{
+    char path[PATH_MAX];
+    if (path_of(held->directory, held->id, held->number, path)) add_line(path, text);
 }
 
 void pp__claim_close(const claim *held, double seconds, int ranks)
@@ -241,4 +252,75 @@ void pp__claim_read(const char *directory, const char *id, double *seconds, int 
     if (text == NULL || sscanf(end, " {\"seconds\": %lf, \"ranks\": %d}", seconds, ranks) != 2)
         *seconds = NAN;
     free(text);
+}
+
+/* ---- claims of Slurm jobs that have ended ---- */
+
+typedef struct open_claim {
+    char path[PATH_MAX], job[128]; /* as slurm_task has it */
+} open_claim;
+
+/* Whether it is a claim that nobody has ended, of this user and a Slurm job of this cluster. */
+static int is_open(const char *path, const char *cluster, char job[128])
+{
+    const char *end;
+    struct stat facts;
+    pp_json *signature = NULL;
+    char *text =
+        stat(path, &facts) == 0 && facts.st_uid == geteuid() ? read_claim(path, &end) : NULL;
+    int open = text != NULL && *end == '\0' &&
+               pp_json_parse(text, path, &signature, NULL) == PP_OK &&
+               strcmp(text_of(signature, "cluster"), cluster) == 0;
+    if (open) snprintf(job, 128, "%s", text_of(signature, "slurm"));
+    pp_json_destroy(signature);
+    free(text);
+    return open && *job != '\0';
+}
+
+static pp_status list_open(const char *directory, const char *cluster, open_claim **claims,
+                           int *count, pp_error *err)
+{
+    struct dirent *item;
+    open_claim c;
+    DIR *all = opendir(directory);
+    *count = 0;
+    *claims = NULL;
+    while (all != NULL && (item = readdir(all)) != NULL) {
+        if (snprintf(c.path, PATH_MAX, "%s/%s", directory, item->d_name) >= PATH_MAX) continue;
+        if (!is_open(c.path, cluster, c.job)) continue;
+        open_claim *more = realloc(*claims, (size_t)(*count + 1) * sizeof c);
+        if (more == NULL) {
+            closedir(all);
+            return pp_fail(err, PP_E_MEMORY, "out of memory");
+        }
+        *claims = more;
+        more[(*count)++] = c;
+    }
+    if (all != NULL) closedir(all);
+    return PP_OK;
+}
+
+static int has_word(const char *text, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        if ((at == text || at[-1] == '\n') && (at[length] == '\n' || at[length] == '\0')) return 1;
+    return 0;
+}
+
+pp_status pp_farm_bury(const char *directory, const char *cluster,
+                       pp_status (*running)(char **jobs, pp_error *err), pp_error *err)
+{
+    char path[PATH_MAX], *jobs = NULL;
+    open_claim *claims;
+    int count;
+    if (snprintf(path, sizeof path, "%s/claims", directory) >= PATH_MAX)
+        return pp_fail(err, PP_E_IO, "%s: path is too long", directory);
+    pp_status status = list_open(path, cluster, &claims, &count, err);
+    if (status == PP_OK && count > 0) status = running(&jobs, err);
+    for (int i = 0; i < count && status == PP_OK; i++)
+        if (!has_word(jobs, claims[i].job)) add_line(claims[i].path, LOST);
+    free(claims);
+    free(jobs);
+    return status;
 }

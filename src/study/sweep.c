@@ -68,6 +68,28 @@ static pp_status trial_of(const pp_sweep *s, const pp_sweep_row *row, pp_arena *
     return PP_OK;
 }
 
+/* What a table says: rows that have ended, and how many of them with their cost. */
+static int known_of(const pp_sweep_table *t)
+{
+    int known = 0;
+    for (int i = 0; i < t->count; i++)
+        known += (t->rows[i].state != PP_TRIAL_OPEN) + !isnan(t->rows[i].seconds);
+    return known;
+}
+
+/* Workers write it over each other: so that the last one writes all, each looks again after it has
+ * written. */
+static pp_status keep_table(course *c, pp_error *err)
+{
+    for (int written = -1;;) {
+        pp_status status = pp__table_refresh(c->table, c->spec->directory, c->sweep, err);
+        if (status != PP_OK || known_of(c->table) == written) return status;
+        written = known_of(c->table);
+        status = pp__table_write(c->table, c->spec->directory, err);
+        if (status != PP_OK) return status;
+    }
+}
+
 /* Rank 0, between trials of its own: the table on the disk is never far behind. */
 static void tell_end(void *context, const pp_farm_trial *trial, const pp_outcome *outcome)
 {
@@ -75,9 +97,7 @@ static void tell_end(void *context, const pp_farm_trial *trial, const pp_outcome
     pp_error err;
     pp_log_write(c->spec->log, PP_LOG_INFO, "%s: %s", trial->id,
                  outcome->state == PP_TRIAL_FAILED ? outcome->error : "done");
-    pp_status status = pp__table_refresh(c->table, c->spec->directory, c->sweep, &err);
-    if (status == PP_OK) status = pp__table_write(c->table, c->spec->directory, &err);
-    if (status != PP_OK) c->write_error = err;
+    if (keep_table(c, &err) != PP_OK) c->write_error = err;
 }
 
 /* Runs rows [first, count) of the table. */
@@ -94,11 +114,9 @@ static pp_status run_rows(course *c, int first, pp_error *err)
     for (int i = 0; i < n && c->spec->only_failed && status == PP_OK; i++)
         if (c->table->rows[first + i].state == PP_TRIAL_FAILED)
             status = pp_farm_reopen(directory, trials[i].id, err);
-    if (status == PP_OK) status = pp__table_write(c->table, directory, err);
+    if (status == PP_OK) status = keep_table(c, err);
     if (status == PP_OK) status = pp__round(&c->rounds, trials, n, err);
-    if (status == PP_OK) status = pp__table_refresh(c->table, directory, c->sweep, err);
-    if (status == PP_OK) status = pp__table_write(c->table, directory, err);
-    return status;
+    return status == PP_OK ? keep_table(c, err) : status;
 }
 
 /* ---- searches ---- */
@@ -274,13 +292,18 @@ static pp_status open_study(const course *c, pp_error *err)
     return status;
 }
 
+int pp_sweep_has_rounds(const pp_sweep *s)
+{
+    return s->search == SEARCH_TPE || s->search == SEARCH_ASHA;
+}
+
 static pp_status lead(course *c, pp_error *err)
 {
     const pp_sweep *s = c->sweep;
     c->table = pp__table_create(s);
     c->points = calloc((size_t)s->trials, sizeof *c->points);
     pp_status status = c->table != NULL && c->points != NULL ? open_study(c, err) : no_memory(err);
-    int learns = s->search == SEARCH_TPE || s->search == SEARCH_ASHA;
+    int learns = pp_sweep_has_rounds(s);
     if (status == PP_OK && learns && c->spec->leaves)
         status =
             pp_fail(err, PP_E_ARG, "--no-wait: tpe and asha go by rounds, whose end all wait for");

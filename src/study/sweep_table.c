@@ -156,7 +156,8 @@ pp_status pp__table_refresh(pp_sweep_table *t, const char *directory, const pp_s
 {
     pp_status status = PP_OK;
     for (int i = 0; i < t->count && status == PP_OK; i++)
-        if (t->rows[i].state != PP_TRIAL_DONE) status = refresh(t, &t->rows[i], directory, s, err);
+        if (t->rows[i].state != PP_TRIAL_DONE || isnan(t->rows[i].seconds))
+            status = refresh(t, &t->rows[i], directory, s, err);
     return status;
 }
 
