@@ -9,8 +9,10 @@
 
 #include <stdint.h>
 
+#include "pitprop/arena.h"
 #include "pitprop/comm.h"
 #include "pitprop/error.h"
+#include "pitprop/h5.h"
 #include "pitprop/job.h"
 #include "pitprop/lanes.h"
 
@@ -56,6 +58,18 @@ void pp_y_survey_add(pp_y_survey *survey, int64_t row, const float *y); /* y [co
 void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from);
 /* The task where the job leaves it open; classes: as in the job, PP_AUTO too. */
 pp_task pp_y_survey_task(const pp_y_survey *survey, int64_t classes);
+
+/* Names of files, with those that match a pattern such as "day-*.h5" in its place, by name. A name
+ * that exists is no pattern. Strings go into the arena. Not collective. */
+pp_status pp_data_expand(pp_arena *arena, const char *const *names, int n_names,
+                         const char ***files, int *n_files, pp_error *err);
+
+/* The rows of x and y in files as the job selects them; the caller closes them. name: another data
+ * set instead of data.x; NULL: that. Not collective. */
+pp_status pp_data_open_x(const pp_job_data *data, const char *const *files, int n_files,
+                         const char *name, pp_h5_set **x, pp_error *err);
+pp_status pp_data_open_y(const pp_job_data *data, const char *const *files, int n_files,
+                         pp_h5_set **y, pp_error *err);
 
 /* Rows of a window where the job asks for `wanted` of them (PP_AUTO: whole chunks if there are
  * enough of them for all lanes, else what leaves them many windows and each window up to 128 KiB in

@@ -2,8 +2,10 @@
  * time.
  *
  * A set is a list of files that hold the same data set [rows, ...]; rows are numbered through the
- * list. All integer types (h5py's booleans included) and float types of HDF5 become float32 on
- * the way in (float64 for read_f64). Files are opened read-only without HDF5's lock: a reader on
+ * list. Several data sets may be joined by columns, and some columns picked. A name is "/x", or
+ * "/table:field" for a field (a number or an array of them) of a compound type, as pandas and h5py
+ * write tables. All integer types (h5py's booleans included) and float types of HDF5 become float32
+ * on the way in (float64 for read_f64). Files are opened read-only without HDF5's lock: a reader on
  * NFS or beside a writer does not fail. Messages name file, data set and row. */
 #ifndef PITPROP_H5_H
 #define PITPROP_H5_H
@@ -19,9 +21,24 @@ typedef struct pp_h5_set pp_h5_set;
  * row shapes agree. */
 pp_status pp_h5_open(const char *const *files, int n_files, const char *name, pp_h5_set **set,
                      pp_error *err);
+
+/* Which numbers make a row. */
+typedef struct pp_h5_selection {
+    const char *const *names; /* [n_names] data sets, joined by columns in this order */
+    int n_names;
+    /* [n_picks] of the joined columns, in this order: "3", "-1" (the last), or "5:9", "5:", ":3"
+     * (the upper end excluded); n_picks 0: all of them. */
+    const char *const *picks;
+    int n_picks;
+    const char *left_out; /* one column like that, of all of them, that is not taken; NULL: none */
+    int follow_links;     /* data that lie in another file are read as well */
+} pp_h5_selection;
+pp_status pp_h5_open_selection(const char *const *files, int n_files,
+                               const pp_h5_selection *selection, pp_h5_set **set, pp_error *err);
 void pp_h5_close(pp_h5_set *set);
 
 int64_t pp_h5_rows(const pp_h5_set *set);
+int64_t pp_h5_file_rows(const pp_h5_set *set, int file); /* file: index into the list */
 int64_t pp_h5_columns(const pp_h5_set *set);    /* product of the further dimensions, or 1 */
 int pp_h5_is_integer(const pp_h5_set *set);     /* integer type in every file */
 int64_t pp_h5_chunk_rows(const pp_h5_set *set); /* rows of a chunk; 0 when no file is chunked */
@@ -42,7 +59,7 @@ typedef struct pp_h5_facts {
     int64_t chunk_bytes,
         stripe_bytes; /* before the filters: a chunk; all chunks that one row crosses */
 } pp_h5_facts;
-/* file: index into the list of files. */
+/* file: index into the list of files. Of joined data sets, the widest. */
 pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err);
 
 /* Rows [first, first + count) into values [count, columns], row-major. */

@@ -39,12 +39,22 @@ typedef enum pp_residency {
 typedef struct pp_job_data {
     const char **files; /* [n_files] HDF5 files, one set in this order */
     int n_files;
-    const char *x, *y;       /* data sets in every file: x [rows, ...], y [rows] or [rows, k] */
+    const char **x; /* [n_x] data sets in every file [rows, ...], joined by columns */
+    int n_x;
+    const char *
+        *columns; /* [n_columns] of the joined columns that are features ("3", "5:9"); 0: all */
+    int n_columns;
+    const char *y;           /* data set of targets in every file: [rows] or [rows, k] */
+    int64_t target_column;   /* of the joined columns of x, instead of y; PP_AUTO: none */
+    int follow_links;        /* data that lie in other files are read as well */
     const char *row_weights; /* data set of per-row weights [rows], "" = none */
+    const char
+        *groups; /* data set of group numbers [rows]: a group is held out or not; "" = none */
     pp_task task;
     int64_t classes; /* of a classification, PP_AUTO: from y; a resolved regression: 0 */
     double
         validation_fraction; /* of the rows, held out; 0 with no file: evaluate on training rows */
+    int64_t fold, folds;     /* held out is part `fold`, from 0, of so many; folds 0: by fraction */
     const char **validation_files;
     int n_validation_files;
     int standardise;         /* x to mean 0, deviation 1 per feature, from training rows */

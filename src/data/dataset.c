@@ -29,8 +29,8 @@ static void take_options(pp_dataset *set, const pp_job *job)
     set->window = data->window;
     set->open_windows = data->open_windows;
     set->batch = job->training.batch;
-    set->x_name = without_slash(data->x);
-    set->y_name = without_slash(data->y);
+    set->x_name = without_slash(data->x[0]);
+    set->y_name = without_slash(data->target_column != PP_AUTO ? data->x[0] : data->y);
     set->weights_name = data->row_weights == NULL ? "" : without_slash(data->row_weights);
     set->epoch = -1;
 }
@@ -38,7 +38,11 @@ static void take_options(pp_dataset *set, const pp_job *job)
 static pp_status open_sources(pp_dataset *set, const pp_job_data *data, pp_error *err)
 {
     pp__source *train = &set->source[PP__TRAINING], *held = &set->source[PP__HELD_OUT];
-    pp_status status = pp__source_open(set, train, data->files, data->n_files, err);
+    const char **files;
+    int n_files;
+    pp_status status =
+        pp_data_expand(set->arena, data->files, data->n_files, &files, &n_files, err);
+    if (status == PP_OK) status = pp__source_open(set, data, train, files, n_files, err);
     if (status != PP_OK) return status;
     set->n_sources = 1;
     set->info.file_rows = train->rows;
@@ -46,7 +50,9 @@ static pp_status open_sources(pp_dataset *set, const pp_job_data *data, pp_error
     set->info.y_columns = pp_h5_columns(train->y);
     set->info.chunk_rows = pp_h5_chunk_rows(train->x);
     if (data->n_validation_files == 0) return PP_OK;
-    status = pp__source_open(set, held, data->validation_files, data->n_validation_files, err);
+    status = pp_data_expand(set->arena, data->validation_files, data->n_validation_files, &files,
+                            &n_files, err);
+    if (status == PP_OK) status = pp__source_open(set, data, held, files, n_files, err);
     held->first = train->rows;
     set->n_sources = 2;
     return status;
@@ -73,7 +79,7 @@ static pp_status settle_rows(const pp_job *job, pp_dataset *set, pp_error *err)
     if (status == PP_OK && job->data.recode_labels) pp__recode_labels(set);
     for (int i = 0; i < set->n_sources && job->data.shift_targets != 0 && status == PP_OK; i++)
         status = pp__shift_targets(set, &set->source[i], job->data.shift_targets, err);
-    if (status == PP_OK) status = pp__hold_out(set, job->data.validation_fraction, err);
+    if (status == PP_OK) status = pp__hold_out(set, &job->data, err);
     if (status == PP_OK && job->data.standardise_targets)
         status = pp__standardise_targets(set, err);
     if (status == PP_OK && job->data.permute_targets) status = pp__permute_targets(set, err);

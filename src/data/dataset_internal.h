@@ -23,6 +23,7 @@ typedef struct pp__source {
     const char **files; /* [n_files], borrowed from the job */
     int n_files;
     pp_h5_set *x, *y, *weights; /* weights NULL: all 1 */
+    pp_h5_set *groups;          /* NULL: rows stand alone */
     int64_t first;              /* global index of its first row */
     int64_t rows;
     int64_t *file_first; /* [n_files + 1] first row of each file, rows at the end */
@@ -113,8 +114,8 @@ pp_status pp__no_memory(pp_error *err);
 int64_t pp__share(int64_t a, int64_t b, int64_t c);
 
 /* source.c: opens x, y and row weights of a list of files. */
-pp_status pp__source_open(pp_dataset *set, pp__source *source, const char **files, int n_files,
-                          pp_error *err);
+pp_status pp__source_open(pp_dataset *set, const pp_job_data *data, pp__source *source,
+                          const char **files, int n_files, pp_error *err);
 void pp__source_close(pp__source *source);
 /* "NaN", "infinite" or NULL for a finite value. */
 const char *pp__not_finite(float value);
@@ -158,7 +159,11 @@ typedef struct pp__choice {
 } pp__choice;
 pp_status pp__choose_rows(pp_dataset *set, pp_purpose purpose, const pp__choice *choice,
                           pp_error *err);
-pp_status pp__hold_out(pp_dataset *set, double fraction, pp_error *err);
+pp_status pp__hold_out(pp_dataset *set, const pp_job_data *data, pp_error *err);
+/* grouped.c: the same for whole groups, which are dealt in a random order, so that the share is met
+ * as nearly as they allow. */
+pp_status pp__hold_out_groups(pp_dataset *set, double from, double to, pp_arena *scratch,
+                              pp_error *err);
 
 /* relabel.c: shift before rows are held out, permute after. */
 pp_status pp__shift_targets(pp_dataset *set, pp__source *source, int64_t by, pp_error *err);

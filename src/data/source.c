@@ -2,6 +2,7 @@
 #include "dataset_internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 pp_status pp__no_memory(pp_error *err)
@@ -14,47 +15,60 @@ const char *pp__not_finite(float value)
     return isnan(value) ? "NaN" : isinf(value) ? "infinite" : NULL;
 }
 
-/* Rows of data set `name` in each file. */
-static pp_status rows_by_file(const pp__source *s, const pp_h5_set *whole, const char *name,
-                              int64_t *rows, pp_error *err)
+pp_status pp_data_open_x(const pp_job_data *data, const char *const *files, int n_files,
+                         const char *name, pp_h5_set **x, pp_error *err)
 {
-    rows[0] = pp_h5_rows(whole);
-    for (int i = 0; s->n_files > 1 && i < s->n_files; i++) {
-        pp_h5_set *one;
-        pp_status status = pp_h5_open(&s->files[i], 1, name, &one, err);
-        if (status != PP_OK) return status;
-        rows[i] = pp_h5_rows(one);
-        pp_h5_close(one);
+    char target[24];
+    snprintf(target, sizeof target, "%lld", (long long)data->target_column);
+    pp_h5_selection what = {.names = name != NULL ? &name : data->x,
+                            .n_names = name != NULL ? 1 : data->n_x,
+                            .picks = data->columns,
+                            .n_picks = data->n_columns,
+                            .left_out = data->target_column != PP_AUTO ? target : NULL,
+                            .follow_links = data->follow_links};
+    return pp_h5_open_selection(files, n_files, &what, x, err);
+}
+
+pp_status pp_data_open_y(const pp_job_data *data, const char *const *files, int n_files,
+                         pp_h5_set **y, pp_error *err)
+{
+    char target[24];
+    const char *column = target;
+    pp_h5_selection what = {.names = &data->y, .n_names = 1, .follow_links = data->follow_links};
+    if (data->target_column != PP_AUTO) {
+        snprintf(target, sizeof target, "%lld", (long long)data->target_column);
+        what.names = data->x;
+        what.n_names = data->n_x;
+        what.picks = &column;
+        what.n_picks = 1;
+    }
+    return pp_h5_open_selection(files, n_files, &what, y, err);
+}
+
+/* Every file must have as many rows of `name` as of x. */
+static pp_status check_rows(const pp_dataset *set, const pp__source *s, const pp_h5_set *other,
+                            const char *name, pp_error *err)
+{
+    for (int i = 0; i < s->n_files; i++) {
+        int64_t x_rows = pp_h5_file_rows(s->x, i), rows = pp_h5_file_rows(other, i);
+        if (rows != x_rows)
+            return pp_fail(err, PP_E_DATA,
+                           "%s: /%s has %lld rows, /%s has %lld; each row needs one of both",
+                           s->files[i], set->x_name, (long long)x_rows, name, (long long)rows);
     }
     return PP_OK;
 }
 
-/* Every file must have as many rows of `name` as of x; x_rows [n_files]. */
-static pp_status check_rows(const pp_dataset *set, const pp__source *s, const int64_t *x_rows,
-                            const pp_h5_set *other, const char *name, int64_t *rows, pp_error *err)
-{
-    pp_status status = rows_by_file(s, other, name, rows, err);
-    for (int i = 0; status == PP_OK && i < s->n_files; i++)
-        if (rows[i] != x_rows[i])
-            status = pp_fail(
-                err, PP_E_DATA, "%s: /%s has %lld rows, /%s has %lld; each row needs one of both",
-                s->files[i], set->x_name, (long long)x_rows[i], name, (long long)rows[i]);
-    return status;
-}
-
 static pp_status check_files(pp_dataset *set, pp__source *s, pp_error *err)
 {
-    int64_t *x_rows = PP_ARENA_NEW(set->until_loaded, int64_t, 2 * s->n_files);
     s->file_first = PP_ARENA_NEW(set->until_loaded, int64_t, s->n_files + 1);
-    if (x_rows == NULL || s->file_first == NULL) return pp__no_memory(err);
-    int64_t *others = x_rows + s->n_files;
-    pp_status status = rows_by_file(s, s->x, set->x_name, x_rows, err);
-    if (status == PP_OK) status = check_rows(set, s, x_rows, s->y, set->y_name, others, err);
+    if (s->file_first == NULL) return pp__no_memory(err);
+    pp_status status = check_rows(set, s, s->y, set->y_name, err);
     if (status == PP_OK && s->weights != NULL)
-        status = check_rows(set, s, x_rows, s->weights, set->weights_name, others, err);
+        status = check_rows(set, s, s->weights, set->weights_name, err);
     if (status != PP_OK) return status;
     for (int i = 0; i < s->n_files; i++)
-        s->file_first[i + 1] = s->file_first[i] + x_rows[i];
+        s->file_first[i + 1] = s->file_first[i] + pp_h5_file_rows(s->x, i);
     s->rows = s->file_first[s->n_files];
     if (s->rows > 0) return PP_OK;
     return pp_fail(err, PP_E_DATA, "%s: /%s has no rows%s", s->files[0], set->x_name,
@@ -83,17 +97,40 @@ static pp_status check_columns(const pp_dataset *set, const pp__source *s, pp_er
     return PP_OK;
 }
 
-pp_status pp__source_open(pp_dataset *set, pp__source *source, const char **files, int n_files,
-                          pp_error *err)
+static pp_status open_weights(const pp_dataset *set, const pp_job_data *data, pp__source *s,
+                              pp_error *err)
+{
+    if (*set->weights_name == '\0') return PP_OK;
+    pp_h5_selection what = {
+        .names = &set->weights_name, .n_names = 1, .follow_links = data->follow_links};
+    return pp_h5_open_selection(s->files, s->n_files, &what, &s->weights, err);
+}
+
+static pp_status open_groups(const pp_dataset *set, const pp_job_data *data, pp__source *s,
+                             pp_error *err)
+{
+    if (data->groups == NULL || *data->groups == '\0' || s != &set->source[PP__TRAINING])
+        return PP_OK;
+    const char *name = data->groups + strspn(data->groups, "/");
+    pp_h5_selection what = {.names = &name, .n_names = 1, .follow_links = data->follow_links};
+    pp_status status = pp_h5_open_selection(s->files, s->n_files, &what, &s->groups, err);
+    if (status == PP_OK && (pp_h5_columns(s->groups) != 1 || !pp_h5_is_integer(s->groups)))
+        status = pp_fail(err, PP_E_DATA, "%s: /%s must hold one whole number a row, its group",
+                         s->files[0], name);
+    return status == PP_OK ? check_rows(set, s, s->groups, name, err) : status;
+}
+
+pp_status pp__source_open(pp_dataset *set, const pp_job_data *data, pp__source *source,
+                          const char **files, int n_files, pp_error *err)
 {
     source->files = files;
     source->n_files = n_files;
-    pp_status status = pp_h5_open(files, n_files, set->x_name, &source->x, err);
-    if (status == PP_OK) status = pp_h5_open(files, n_files, set->y_name, &source->y, err);
-    if (status == PP_OK && *set->weights_name != '\0')
-        status = pp_h5_open(files, n_files, set->weights_name, &source->weights, err);
+    pp_status status = pp_data_open_x(data, files, n_files, NULL, &source->x, err);
+    if (status == PP_OK) status = pp_data_open_y(data, files, n_files, &source->y, err);
+    if (status == PP_OK) status = open_weights(set, data, source, err);
     if (status == PP_OK) status = check_files(set, source, err);
     if (status == PP_OK) status = check_columns(set, source, err);
+    if (status == PP_OK) status = open_groups(set, data, source, err);
     return status;
 }
 
@@ -102,5 +139,6 @@ void pp__source_close(pp__source *source)
     pp_h5_close(source->x);
     pp_h5_close(source->y);
     pp_h5_close(source->weights);
+    pp_h5_close(source->groups);
     memset(source, 0, sizeof *source);
 }

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pitprop/check.h"
 
@@ -183,11 +184,18 @@ pp_status pp__choose_rows(pp_dataset *set, pp_purpose purpose, const pp__choice 
 
 /* ---- held-out rows ---- */
 
-/* At least one row of a class stays in training. */
-static int64_t rows_to_hold(double fraction, int64_t count)
+/* At least one row of a class stays in training, but for the last of several parts. */
+static int64_t rows_to_hold(double share, int64_t count)
 {
-    int64_t k = (int64_t)round(fraction * (double)count);
+    int64_t k = (int64_t)round(share * (double)count);
+    if (share >= 1) return count;
     return k < count ? k : count > 0 ? count - 1 : 0;
+}
+
+static void visit_once(pp_dataset *set)
+{
+    for (int64_t row = 0; row < set->info.file_rows; row++)
+        set->times[row] = 1;
 }
 
 static pp_status list_held_out(pp_dataset *set, pp_error *err)
@@ -200,7 +208,9 @@ static pp_status list_held_out(pp_dataset *set, pp_error *err)
     return PP_OK;
 }
 
-static pp_status choose_held_out(pp_dataset *set, double fraction, pp_arena *scratch, pp_error *err)
+/* Rows with keys below the share `to` of their class, at the least, to get 0 visits, others 1. */
+static pp_status choose_below(pp_dataset *set, double to, int64_t *held_rows, pp_arena *scratch,
+                              pp_error *err)
 {
     int64_t groups = set->info.classes + 1;
     int64_t *rows = PP_ARENA_NEW(scratch, int64_t, groups);
@@ -211,20 +221,35 @@ static pp_status choose_held_out(pp_dataset *set, double fraction, pp_arena *scr
     pp_status status = pp__count_groups(set, rows, err);
     if (status != PP_OK) return status;
     for (int64_t g = 0; g < groups; g++) {
-        held[g] = rows_to_hold(fraction, rows[g]);
+        held[g] = rows_to_hold(to, rows[g]);
         once[g] = 1;
-        set->info.validation_rows += held[g];
+        *held_rows += held[g];
     }
     return pp__choose_rows(set, PP_RNG_SPLIT, &(pp__choice){rows, held, none, once}, err);
 }
 
-static pp_status hold_out_fraction(pp_dataset *set, double fraction, pp_error *err)
+/* Takes those with keys below the share `from` away from the held-out rows again. */
+static pp_status give_back(pp_dataset *set, double from, pp_arena *scratch, pp_error *err)
 {
-    pp_arena *scratch = pp_arena_create();
-    pp_status status =
-        scratch == NULL ? pp__no_memory(err) : choose_held_out(set, fraction, scratch, err);
-    pp_arena_destroy(scratch);
-    return status == PP_OK ? list_held_out(set, err) : status;
+    size_t bytes = (size_t)set->info.file_rows * sizeof *set->times;
+    uint16_t *below_to = PP_ARENA_NEW(scratch, uint16_t, set->info.file_rows);
+    int64_t back = 0;
+    if (below_to == NULL) return pp__no_memory(err);
+    memcpy(below_to, set->times, bytes);
+    visit_once(set);
+    pp_status status = choose_below(set, from, &back, scratch, err);
+    for (int64_t row = 0; row < set->info.file_rows; row++)
+        set->times[row] = below_to[row] != 0 || set->times[row] == 0;
+    set->info.validation_rows -= back;
+    return status;
+}
+
+static pp_status hold_out_share(pp_dataset *set, double from, double to, pp_arena *scratch,
+                                pp_error *err)
+{
+    pp_status status = choose_below(set, to, &set->info.validation_rows, scratch, err);
+    if (status == PP_OK && from > 0) status = give_back(set, from, scratch, err);
+    return status;
 }
 
 static pp_status hold_out_files(pp_dataset *set, pp_error *err)
@@ -238,12 +263,29 @@ static pp_status hold_out_files(pp_dataset *set, pp_error *err)
     return PP_OK;
 }
 
-pp_status pp__hold_out(pp_dataset *set, double fraction, pp_error *err)
+/* Rows, or groups of them, whose keys are in the share [from, to) of all. */
+static pp_status hold_out_part(pp_dataset *set, double from, double to, pp_error *err)
+{
+    pp_arena *scratch = pp_arena_create();
+    pp_status status = scratch == NULL ? pp__no_memory(err) : PP_OK;
+    if (status == PP_OK)
+        status = set->source[PP__TRAINING].groups != NULL
+                     ? pp__hold_out_groups(set, from, to, scratch, err)
+                     : hold_out_share(set, from, to, scratch, err);
+    pp_arena_destroy(scratch);
+    return status == PP_OK ? list_held_out(set, err) : status;
+}
+
+pp_status pp__hold_out(pp_dataset *set, const pp_job_data *data, pp_error *err)
 {
     set->times = PP_ARENA_NEW(set->until_loaded, uint16_t, set->info.file_rows);
     if (set->times == NULL) return pp__no_memory(err);
-    for (int64_t row = 0; row < set->info.file_rows; row++)
-        set->times[row] = 1;
+    visit_once(set);
     if (set->n_sources > PP__HELD_OUT) return hold_out_files(set, err);
-    return fraction > 0 ? hold_out_fraction(set, fraction, err) : PP_OK;
+    double parts = (double)data->folds;
+    if (data->folds > 0)
+        return hold_out_part(set, (double)data->fold / parts, (double)(data->fold + 1) / parts,
+                             err);
+    return data->validation_fraction > 0 ? hold_out_part(set, 0, data->validation_fraction, err)
+                                         : PP_OK;
 }

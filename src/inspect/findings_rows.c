@@ -74,7 +74,9 @@ static int series(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_series *s = &at->found->series;
     if (s->stride == 0 && !s->target) return 0;
-    if (at->found->held_out_rows > 0 || !(at->job->data.validation_fraction > 0)) return 0;
+    const pp_job_data *data = &at->job->data;
+    if (at->found->held_out_rows > 0 || *data->groups != '\0') return 0;
+    if (!(data->validation_fraction > 0) && data->folds == 0) return 0;
     if (s->stride > 0)
         snprintf(text, size,
                  "rows are windows of a series: each has the features of its neighbour, %lld "

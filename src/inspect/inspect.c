@@ -53,14 +53,20 @@ uint64_t pp__hash_row(const float *values, int64_t count)
 static pp_status list_files(pp__scan *scan, pp_error *err)
 {
     const pp_job_data *data = &scan->job->data;
-    scan->n_train_files = data->n_files;
-    scan->n_files = data->n_files + data->n_validation_files;
+    const char **train, **held;
+    int n_held = 0;
+    pp_status status =
+        pp_data_expand(scan->arena, data->files, data->n_files, &train, &scan->n_train_files, err);
+    if (status == PP_OK)
+        status = pp_data_expand(scan->arena, data->validation_files, data->n_validation_files,
+                                &held, &n_held, err);
+    if (status != PP_OK) return status;
+    scan->n_files = scan->n_train_files + n_held;
     scan->files = PP_ARENA_NEW(scan->arena, const char *, scan->n_files);
     scan->file_first = PP_ARENA_NEW(scan->arena, int64_t, scan->n_files + 1);
     if (scan->files == NULL || scan->file_first == NULL) return pp__inspect_no_memory(err);
     for (int f = 0; f < scan->n_files; f++)
-        scan->files[f] =
-            f < data->n_files ? data->files[f] : data->validation_files[f - data->n_files];
+        scan->files[f] = f < scan->n_train_files ? train[f] : held[f - scan->n_train_files];
     return PP_OK;
 }
 
@@ -69,22 +75,19 @@ static pp_status check_rows(pp__scan *scan, pp_error *err)
 {
     const pp_job_data *data = &scan->job->data;
     for (int f = 0; f < scan->n_files; f++) {
-        pp_h5_facts x, y;
-        pp_status status = pp_h5_describe(scan->x, f, &x, err);
-        if (status == PP_OK) status = pp_h5_describe(scan->y, f, &y, err);
-        if (status != PP_OK) return status;
-        if (x.rows != y.rows)
+        int64_t x = pp_h5_file_rows(scan->x, f), y = pp_h5_file_rows(scan->y, f);
+        if (x != y)
             return pp_fail(err, PP_E_DATA,
                            "%s: /%s has %lld rows, /%s has %lld; each row needs one of both",
-                           scan->files[f], data->x + strspn(data->x, "/"), (long long)x.rows,
-                           data->y + strspn(data->y, "/"), (long long)y.rows);
-        scan->file_first[f + 1] = scan->file_first[f] + x.rows;
+                           scan->files[f], data->x[0] + strspn(data->x[0], "/"), (long long)x,
+                           data->y + strspn(data->y, "/"), (long long)y);
+        scan->file_first[f + 1] = scan->file_first[f] + x;
     }
     scan->rows = scan->file_first[scan->n_files];
     scan->train_rows = scan->file_first[scan->n_train_files];
     if (scan->train_rows > 0) return PP_OK;
     return pp_fail(err, PP_E_DATA, "%s: /%s has no rows%s", scan->files[0],
-                   data->x + strspn(data->x, "/"),
+                   data->x[0] + strspn(data->x[0], "/"),
                    scan->n_train_files > 1 ? ", nor have the files after it" : "");
 }
 
@@ -103,8 +106,9 @@ static pp_status open_files(pp__scan *scan, pp_error *err)
 {
     const pp_job_data *data = &scan->job->data;
     pp_status status = list_files(scan, err);
-    if (status == PP_OK) status = pp_h5_open(scan->files, scan->n_files, data->x, &scan->x, err);
-    if (status == PP_OK) status = pp_h5_open(scan->files, scan->n_files, data->y, &scan->y, err);
+    if (status == PP_OK)
+        status = pp_data_open_x(data, scan->files, scan->n_files, NULL, &scan->x, err);
+    if (status == PP_OK) status = pp_data_open_y(data, scan->files, scan->n_files, &scan->y, err);
     if (status == PP_OK) status = check_rows(scan, err);
     if (status != PP_OK) return status;
     scan->inputs = pp_h5_columns(scan->x);

@@ -1,9 +1,9 @@
 /* What the files of the inspection share.
  *
  * inspect.c runs two scans over the rows of this rank, in blocks whose bounds depend on the files
- * alone: targets.c sees y; then features.c, repeats.c, order.c, series.c and sample.c see x and y. Each part
- * adds blocks, is merged on rank 0, and tells there what it found. layout.c looks at the files
- * instead of the rows. findings_*.c judge. */
+ * alone: targets.c sees y; then features.c, repeats.c, order.c, series.c and sample.c see x and y.
+ * Each part adds blocks, is merged on rank 0, and tells there what it found. layout.c looks at the
+ * files instead of the rows. findings_*.c judge. */
 #ifndef PITPROP_INSPECT_INSPECT_INTERNAL_H
 #define PITPROP_INSPECT_INSPECT_INTERNAL_H
 

@@ -20,11 +20,17 @@ static pp_status settle(pp_job *job, const pp_json *root, pp_error *err)
 {
     const pp_json *validation = pp_json_get(pp_json_get(root, "data"), "validation");
     pp_job_data *data = &job->data;
-    if (data->n_validation_files > 0) {
+    if (data->n_validation_files > 0 || data->folds > 0) {
         if (pp_json_get(validation, "fraction") == NULL) data->validation_fraction = 0;
-        if (data->validation_fraction > 0)
-            return pp_fail(err, PP_E_JOB, "data.validation: give either files or a fraction");
+        if (data->validation_fraction > 0 || (data->n_validation_files > 0 && data->folds > 0))
+            return pp_fail(err, PP_E_JOB,
+                           "data.validation: give either files, a fold or a fraction");
     }
+    if (data->folds == 1 || data->fold >= (data->folds > 0 ? data->folds : 1))
+        return pp_fail(err, PP_E_JOB,
+                       "data.validation.fold: k must be from 0 to of - 1, and of 2 or more; got k "
+                       "%lld of %lld",
+                       (long long)data->fold, (long long)data->folds);
     const pp_json *epochs = pp_json_get(pp_json_get(root, "training"), "epochs");
     if (job->training.steps > 0 && epochs == NULL) job->training.epochs = 0;
     return PP_OK;

@@ -72,7 +72,14 @@ static void put_int(const pp__key *key, pp_json_writer *w)
 
 static void put_string(const pp__key *key, pp_json_writer *w)
 {
-    pp_json_put_string(w, "type", "string");
+    if (key->may_be_integer) {
+        pp_json_begin_array(w, "type");
+        pp_json_put_string(w, NULL, "string");
+        pp_json_put_string(w, NULL, "integer");
+        pp_json_end_array(w);
+    } else {
+        pp_json_put_string(w, "type", "string");
+    }
     if (key->pattern != NULL) pp_json_put_string(w, "pattern", key->pattern);
 }
 

@@ -116,6 +116,16 @@ static const char *const schedule_names[] = {
 
 #define DATA(NAME, KIND, member) KEY(pp_job_data, NAME, KIND, member)
 
+static const pp__key fold_keys[] = {
+    {DATA("k", PP__INT, fold), .fallback = "0", FROM_TO(0, MOST_UNITS),
+     .help = "The part that is held out, from 0."},
+    {DATA("of", PP__INT, folds), .fallback = "0", FROM_TO(0, MOST_UNITS),
+     .help = "Parts of equal size, class by class; 0: rows are held out by fraction."},
+};
+
+static const pp__group fold_group = {
+    .keys = fold_keys, .n_keys = COUNT(fold_keys), .size = sizeof(pp_job_data)};
+
 static const pp__key validation_keys[] = {
     {DATA("fraction", PP__NUMBER, validation_fraction), .fallback = "0.1", FROM_BELOW(0, 1),
      .help = "Share of the rows held out for evaluation; 0 evaluates on the training rows, unless "
@@ -124,6 +134,11 @@ static const pp__key validation_keys[] = {
      .count = offsetof(pp_job_data, n_validation_files),
      .help =
          "HDF5 files to evaluate on, with the same data sets as data.files; fraction is then 0."},
+    {.name = "fold",
+     .kind = PP__OBJECT,
+     .fallback = "{}",
+     .group = &fold_group,
+     .help = "Cross-validation: one part of the rows is held out; fraction is then 0."},
 };
 
 /* Its keys live in pp_job_data itself. */
@@ -132,13 +147,28 @@ static const pp__group validation_group = {
 
 static const pp__key data_keys[] = {
     {LIST(pp_job_data, "files", PP__STRINGS, files), NOT_EMPTY, .at_least = 1,
-     .help = "HDF5 file, or a list of files taken as one set in this order."},
-    {DATA("x", PP__STRING, x), .fallback = "\"/x\"", NOT_EMPTY,
-     .help = "Data set of inputs [rows, ...] in every file."},
+     .help = "HDF5 file, or a list of files taken as one set in this order; a pattern such as "
+             "\"day-*.h5\" stands for all files that match, by name."},
+    {LIST(pp_job_data, "x", PP__STRINGS, x), .fallback = "[\"/x\"]", NOT_EMPTY, .at_least = 1,
+     .help = "Data set of inputs [rows, ...] in every file, or a list of them, joined by columns. "
+             "\"/table:field\" is a field of a table."},
+    {LIST(pp_job_data, "columns", PP__STRINGS, columns), .fallback = "[]", NOT_EMPTY,
+     .may_be_integer = 1,
+     .help = "Columns of x that are features, in this order: numbers from 0 (-1: the last) and "
+             "ranges such as \"5:9\", whose end is left out; empty: all."},
     {DATA("y", PP__STRING, y), .fallback = "\"/y\"", NOT_EMPTY,
      .help = "Data set of targets [rows] or [rows, columns] in every file."},
+    {DATA("target_column", PP__INT, target_column), .fallback = "\"auto\"", FROM_TO(0, MOST_UNITS),
+     .may_be_auto = 1,
+     .help = "The column of x that is the target, and no feature; auto: targets are y's."},
+    {DATA("follow_links", PP__BOOL, follow_links), .fallback = "false",
+     .help = "Read data sets that lie in another file, by an external link, as external storage or "
+             "a virtual data set; false: refuse them."},
     {DATA("row_weights", PP__STRING, row_weights), .fallback = "\"\"",
      .help = "Data set of weights of the rows in the loss [rows]; empty: all 1."},
+    {DATA("groups", PP__STRING, groups), .fallback = "\"\"",
+     .help = "Data set of group numbers [rows], such as patients or days: all rows of a group are "
+             "held out, or none; empty: rows stand alone."},
     {DATA("task", PP__ENUM, task), .fallback = "\"auto\"", NAMES(pp__task_names),
      .help = "What the targets are; auto: as y shows."},
     {DATA("classes", PP__INT, classes), .fallback = "\"auto\"", FROM_TO(0, MOST_UNITS),
@@ -372,8 +402,8 @@ static const pp__key training_keys[] = {
      .help = "Updates; with epochs as well, whichever ends first. 0: by epochs."},
     {TRAIN("batch", PP__INT, batch), .fallback = "256", FROM_TO(1, MOST_UNITS),
      .help = "Rows of the global batch, whatever the number of ranks."},
-    {TRAIN("lanes", PP__INT, lanes), .fallback = "\"auto\"", FROM_TO(1, PP_MAX_LANES), .power_of_two = 1,
-     .may_be_auto = 1,
+    {TRAIN("lanes", PP__INT, lanes), .fallback = "\"auto\"", FROM_TO(1, PP_MAX_LANES),
+     .power_of_two = 1, .may_be_auto = 1,
      .help = "Virtual workers, at least as many as ranks; auto: the largest power of two up to 8 "
              "that leaves each lane at least 32 rows of a batch."},
     {TRAIN("clip_norm", PP__NUMBER, clip_norm), .fallback = "0", AT_LEAST(0),

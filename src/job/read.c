@@ -1,6 +1,7 @@
 /* Reading a group: JSON object in, struct out, every key checked against its row. */
 #include "schema.h"
 
+#include <math.h>
 #include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -155,9 +156,19 @@ static int matches(const char *pattern, const char *text)
     return result;
 }
 
+static int is_text_of_integer(const pp__key *key, const pp_json *value)
+{
+    return key->may_be_integer && pp_json_type_of(value) == PP_JSON_NUMBER &&
+           pp_json_number(value) == floor(pp_json_number(value));
+}
+
 static pp_status check_string(pp__reader *r, const pp__key *key, const pp_json *value,
                               const char **copy)
 {
+    if (is_text_of_integer(key, value)) {
+        *copy = pp_arena_printf(r->arena, "%.0f", pp_json_number(value));
+        return *copy == NULL ? no_memory(r) : PP_OK;
+    }
     if (pp_json_type_of(value) != PP_JSON_STRING)
         return complain(r, "must be a string, got %s", found(value));
     const char *text = pp_json_string(value);
@@ -224,17 +235,17 @@ static void store_list(const pp__key *key, char *at, const void *list, int64_t c
 static pp_status read_strings(pp__reader *r, const pp__key *key, const pp_json *value, char *at)
 {
     const pp_json_type type = pp_json_type_of(value);
-    const int64_t count = type == PP_JSON_STRING ? 1 : pp_json_count(value);
-    if (type != PP_JSON_STRING && type != PP_JSON_ARRAY)
+    const int is_one = type == PP_JSON_STRING || is_text_of_integer(key, value);
+    const int64_t count = is_one ? 1 : pp_json_count(value);
+    if (!is_one && type != PP_JSON_ARRAY)
         return complain(r, "must be a string or a list of strings, got %s", found(value));
     pp_status status = check_length(r, key, count);
     if (status != PP_OK) return status;
     const char **list = PP_ARENA_NEW(r->arena, const char *, count);
     if (list == NULL) return no_memory(r);
     for (int64_t i = 0; i < count; i++) {
-        const size_t length = type == PP_JSON_STRING ? strlen(r->path) : enter_index(r, i);
-        status =
-            check_string(r, key, type == PP_JSON_STRING ? value : pp_json_at(value, i), &list[i]);
+        const size_t length = is_one ? strlen(r->path) : enter_index(r, i);
+        status = check_string(r, key, is_one ? value : pp_json_at(value, i), &list[i]);
         if (status != PP_OK) return status;
         leave(r, length);
     }

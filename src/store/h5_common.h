@@ -29,6 +29,9 @@ typedef struct pp__h5_layout {
     int n_dims;
     hsize_t dims[H5S_MAX_RANK]; /* [rows, ...] */
     int is_integer;
+    int64_t field_values; /* numbers of an element: of a table's field; 1: no table */
+    int field_dims;       /* of an array of them; 0: a single one */
+    hsize_t field_shape[H5S_MAX_RANK];
     int64_t chunk_rows; /* 0: not chunked */
     size_t cache;       /* bytes of chunk cache that it should have; 0: not chunked */
 } pp__h5_layout;
@@ -37,9 +40,32 @@ typedef struct pp__h5_layout {
 pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err);
 /* What the file has now; 0: not known. */
 int64_t pp__h5_file_bytes(hid_t file);
-/* name: without a leading '/'. */
-pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
-                              pp__h5_layout *found, pp_error *err);
+/* name: without a leading '/'; field of a table, NULL: of numbers. */
+pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, const char *field,
+                              hid_t *dataset, pp__h5_layout *found, pp_error *err);
+/* h5_links.c: PP_OK unless the data set lies in another file. */
+pp_status pp__h5_stays_inside(hid_t file, const char *path, const char *name, pp_error *err);
+/* Numbers of `size` bytes in memory, or a table that has the field alone; the caller closes it. */
+hid_t pp__h5_memory_type(hid_t number, size_t size, const char *field, const pp__h5_layout *found);
+
+/* ---- h5_read.c: one data set over the files; the calls of pp_h5_set without joins ---- */
+typedef struct pp__h5_one pp__h5_one;
+/* name: "/table:field" is a field. follow: to other files. */
+pp_status pp__h5_one_open(const char *const *files, int n_files, const char *name, int follow,
+                          pp__h5_one **one, pp_error *err);
+void pp__h5_one_close(pp__h5_one *one);
+int64_t pp__h5_one_rows(const pp__h5_one *one);
+int64_t pp__h5_one_file_rows(const pp__h5_one *one, int file);
+int64_t pp__h5_one_columns(const pp__h5_one *one);
+int pp__h5_one_is_integer(const pp__h5_one *one);
+int64_t pp__h5_one_chunk_rows(const pp__h5_one *one);
+int64_t pp__h5_one_cache_bytes(const pp__h5_one *one);
+void pp__h5_one_locate(const pp__h5_one *one, int64_t row, char *text, size_t size);
+pp_status pp__h5_one_describe(pp__h5_one *one, int file, pp_h5_facts *facts, pp_error *err);
+pp_status pp__h5_one_read_f32(pp__h5_one *one, int64_t first, int64_t count, float *values,
+                              pp_error *err);
+pp_status pp__h5_one_read_f64(pp__h5_one *one, int64_t first, int64_t count, double *values,
+                              pp_error *err);
 
 /* The same for a data set of any type and shape; found has no is_integer. */
 pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,

@@ -11,7 +11,9 @@ static void type_text(hid_t type, char *text, size_t size)
     H5T_class_t class = H5Tget_class(type);
     int bits = 8 * (int)H5Tget_size(type);
     const char *order = bits > 8 && H5Tget_order(type) == H5T_ORDER_BE ? " big-endian" : "";
-    if (class == H5T_ENUM)
+    if (class == H5T_COMPOUND)
+        snprintf(text, size, "table, %d bytes a row", bits / 8);
+    else if (class == H5T_ENUM)
         snprintf(text, size, "bool");
     else if (class == H5T_FLOAT)
         snprintf(text, size, "float%d%s", bits, order);

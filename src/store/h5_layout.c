@@ -116,7 +116,7 @@ static const struct {
     const char *text;
 } refused_types[] = {
     {H5T_STRING, "text"},
-    {H5T_COMPOUND, "of a compound type (a record of fields, or complex numbers)"},
+    {H5T_COMPOUND, "of a compound type"},
     {H5T_ARRAY, "of an array type"},
     {H5T_VLEN, "of lists of variable length"},
     {H5T_OPAQUE, "of an opaque type"},
@@ -134,22 +134,104 @@ static const char *refused_text(H5T_class_t class)
 }
 
 /* Booleans of h5py are an enumeration over int8: they count as integers. */
-static pp_status inspect_type(hid_t dataset, const char *path, const char *name,
+static int is_number(hid_t type, int *is_integer)
+{
+    H5T_class_t class = H5Tget_class(type);
+    *is_integer = class == H5T_INTEGER;
+    if (class == H5T_ENUM) {
+        hid_t base = H5Tget_super(type);
+        *is_integer = H5Tget_class(base) == H5T_INTEGER;
+        H5Tclose(base);
+    }
+    return *is_integer || class == H5T_FLOAT;
+}
+
+static void list_fields(hid_t table, name_list *list)
+{
+    int count = H5Tget_nmembers(table);
+    for (int i = 0; i < count; i++) {
+        char *name = H5Tget_member_name(table, (unsigned)i);
+        size_t used = strlen(list->text), room = sizeof list->text - used;
+        if (i == MAX_LISTED) snprintf(list->text + used, room, ", ...");
+        if (i < MAX_LISTED) snprintf(list->text + used, room - 6, "%s%s", i == 0 ? "" : ", ", name);
+        H5free_memory(name);
+    }
+}
+
+/* Takes the array apart that a field may be; its type is closed and another one returned. */
+static hid_t take_array(hid_t member, pp__h5_layout *found)
+{
+    if (H5Tget_class(member) != H5T_ARRAY) return member;
+    found->field_dims = H5Tget_array_dims2(member, found->field_shape);
+    for (int d = 0; d < found->field_dims; d++)
+        found->field_values *= (int64_t)found->field_shape[d];
+    hid_t base = H5Tget_super(member);
+    H5Tclose(member);
+    return base;
+}
+
+static pp_status inspect_field(hid_t table, const char *path, const char *name, const char *field,
+                               pp__h5_layout *found, pp_error *err)
+{
+    name_list list = {.count = 0};
+    if (H5Tget_class(table) != H5T_COMPOUND)
+        return pp_fail(err, PP_E_DATA, "%s: /%s is no table: it has no field '%s'", path, name,
+                       field);
+    list_fields(table, &list);
+    int index = H5Tget_member_index(table, field);
+    if (index < 0)
+        return pp_fail(err, PP_E_DATA, "%s: /%s has no field '%s'; it has %s", path, name, field,
+                       list.text);
+    hid_t member = take_array(H5Tget_member_type(table, (unsigned)index), found);
+    H5T_class_t class = H5Tget_class(member);
+    int good = is_number(member, &found->is_integer);
+    H5Tclose(member);
+    if (good && found->field_values > 0) return PP_OK;
+    return pp_fail(err, PP_E_DATA,
+                   "%s: /%s:%s is %s; accepted are integers, booleans and floats of any size", path,
+                   name, field, refused_text(class));
+}
+
+static pp_status fail_table(hid_t table, const char *path, const char *name, pp_error *err)
+{
+    name_list list = {.count = 0};
+    list_fields(table, &list);
+    return pp_fail(err, PP_E_DATA,
+                   "%s: /%s is of a compound type, a table with the fields %s; name one: "
+                   "\"/%s:FIELD\"",
+                   path, name, list.text, name);
+}
+
+static pp_status inspect_type(hid_t dataset, const char *path, const char *name, const char *field,
                               pp__h5_layout *found, pp_error *err)
 {
     hid_t type = H5Dget_type(dataset);
     H5T_class_t class = H5Tget_class(type);
-    found->is_integer = class == H5T_INTEGER;
-    if (class == H5T_ENUM) {
-        hid_t base = H5Tget_super(type);
-        found->is_integer = H5Tget_class(base) == H5T_INTEGER;
-        H5Tclose(base);
-    }
+    pp_status status = PP_OK;
+    found->field_values = 1;
+    found->field_dims = 0;
+    if (field != NULL)
+        status = inspect_field(type, path, name, field, found, err);
+    else if (class == H5T_COMPOUND)
+        status = fail_table(type, path, name, err);
+    else if (!is_number(type, &found->is_integer))
+        status = pp_fail(err, PP_E_DATA,
+                         "%s: /%s is %s; accepted are integers, booleans and floats of any size",
+                         path, name, refused_text(class));
     H5Tclose(type);
-    if (found->is_integer || class == H5T_FLOAT) return PP_OK;
-    return pp_fail(err, PP_E_DATA,
-                   "%s: /%s is %s; accepted are integers, booleans and floats of any size", path,
-                   name, refused_text(class));
+    return status;
+}
+
+hid_t pp__h5_memory_type(hid_t number, size_t size, const char *field, const pp__h5_layout *found)
+{
+    if (field == NULL) return H5Tcopy(number);
+    hid_t values = found->field_dims == 0
+                       ? H5Tcopy(number)
+                       : H5Tarray_create2(number, (unsigned)found->field_dims, found->field_shape);
+    hid_t table = H5Tcreate(H5T_COMPOUND, size * (size_t)found->field_values);
+    H5Tinsert(table, field, 0, values);
+    H5Tclose(values);
+    return table;
 }
 
 static pp_status inspect_shape(hid_t dataset, const char *path, const char *name,
@@ -227,11 +309,11 @@ static void inspect_chunks(hid_t dataset, hid_t creation, pp__h5_layout *found)
     found->cache = wanted < (double)min_cache ? min_cache : (size_t)wanted;
 }
 
-static pp_status inspect(hid_t dataset, const char *path, const char *name, pp__h5_layout *found,
-                         pp_error *err)
+static pp_status inspect(hid_t dataset, const char *path, const char *name, const char *field,
+                         pp__h5_layout *found, pp_error *err)
 {
     pp_status status = inspect_shape(dataset, path, name, found, err);
-    if (status == PP_OK) status = inspect_type(dataset, path, name, found, err);
+    if (status == PP_OK) status = inspect_type(dataset, path, name, field, found, err);
     if (status != PP_OK) return status;
     hid_t creation = H5Dget_create_plist(dataset);
     status = check_filters(dataset, creation, path, name, err);
@@ -271,14 +353,14 @@ pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t 
     return status == PP_OK ? open_with_cache(file, path, name, found->cache, dataset, err) : status;
 }
 
-pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, hid_t *dataset,
-                              pp__h5_layout *found, pp_error *err)
+pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, const char *field,
+                              hid_t *dataset, pp__h5_layout *found, pp_error *err)
 {
     hid_t plain;
     pp_status status = check_is_dataset(file, path, name, err);
     if (status == PP_OK) status = open_with_cache(file, path, name, 0, &plain, err);
     if (status != PP_OK) return status;
-    status = inspect(plain, path, name, found, err);
+    status = inspect(plain, path, name, field, found, err);
     if (status == PP_OK && found->cache == 0) {
         *dataset = plain;
         return PP_OK;

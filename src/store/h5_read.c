@@ -1,4 +1,4 @@
-/* Reading rows of one data set that may be spread over a list of files.
+/* Reading rows of one data set, or of a field of a table, that may be spread over a list of files.
  *
  * Every file is opened and checked once when the set is opened. After that a limited number stays
  * open, so that a list longer than the process may hold descriptors works too. */
@@ -24,8 +24,11 @@ typedef struct part {
     int64_t bytes;       /* of the file when it was first opened */
 } part;
 
-struct pp_h5_set {
-    char *name; /* without a leading '/' */
+struct pp__h5_one {
+    char *name;     /* without a leading '/' */
+    char *field;    /* of a table, inside name's text; NULL: none */
+    int follow;     /* to other files */
+    hid_t types[2]; /* in memory: float and double, or tables of that one field */
     part *parts;
     int n_parts, n_open;
     pp__h5_layout shape; /* of the first file; dims[0] is not used */
@@ -37,7 +40,7 @@ struct pp_h5_set {
 
 /* ---- parts: opened when needed, the one unused for longest closed when too many are open ---- */
 
-static void close_part(pp_h5_set *set, part *p)
+static void close_part(pp__h5_one *set, part *p)
 {
     if (p->file < 0) return;
     H5Dclose(p->dataset);
@@ -46,7 +49,7 @@ static void close_part(pp_h5_set *set, part *p)
     set->n_open--;
 }
 
-static void close_oldest(pp_h5_set *set)
+static void close_oldest(pp__h5_one *set)
 {
     part *oldest = NULL;
     for (int i = 0; i < set->n_parts; i++) {
@@ -56,13 +59,15 @@ static void close_oldest(pp_h5_set *set)
     if (oldest != NULL) close_part(set, oldest);
 }
 
-static pp_status open_part(pp_h5_set *set, part *p, pp__h5_layout *found, pp_error *err)
+static pp_status open_part(pp__h5_one *set, part *p, pp__h5_layout *found, pp_error *err)
 {
     if (set->n_open >= MAX_OPEN) close_oldest(set);
     hid_t file, dataset;
     pp_status status = pp__h5_open_file(p->path, &file, err);
     if (status != PP_OK) return status;
-    status = pp__h5_open_dataset(file, p->path, set->name, &dataset, found, err);
+    if (!set->follow) status = pp__h5_stays_inside(file, p->path, set->name, err);
+    if (status == PP_OK)
+        status = pp__h5_open_dataset(file, p->path, set->name, set->field, &dataset, found, err);
     if (status != PP_OK) {
         H5Fclose(file);
         return status;
@@ -75,12 +80,13 @@ static pp_status open_part(pp_h5_set *set, part *p, pp__h5_layout *found, pp_err
 
 /* ---- the set ---- */
 
-static pp_status check_same_rows(const pp_h5_set *set, const part *p, const pp__h5_layout *found,
+static pp_status check_same_rows(const pp__h5_one *set, const part *p, const pp__h5_layout *found,
                                  pp_error *err)
 {
     const pp__h5_layout *first = &set->shape;
     size_t bytes = sizeof *found->dims * (size_t)(found->n_dims - 1);
-    if (found->n_dims == first->n_dims && memcmp(found->dims + 1, first->dims + 1, bytes) == 0)
+    if (found->n_dims == first->n_dims && memcmp(found->dims + 1, first->dims + 1, bytes) == 0 &&
+        found->field_values == first->field_values)
         return PP_OK;
     char here[96], there[96];
     pp__h5_shape_text(found->n_dims - 1, found->dims + 1, here, sizeof here);
@@ -89,23 +95,30 @@ static pp_status check_same_rows(const pp_h5_set *set, const part *p, const pp__
                    set->name, here, set->parts[0].path, there);
 }
 
-static void take_layout(pp_h5_set *set, const pp__h5_layout *found)
+static pp_status take_layout(pp__h5_one *set, const pp__h5_layout *found, pp_error *err)
 {
+    static const size_t sizes[2] = {sizeof(float), sizeof(double)};
+    const hid_t numbers[2] = {H5T_NATIVE_FLOAT, H5T_NATIVE_DOUBLE};
     set->shape = *found;
-    set->columns = 1;
+    set->columns = found->field_values;
     for (int d = 1; d < found->n_dims; d++)
         set->columns *= (int64_t)found->dims[d];
+    for (int i = 0; i < 2; i++) {
+        set->types[i] = pp__h5_memory_type(numbers[i], sizes[i], set->field, found);
+        if (set->types[i] < 0) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", set->name);
+    }
+    return PP_OK;
 }
 
 /* Opens part i, checks it against the first and appends its rows. */
-static pp_status add_part(pp_h5_set *set, int i, pp_error *err)
+static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
 {
     pp__h5_layout found;
     part *p = &set->parts[i];
     pp_status status = open_part(set, p, &found, err);
     if (status != PP_OK) return status;
-    if (i == 0) take_layout(set, &found);
-    status = check_same_rows(set, p, &found, err);
+    if (i == 0) status = take_layout(set, &found, err);
+    if (status == PP_OK) status = check_same_rows(set, p, &found, err);
     if (status != PP_OK) return status;
     p->first = set->rows;
     p->rows = (int64_t)found.dims[0];
@@ -116,7 +129,7 @@ static pp_status add_part(pp_h5_set *set, int i, pp_error *err)
     return PP_OK;
 }
 
-static int prepare_transfer(pp_h5_set *set)
+static int prepare_transfer(pp__h5_one *set)
 {
     set->conversion = malloc(CONVERSION_BYTES);
     set->transfer = H5Pcreate(H5P_DATASET_XFER);
@@ -124,12 +137,14 @@ static int prepare_transfer(pp_h5_set *set)
            H5Pset_buffer(set->transfer, CONVERSION_BYTES, set->conversion, NULL) >= 0;
 }
 
-static pp_h5_set *create_set(const char *const *files, int n_files, const char *name)
+static pp__h5_one *create_set(const char *const *files, int n_files, const char *name)
 {
-    pp_h5_set *set = calloc(1, sizeof *set);
+    pp__h5_one *set = calloc(1, sizeof *set);
     if (set == NULL) return NULL;
-    set->transfer = -1;
+    set->transfer = set->types[0] = set->types[1] = -1;
     set->name = strdup(name + strspn(name, "/"));
+    set->field = set->name == NULL ? NULL : strchr(set->name, ':');
+    if (set->field != NULL) *set->field++ = '\0';
     set->parts = calloc((size_t)n_files, sizeof *set->parts);
     int complete = set->name != NULL && set->parts != NULL && prepare_transfer(set);
     for (int i = 0; complete && i < n_files; i++) {
@@ -139,21 +154,22 @@ static pp_h5_set *create_set(const char *const *files, int n_files, const char *
         complete = p->path != NULL;
     }
     if (complete) return set;
-    pp_h5_close(set);
+    pp__h5_one_close(set);
     return NULL;
 }
 
-pp_status pp_h5_open(const char *const *files, int n_files, const char *name, pp_h5_set **set,
-                     pp_error *err)
+pp_status pp__h5_one_open(const char *const *files, int n_files, const char *name, int follow,
+                          pp__h5_one **set, pp_error *err)
 {
     PP_CHECK(n_files > 0);
     pp__h5_quiet();
-    pp_h5_set *s = create_set(files, n_files, name);
+    pp__h5_one *s = create_set(files, n_files, name);
     if (s == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", files[0]);
+    s->follow = follow;
     for (int i = 0; i < n_files; i++) {
         pp_status status = add_part(s, i, err);
         if (status != PP_OK) {
-            pp_h5_close(s);
+            pp__h5_one_close(s);
             return status;
         }
     }
@@ -161,13 +177,15 @@ pp_status pp_h5_open(const char *const *files, int n_files, const char *name, pp
     return PP_OK;
 }
 
-void pp_h5_close(pp_h5_set *set)
+void pp__h5_one_close(pp__h5_one *set)
 {
     if (set == NULL) return;
     for (int i = 0; i < set->n_parts; i++) {
         close_part(set, &set->parts[i]);
         free(set->parts[i].path);
     }
+    for (int i = 0; i < 2; i++)
+        if (set->types[i] >= 0) H5Tclose(set->types[i]);
     if (set->transfer >= 0) H5Pclose(set->transfer);
     free(set->conversion);
     free(set->parts);
@@ -175,34 +193,40 @@ void pp_h5_close(pp_h5_set *set)
     free(set);
 }
 
-int64_t pp_h5_rows(const pp_h5_set *set)
+int64_t pp__h5_one_rows(const pp__h5_one *set)
 {
     return set->rows;
 }
 
-int64_t pp_h5_columns(const pp_h5_set *set)
+int64_t pp__h5_one_file_rows(const pp__h5_one *set, int file)
+{
+    PP_CHECK(file >= 0 && file < set->n_parts);
+    return set->parts[file].rows;
+}
+
+int64_t pp__h5_one_columns(const pp__h5_one *set)
 {
     return set->columns;
 }
 
-int pp_h5_is_integer(const pp_h5_set *set)
+int pp__h5_one_is_integer(const pp__h5_one *set)
 {
     return set->shape.is_integer;
 }
 
-int64_t pp_h5_chunk_rows(const pp_h5_set *set)
+int64_t pp__h5_one_chunk_rows(const pp__h5_one *set)
 {
     return set->shape.chunk_rows;
 }
 
-int64_t pp_h5_cache_bytes(const pp_h5_set *set)
+int64_t pp__h5_one_cache_bytes(const pp__h5_one *set)
 {
     return (int64_t)set->shape.cache * (set->n_parts < MAX_OPEN ? set->n_parts : MAX_OPEN);
 }
 
 /* ---- reading ---- */
 
-static int part_of(const pp_h5_set *set, int64_t row)
+static int part_of(const pp__h5_one *set, int64_t row)
 {
     int i = 0;
     while (row >= set->parts[i].first + set->parts[i].rows)
@@ -210,7 +234,7 @@ static int part_of(const pp_h5_set *set, int64_t row)
     return i;
 }
 
-void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size)
+void pp__h5_one_locate(const pp__h5_one *set, int64_t row, char *text, size_t size)
 {
     PP_CHECK(row >= 0 && row < set->rows);
     const part *p = &set->parts[part_of(set, row)];
@@ -230,7 +254,7 @@ static pp_status check_length(part *p, pp_error *err)
 }
 
 /* The memory space has the rank of the file's: HDF5 maps chunks element by element otherwise. */
-static pp_status read_slab(const pp_h5_set *set, const part *p, int64_t first, int64_t count,
+static pp_status read_slab(const pp__h5_one *set, const part *p, int64_t first, int64_t count,
                            hid_t type, void *values, pp_error *err)
 {
     hsize_t start[H5S_MAX_RANK] = {(hsize_t)first}, extent[H5S_MAX_RANK];
@@ -248,7 +272,7 @@ static pp_status read_slab(const pp_h5_set *set, const part *p, int64_t first, i
     return status;
 }
 
-static pp_status reopen(pp_h5_set *set, part *p, pp_error *err)
+static pp_status reopen(pp__h5_one *set, part *p, pp_error *err)
 {
     if (p->file >= 0) return PP_OK;
     pp__h5_layout found;
@@ -259,7 +283,7 @@ static pp_status reopen(pp_h5_set *set, part *p, pp_error *err)
     return pp_fail(err, PP_E_DATA, "%s: /%s has changed since it was opened", p->path, set->name);
 }
 
-pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err)
+pp_status pp__h5_one_describe(pp__h5_one *set, int file, pp_h5_facts *facts, pp_error *err)
 {
     PP_CHECK(file >= 0 && file < set->n_parts);
     part *p = &set->parts[file];
@@ -271,7 +295,7 @@ pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error 
 }
 
 /* values: [count, columns] of element_size bytes each, of HDF5 type `type`. */
-static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, hid_t type,
+static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, hid_t type,
                            size_t element_size, void *values, pp_error *err)
 {
     PP_CHECK(first >= 0 && count >= 0 && first + count <= set->rows);
@@ -293,13 +317,14 @@ static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, hid_t t
     return PP_OK;
 }
 
-pp_status pp_h5_read_f32(pp_h5_set *set, int64_t first, int64_t count, float *values, pp_error *err)
+pp_status pp__h5_one_read_f32(pp__h5_one *set, int64_t first, int64_t count, float *values,
+                              pp_error *err)
 {
-    return read_rows(set, first, count, H5T_NATIVE_FLOAT, sizeof *values, values, err);
+    return read_rows(set, first, count, set->types[0], sizeof *values, values, err);
 }
 
-pp_status pp_h5_read_f64(pp_h5_set *set, int64_t first, int64_t count, double *values,
-                         pp_error *err)
+pp_status pp__h5_one_read_f64(pp__h5_one *set, int64_t first, int64_t count, double *values,
+                              pp_error *err)
 {
-    return read_rows(set, first, count, H5T_NATIVE_DOUBLE, sizeof *values, values, err);
+    return read_rows(set, first, count, set->types[1], sizeof *values, values, err);
 }

@@ -253,7 +253,7 @@ static pp_status look_at_x(pp__repack *r, pp_error *err)
     hid_t x;
     pp__h5_layout found;
     const char *name = r->options->x + strspn(r->options->x, "/");
-    pp_status status = pp__h5_open_dataset(r->file, r->input, name, &x, &found, err);
+    pp_status status = pp__h5_open_dataset(r->file, r->input, name, NULL, &x, &found, err);
     if (status != PP_OK) return status;
     hid_t type = H5Dget_type(x);
     r->rows = (int64_t)found.dims[0];

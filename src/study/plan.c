@@ -67,7 +67,9 @@ static pp_status resolve(plan *p, pp_error *err)
     const pp_inspection *d = p->data;
     int64_t held_out = d->held_out_rows;
     p->rows = d->rows - held_out;
-    if (held_out == 0) p->rows -= (int64_t)(p->job->data.validation_fraction * (double)d->rows);
+    double share =
+        p->job->data.folds > 0 ? 1 / (double)p->job->data.folds : p->job->data.validation_fraction;
+    if (held_out == 0) p->rows -= (int64_t)(share * (double)d->rows);
     if (p->rows < 1) p->rows = 1;
     p->inputs = d->inputs;
     p->outputs = d->task == PP_TASK_MULTICLASS ? d->classes : d->y_columns;

@@ -57,7 +57,7 @@ static const float *vector_of(const predictor *p, const char *name, int64_t coun
 /* The data's width must be the model's: the first weight says what that is. */
 static pp_status open_data(predictor *p, const char *data, const char *x, pp_error *err)
 {
-    pp_status status = pp_h5_open(&data, 1, x != NULL ? x : p->job->data.x, &p->x, err);
+    pp_status status = pp_data_open_x(&p->job->data, &data, 1, x, &p->x, err);
     if (status == PP_OK)
         status = pp_model_plan(p->job, pp_h5_columns(p->x), p->arena, &p->model, err);
     if (status != PP_OK) return status;
@@ -65,7 +65,7 @@ static pp_status open_data(predictor *p, const char *data, const char *x, pp_err
     int64_t inputs = first == NULL ? -1 : first->shape[first->n_dims - 1];
     if (inputs != pp_h5_columns(p->x))
         return pp_fail(err, PP_E_DATA, "%s: %s has %lld columns, the model takes %lld", data,
-                       x != NULL ? x : p->job->data.x, (long long)pp_h5_columns(p->x),
+                       x != NULL ? x : p->job->data.x[0], (long long)pp_h5_columns(p->x),
                        (long long)inputs);
     p->shift = vector_of(p, "input.shift", inputs);
     p->scale = vector_of(p, "input.scale", inputs);

@@ -89,10 +89,13 @@ static inline void data_write(const char *path, const data_file *f)
 /* What a job file with only data.files, training.batch and training.lanes would give. */
 static inline pp_job data_job(const char **files, int n_files, int64_t batch, int64_t lanes)
 {
+    static const char *x = "/x";
     pp_job job = {.name = "test", .output = "", .seed = 5};
     job.data.files = files;
     job.data.n_files = n_files;
-    job.data.x = "/x";
+    job.data.x = &x;
+    job.data.n_x = 1;
+    job.data.target_column = PP_AUTO;
     job.data.y = "/y";
     job.data.row_weights = "";
     job.data.classes = PP_AUTO;

@@ -239,7 +239,8 @@ static void test_defaults(void)
     CU_ASSERT_STRING_EQUAL(job->name, "m");
     CU_ASSERT_EQUAL(job->data.n_files, 1);
     CU_ASSERT_STRING_EQUAL(job->data.files[0], "t.h5");
-    CU_ASSERT_STRING_EQUAL(job->data.x, "/x");
+    CU_ASSERT_EQUAL(job->data.n_x, 1);
+    CU_ASSERT_STRING_EQUAL(job->data.x[0], "/x");
     CU_ASSERT_STRING_EQUAL(job->data.row_weights, "");
     CU_ASSERT_EQUAL(job->data.task, PP_TASK_AUTO);
     CU_ASSERT_EQUAL(job->data.classes, PP_AUTO);

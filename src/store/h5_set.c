@@ -1,0 +1,319 @@
+/* Sets of rows: data sets joined by columns, and some columns picked. One data set as a whole, the
+ * usual case, is read without a detour. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "h5_common.h"
+#include "pitprop/check.h"
+
+/* Of rows that are joined or picked from, in memory at a time. */
+enum { PORTION_BYTES = 4 << 20 };
+
+/* A column of a part becomes one of the rows. */
+typedef struct route {
+    int64_t from, to;
+} route;
+
+typedef struct part {
+    pp__h5_one *one;
+    int64_t width;
+    route *routes; /* [n_routes], within the set's */
+    int64_t n_routes;
+} part;
+
+struct pp_h5_set {
+    part *parts; /* [n_parts] side by side */
+    int n_parts;
+    int64_t width; /* columns of all parts */
+    route *routes; /* [columns] part after part; NULL: no detour */
+    int64_t columns;
+    void *portion; /* [portion_values] of the widest type */
+    int64_t portion_values;
+};
+
+/* ---- which columns ---- */
+
+static pp_status fail_pick(const pp_h5_selection *what, const char *file, const char *text,
+                           int64_t width, pp_error *err)
+{
+    return pp_fail(err, PP_E_DATA,
+                   "%s: column '%s' is not there: /%s%s has %lld column%s; a column is a number "
+                   "from 0 (-1: the last), or a range such as \"5:9\", whose end is left out",
+                   file, text, what->names[0] + strspn(what->names[0], "/"),
+                   what->n_names > 1 ? " with what is joined to it" : "", (long long)width,
+                   width == 1 ? "" : "s");
+}
+
+/* A number at *text, which moves behind it; negative ones count from the end. */
+static int read_index(const char **text, int64_t width, int64_t otherwise, int64_t *index)
+{
+    char *end;
+    long long value = strtoll(*text, &end, 10);
+    *index = end == *text ? otherwise : value < 0 ? value + width : value;
+    *text = end;
+    return *index >= 0 && *index <= width;
+}
+
+/* [first, end) of "3" or "5:9". */
+static int read_range(const char *text, int64_t width, int64_t *first, int64_t *end)
+{
+    const char *at = text;
+    if (*at == '\0' || strcspn(at, "0123456789:-") > 0) return 0;
+    if (!read_index(&at, width, 0, first)) return 0;
+    *end = *first + 1;
+    if (*at == ':') {
+        at++;
+        if (!read_index(&at, width, width, end)) return 0;
+    } else if (at == text) {
+        return 0;
+    }
+    return *at == '\0' && *first < *end && *end <= width;
+}
+
+/* Counts the columns, and lists them where picks is not NULL; -1: `err` says why not. */
+static int64_t list_picks(const pp_h5_selection *what, const char *file, int64_t width,
+                          int64_t *picks, pp_error *err)
+{
+    static const char *const all[] = {":"};
+    const char *const *texts = what->n_picks > 0 ? what->picks : all;
+    int64_t count = 0, first, end, left_out = -1;
+    if (what->left_out != NULL) {
+        if (!read_range(what->left_out, width, &left_out, &end) || end != left_out + 1) {
+            fail_pick(what, file, what->left_out, width, err);
+            return -1;
+        }
+    }
+    for (int i = 0; i < (what->n_picks > 0 ? what->n_picks : 1); i++) {
+        if (!read_range(texts[i], width, &first, &end)) {
+            fail_pick(what, file, texts[i], width, err);
+            return -1;
+        }
+        for (int64_t k = first; k < end; k++) {
+            if (k == left_out) continue;
+            if (picks != NULL) picks[count] = k;
+            count++;
+        }
+    }
+    if (count > 0) return count;
+    pp_fail(err, PP_E_DATA, "%s: no column of /%s is left for the rows", file,
+            what->names[0] + strspn(what->names[0], "/"));
+    return -1;
+}
+
+/* Routes of part after part, from the picks [columns] of all parts' columns. */
+static void lay_routes(pp_h5_set *set, const int64_t *picks)
+{
+    int64_t before = 0;
+    route *next = set->routes;
+    for (int i = 0; i < set->n_parts; i++) {
+        part *p = &set->parts[i];
+        p->routes = next;
+        for (int64_t k = 0; k < set->columns; k++)
+            if (picks[k] >= before && picks[k] < before + p->width)
+                *next++ = (route){picks[k] - before, k};
+        p->n_routes = next - p->routes;
+        before += p->width;
+    }
+}
+
+static pp_status choose_columns(pp_h5_set *set, const pp_h5_selection *what, const char *file,
+                                pp_error *err)
+{
+    set->columns = set->width;
+    if (set->n_parts == 1 && what->n_picks == 0 && what->left_out == NULL) return PP_OK;
+    set->columns = list_picks(what, file, set->width, NULL, err);
+    if (set->columns < 0) return PP_E_DATA;
+    int64_t *picks = malloc((size_t)set->columns * sizeof *picks);
+    set->routes = malloc((size_t)set->columns * sizeof *set->routes);
+    set->portion_values = PORTION_BYTES / (int64_t)sizeof(double);
+    if (set->portion_values < set->width) set->portion_values = set->width;
+    set->portion = malloc((size_t)set->portion_values * sizeof(double));
+    int complete = picks != NULL && set->routes != NULL && set->portion != NULL;
+    if (complete) {
+        list_picks(what, file, set->width, picks, err);
+        lay_routes(set, picks);
+    }
+    free(picks);
+    return complete ? PP_OK : pp_fail(err, PP_E_MEMORY, "%s: out of memory", file);
+}
+
+/* ---- opening ---- */
+
+/* All parts have the same rows: as many, file by file. */
+static pp_status check_rows(const pp_h5_set *set, const pp_h5_selection *what,
+                            const char *const *files, int n_files, pp_error *err)
+{
+    for (int i = 1; i < set->n_parts; i++)
+        for (int f = 0; f < n_files; f++) {
+            int64_t here = pp__h5_one_file_rows(set->parts[i].one, f);
+            int64_t there = pp__h5_one_file_rows(set->parts[0].one, f);
+            if (here != there)
+                return pp_fail(
+                    err, PP_E_DATA, "%s: /%s has %lld rows, /%s has %lld; they cannot be joined",
+                    files[f], what->names[i] + strspn(what->names[i], "/"), (long long)here,
+                    what->names[0] + strspn(what->names[0], "/"), (long long)there);
+        }
+    return PP_OK;
+}
+
+static pp_status open_parts(pp_h5_set *set, const char *const *files, int n_files,
+                            const pp_h5_selection *what, pp_error *err)
+{
+    pp_status status = PP_OK;
+    for (int i = 0; i < what->n_names && status == PP_OK; i++) {
+        part *p = &set->parts[i];
+        status = pp__h5_one_open(files, n_files, what->names[i], what->follow_links, &p->one, err);
+        if (status != PP_OK) return status;
+        p->width = pp__h5_one_columns(p->one);
+        set->width += p->width;
+        set->n_parts++;
+    }
+    if (status == PP_OK) status = check_rows(set, what, files, n_files, err);
+    return status == PP_OK ? choose_columns(set, what, files[0], err) : status;
+}
+
+pp_status pp_h5_open_selection(const char *const *files, int n_files,
+                               const pp_h5_selection *selection, pp_h5_set **set, pp_error *err)
+{
+    PP_CHECK(selection->n_names > 0);
+    pp_h5_set *s = calloc(1, sizeof *s);
+    if (s != NULL) s->parts = calloc((size_t)selection->n_names, sizeof *s->parts);
+    pp_status status = s != NULL && s->parts != NULL
+                           ? open_parts(s, files, n_files, selection, err)
+                           : pp_fail(err, PP_E_MEMORY, "%s: out of memory", files[0]);
+    if (status == PP_OK)
+        *set = s;
+    else
+        pp_h5_close(s);
+    return status;
+}
+
+pp_status pp_h5_open(const char *const *files, int n_files, const char *name, pp_h5_set **set,
+                     pp_error *err)
+{
+    return pp_h5_open_selection(files, n_files, &(pp_h5_selection){.names = &name, .n_names = 1},
+                                set, err);
+}
+
+void pp_h5_close(pp_h5_set *set)
+{
+    if (set == NULL) return;
+    for (int i = 0; i < set->n_parts; i++)
+        pp__h5_one_close(set->parts[i].one);
+    free(set->parts);
+    free(set->routes);
+    free(set->portion);
+    free(set);
+}
+
+/* ---- what it is ---- */
+
+int64_t pp_h5_rows(const pp_h5_set *set)
+{
+    return pp__h5_one_rows(set->parts[0].one);
+}
+
+int64_t pp_h5_file_rows(const pp_h5_set *set, int file)
+{
+    return pp__h5_one_file_rows(set->parts[0].one, file);
+}
+
+int64_t pp_h5_columns(const pp_h5_set *set)
+{
+    return set->columns;
+}
+
+int pp_h5_is_integer(const pp_h5_set *set)
+{
+    for (int i = 0; i < set->n_parts; i++)
+        if (!pp__h5_one_is_integer(set->parts[i].one)) return 0;
+    return 1;
+}
+
+int64_t pp_h5_chunk_rows(const pp_h5_set *set)
+{
+    int64_t most = 0;
+    for (int i = 0; i < set->n_parts; i++) {
+        int64_t rows = pp__h5_one_chunk_rows(set->parts[i].one);
+        if (rows > most) most = rows;
+    }
+    return most;
+}
+
+int64_t pp_h5_cache_bytes(const pp_h5_set *set)
+{
+    int64_t bytes = set->portion_values * (int64_t)sizeof(double);
+    for (int i = 0; i < set->n_parts; i++)
+        bytes += pp__h5_one_cache_bytes(set->parts[i].one);
+    return bytes;
+}
+
+void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size)
+{
+    pp__h5_one_locate(set->parts[0].one, row, text, size);
+}
+
+pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err)
+{
+    int widest = 0;
+    for (int i = 1; i < set->n_parts; i++)
+        if (set->parts[i].width > set->parts[widest].width) widest = i;
+    return pp__h5_one_describe(set->parts[widest].one, file, facts, err);
+}
+
+/* ---- reading ---- */
+
+static pp_status read_one(pp__h5_one *one, int64_t first, int64_t count, size_t size, void *values,
+                          pp_error *err)
+{
+    return size == sizeof(float) ? pp__h5_one_read_f32(one, first, count, values, err)
+                                 : pp__h5_one_read_f64(one, first, count, values, err);
+}
+
+/* Rows of a part [count, width] to their columns of values [count, columns]. */
+static void distribute(const pp_h5_set *set, const part *p, int64_t count, size_t size,
+                       char *values)
+{
+    const char *from = set->portion;
+    for (int64_t i = 0; i < count; i++) {
+        for (int64_t k = 0; k < p->n_routes; k++)
+            memcpy(values + (size_t)p->routes[k].to * size, from + (size_t)p->routes[k].from * size,
+                   size);
+        from += (size_t)p->width * size;
+        values += (size_t)set->columns * size;
+    }
+}
+
+/* values: [count, columns] of `size` bytes each. */
+static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, size_t size, char *values,
+                           pp_error *err)
+{
+    if (set->routes == NULL) return read_one(set->parts[0].one, first, count, size, values, err);
+    int64_t most = set->portion_values / set->width;
+    while (count > 0) {
+        int64_t rows = count < most ? count : most;
+        for (int i = 0; i < set->n_parts; i++) {
+            const part *p = &set->parts[i];
+            if (p->n_routes == 0) continue;
+            pp_status status = read_one(p->one, first, rows, size, set->portion, err);
+            if (status != PP_OK) return status;
+            distribute(set, p, rows, size, values);
+        }
+        first += rows;
+        count -= rows;
+        values += (size_t)(rows * set->columns) * size;
+    }
+    return PP_OK;
+}
+
+pp_status pp_h5_read_f32(pp_h5_set *set, int64_t first, int64_t count, float *values, pp_error *err)
+{
+    return read_rows(set, first, count, sizeof *values, (char *)values, err);
+}
+
+pp_status pp_h5_read_f64(pp_h5_set *set, int64_t first, int64_t count, double *values,
+                         pp_error *err)
+{
+    return read_rows(set, first, count, sizeof *values, (char *)values, err);
+}
