@@ -68,5 +68,7 @@ pp_status pp_sweep_plan(const pp_sweep *sweep, pp_sweep_table **table, pp_error 
 /* What there is of a sweep, from any process at any time. */
 pp_status pp_sweep_read(const char *directory, pp_sweep_table **table, pp_error *err);
 void pp_sweep_table_destroy(pp_sweep_table *table);
+/* Failures are forgotten, as with only_failed: before many workers start, each of which would. */
+pp_status pp_sweep_reopen(const char *directory, pp_error *err);
 
 #endif

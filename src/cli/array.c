@@ -129,18 +129,6 @@ static pp_status size_array(cli *c, const slurm *s, cli_batch *b, pp_error *err)
     return PP_OK;
 }
 
-/* Here and now: each worker would do it again. */
-static pp_status reopen(const char *directory, pp_error *err)
-{
-    pp_sweep_table *t = NULL;
-    pp_status status = pp_sweep_read(directory, &t, err);
-    for (int i = 0; t != NULL && i < t->count && status == PP_OK; i++)
-        if (t->rows[i].state == PP_TRIAL_FAILED)
-            status = pp_farm_reopen(directory, t->rows[i].id, err);
-    pp_sweep_table_destroy(t);
-    return status;
-}
-
 pp_status cli_submit_array(cli *c, const char *path, pp_error *err)
 {
     cli_batch b = {.command = "sweep", .path = path, .nodes = "1"};
@@ -154,6 +142,6 @@ pp_status cli_submit_array(cli *c, const char *path, pp_error *err)
     if (status == PP_OK && !c->args.dry_run)
         status = pp_farm_bury(b.directory, s.cluster, jobs_that_run, err);
     if (status == PP_OK && !c->args.dry_run && c->args.only_failed)
-        status = reopen(b.directory, err);
+        status = pp_sweep_reopen(b.directory, err);
     return status == PP_OK ? cli_batch_submit(&c->args, &b, err) : status;
 }

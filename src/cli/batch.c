@@ -19,7 +19,8 @@ typedef struct edit {
     const char *value;         /* NULL: the line stays */
 } edit;
 
-static const char END_OF_TOP[] = "# ---- nothing below";
+static const char END_OF_TOP[] = "# ---- nothing below", SIGNAL[] = "#SBATCH --signal=B:USR1@";
+enum { MOST_LEAD = 65535 }; /* Slurm takes no more */
 
 /* A word of a shell script, whatever it holds. */
 static void put_quoted(FILE *out, const char *text)
@@ -80,16 +81,29 @@ static const edit *edit_of(const edit *edits, const char *line)
     return NULL;
 }
 
+static const char *script_named(const char *command)
+{
+    for (size_t i = 0; i < sizeof batch_scripts / sizeof batch_scripts[0]; i++)
+        if (strcmp(batch_scripts[i].command, command) == 0) return batch_scripts[i].text;
+    PP_CHECK(!"a command with a script");
+    return NULL;
+}
+
+/* Seconds of warning: of the script, and so many more. */
+static void put_lead(const char *script, int more, char text[32])
+{
+    const char *lead = strstr(script, SIGNAL);
+    PP_CHECK(lead != NULL);
+    long long seconds = atoll(lead + strlen(SIGNAL)) + more;
+    snprintf(text, 32, "%lld", seconds < MOST_LEAD ? seconds : MOST_LEAD);
+}
+
 /* The script with its top edited; malloc'ed. */
-static char *script_of(const char *command, const edit *edits)
+static char *edited(const char *script, const edit *edits)
 {
     char *text = NULL;
     size_t size;
-    const char *line = NULL;
-    for (size_t i = 0; i < sizeof batch_scripts / sizeof batch_scripts[0]; i++)
-        if (strcmp(batch_scripts[i].command, command) == 0) line = batch_scripts[i].text;
-    PP_CHECK(line != NULL);
-    const char *rest = strstr(line, END_OF_TOP);
+    const char *line = script, *rest = strstr(script, END_OF_TOP);
     PP_CHECK(rest != NULL);
     FILE *out = open_memstream(&text, &size);
     if (out == NULL) return NULL;
@@ -151,14 +165,15 @@ static pp_status fill_in(const cli_args *args, const cli_batch *b, const char *h
 {
     char *name = plain_name(b->name), *directory = quoted(here), *pitprop = quoted(program);
     char *arguments = arguments_of(args, b), lead[32];
-    snprintf(lead, sizeof lead, "B:USR1@%s", b->lead);
+    const char *text = script_named(b->command);
+    put_lead(text, b->more_lead, lead);
     const char *array = *b->array != '\0' ? b->array : NULL;
     const edit edits[] = {
         {"#SBATCH --job-name=", "#SBATCH --job-name=", name},
         {"#SBATCH --nodes=", "#SBATCH --nodes=", args->nodes != NULL ? args->nodes : b->nodes},
         {"#SBATCH --ntasks-per-node=", "#SBATCH --ntasks-per-node=", args->ranks_per_node},
         {"#SBATCH --time=", "#SBATCH --time=", args->time},
-        {"#SBATCH --signal=", "#SBATCH --signal=", *b->lead != '\0' ? lead : NULL},
+        {SIGNAL, SIGNAL, lead},
         {"#SBATCH --output=", "#SBATCH --output=", array != NULL ? "slurm-%A_%a.out" : NULL},
         {"##SBATCH --array=", "#SBATCH --array=", array},
         {"##SBATCH --account=", "#SBATCH --account=", args->account},
@@ -171,7 +186,7 @@ static pp_status fill_in(const cli_args *args, const cli_batch *b, const char *h
     };
     *script = NULL;
     if (name != NULL && directory != NULL && pitprop != NULL && arguments != NULL)
-        *script = script_of(b->command, edits);
+        *script = edited(text, edits);
     free(name);
     free(directory);
     free(pitprop);

@@ -11,7 +11,7 @@ typedef struct cli_batch {
     char name[128];           /* what the job is called; any text */
     char directory[PATH_MAX]; /* where the script goes, and what the job says */
     char array[64];           /* as --array takes it; "": none */
-    char lead[16];            /* seconds of warning; "": as the script has it */
+    int more_lead;            /* seconds of warning beyond what the script has */
     const char *nodes;        /* where --nodes is not given; NULL: as the script has it */
     const char *flag;         /* after the command in the script; nullable */
     const char *path;         /* of the job or sweep */

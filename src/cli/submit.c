@@ -1,4 +1,5 @@
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,27 @@ static pp_status place(cli_args *args, const char *origin, const char *otherwise
     return status;
 }
 
+/* The longest time that a checkpoint of the run took, by the rows of its metrics; 0: unknown. */
+static double checkpoint_seconds(const char *directory)
+{
+    static const char seconds_key[] = "\"checkpoint_s\":", count_key[] = "\"checkpoints\":";
+    char path[PATH_MAX], *line = NULL;
+    size_t size = 0;
+    double longest = 0;
+    if (snprintf(path, sizeof path, "%s/metrics.jsonl", directory) >= PATH_MAX) return 0;
+    FILE *file = fopen(path, "r");
+    while (file != NULL && getline(&line, &size, file) > 0) {
+        const char *seconds = strstr(line, seconds_key), *count = strstr(line, count_key);
+        if (seconds == NULL || count == NULL) continue;
+        double each =
+            strtod(seconds + strlen(seconds_key), NULL) / strtod(count + strlen(count_key), NULL);
+        if (each > longest && isfinite(each)) longest = each;
+    }
+    free(line);
+    if (file != NULL) fclose(file);
+    return longest;
+}
+
 static pp_status submit_train(cli_args *args, const char *path, pp_error *err)
 {
     cli_batch b = {.command = "train", .flag = "--resume", .path = path};
@@ -43,6 +65,7 @@ static pp_status submit_train(cli_args *args, const char *path, pp_error *err)
                        "%s: holds a run already; add --resume to go on with it, or --output DIR to "
                        "keep both",
                        b.directory);
+    b.more_lead = (int)fmin(2 * floor(checkpoint_seconds(b.directory)), INT_MAX);
     return cli_batch_submit(args, &b, err);
 }
 

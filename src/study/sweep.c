@@ -22,6 +22,8 @@ typedef struct course {
     pp_error write_error; /* of the table while a round ran */
 } course;
 
+static const char SANITY[] = "sanity"; /* the trial that goes first */
+
 static pp_status no_memory(pp_error *err)
 {
     return pp_fail(err, PP_E_MEMORY, "out of memory");
@@ -249,7 +251,7 @@ static pp_status try_job(course *c, pp_error *err)
                                                                       "training.steps"};
     static const char *const one[] = {"1"}, *const ten[] = {"10"};
     int by_epochs = c->sweep->epochs > 0;
-    pp_farm_trial trial = {.id = "sanity",
+    pp_farm_trial trial = {.id = SANITY,
                            .patch = {(const char **)(by_epochs ? epochs_path : steps_path),
                                      (const char **)(by_epochs ? one : ten),
                                      c->sweep->steps == 1 ? 0 : 1}};
@@ -361,5 +363,20 @@ pp_status pp_sweep_plan(const pp_sweep *s, pp_sweep_table **table, pp_error *err
         *table = t;
     else
         pp_sweep_table_destroy(t);
+    return status;
+}
+
+pp_status pp_sweep_reopen(const char *directory, pp_error *err)
+{
+    char path[PATH_MAX];
+    pp_sweep_table *t = NULL;
+    if (snprintf(path, sizeof path, "%s/results.jsonl", directory) >= PATH_MAX)
+        return pp_fail(err, PP_E_IO, "%s: path is too long", directory);
+    pp_status status = pp_farm_reopen(directory, SANITY, err);
+    if (status == PP_OK && pp_fs_exists(path)) status = pp_sweep_read(directory, &t, err);
+    for (int i = 0; t != NULL && i < t->count && status == PP_OK; i++)
+        if (t->rows[i].state == PP_TRIAL_FAILED)
+            status = pp_farm_reopen(directory, t->rows[i].id, err);
+    pp_sweep_table_destroy(t);
     return status;
 }

@@ -296,6 +296,7 @@ void pp__trial_timing(trial *t, pp_json_writer *row)
     double now = pp_comm_seconds(), seconds = now - t->watch_time.begun;
     double rate = seconds > 0 ? (double)t->watch_time.rows / seconds : 0;
     double waited = pp_dataset_waited(t->data);
+    const char *restarts = getenv("SLURM_RESTART_COUNT");
     if (row != NULL) {
         pp_json_begin_object(row, "timing");
         pp_json_put_number(row, "seconds", seconds);
@@ -304,8 +305,14 @@ void pp__trial_timing(trial *t, pp_json_writer *row)
         if (pp_dataset_streams(t->data))
             pp_json_put_number(row, "input_wait_s", waited - t->watch_time.waited);
         pp_json_put_number(row, "exchange_s", t->watch_time.exchange);
+        if (t->watch_time.checkpoints > 0) {
+            pp_json_put_number(row, "checkpoint_s", t->watch_time.checkpoint);
+            pp_json_put_int(row, "checkpoints", t->watch_time.checkpoints);
+        }
         pp_json_put_number(row, "compute_s",
-                           seconds - t->watch_time.input - t->watch_time.exchange);
+                           seconds - t->watch_time.input - t->watch_time.exchange -
+                               t->watch_time.checkpoint);
+        if (restarts != NULL) pp_json_put_string(row, "slurm_restarts", restarts);
         pp_json_end_object(row);
     }
     t->watch_time = (stopwatch){.begun = now, .waited = waited};

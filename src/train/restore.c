@@ -85,6 +85,7 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
 pp_status pp__trial_save(trial *t, pp_error *err)
 {
     freight f = {0};
+    double begun = pp_comm_seconds();
     pp__life_at(t->life, PP_PHASE_CHECKPOINT, t->step);
     pp_status status = collect(t, &f, err);
     if (status == PP_OK) {
@@ -93,6 +94,8 @@ pp_status pp__trial_save(trial *t, pp_error *err)
     }
     free_freight(&f);
     t->last_save = pp_comm_seconds();
+    t->watch_time.checkpoint += t->last_save - begun;
+    t->watch_time.checkpoints++;
     if (status == PP_OK) pp_log_write(t->log, PP_LOG_DEBUG, "checkpoint at step %" PRId64, t->step);
     return status;
 }

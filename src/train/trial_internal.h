@@ -23,9 +23,9 @@ typedef struct row_buffers {
 } row_buffers;
 
 typedef struct stopwatch { /* seconds since the last row of the metrics */
-    double begun, input, exchange;
+    double begun, input, exchange, checkpoint;
     double waited; /* of the data set at that time: of `input`, what reading made it wait */
-    int64_t rows;
+    int64_t rows, checkpoints;
 } stopwatch;
 
 typedef struct pp__life pp__life;

@@ -1,6 +1,7 @@
 """Batch jobs on a real Slurm, four nodes on this machine: the same bits as one process, whatever
 happens to the job on the way."""
 
+import json
 import os
 import re
 import shlex
@@ -88,7 +89,7 @@ class Submit(Batch):
         self.expect_error(again, 2, "run: holds a run already", "--resume")
 
     def test_why(self):
-        home = self.home("why", {"training.epochs": 1})
+        home = self.home("why", {"training.epochs": 1, "data.files": self.synth("moons", 400)})
         result = support.run(["submit", "why", "job.json", "-o", "answer", "-N", "2"], cwd=home,
                              environment=self.cluster.environment)
         number = int(self.expect(result).out.split()[-1])
@@ -104,6 +105,26 @@ class Submit(Batch):
         for line in ("#SBATCH --nodes=3", "#SBATCH --account=me", "#SBATCH --job-name=it_s"):
             self.assertIn(line, result.out.splitlines())
         self.assertEqual(support.listing(home), ["job.json"])
+
+    def test_lead(self):
+        """The warning comes earlier where the run's checkpoints have taken long."""
+        home = self.home("lead")
+        lead = lambda: re.search(r"--signal=B:USR1@(\d+)\n", self.expect(
+            self.command(home, "--dry-run", "-o", "run")).out).group(1)
+        self.assertEqual(lead(), "120")
+        self.expect(support.run(["train", "job.json", "-o", "run", "-q"], cwd=home))
+        timings = [row["timing"] for row in support.metrics(f"{home}/run") if "timing" in row]
+        saves = [t for t in timings if "checkpoint_s" in t]
+        self.assertTrue(saves and all(0 < t["checkpoint_s"] < t["seconds"] for t in saves))
+        last = support.metrics(f"{home}/run", "final")[0]["step"]
+        steps = [n for n in range(1, last) if n % 20 == 0 or n % (last // 4) == 0]  # and epochs
+        self.assertEqual(sum(t["checkpoints"] for t in saves), len(steps))
+        self.assertEqual(lead(), "120")  # they are of milliseconds
+        with open(f"{home}/run/metrics.jsonl", "a", encoding="utf-8") as file:
+            for seconds, count in ((31.5, 2), (100.2, 4), (0.1, 1)):
+                timing = {"seconds": 200, "checkpoint_s": seconds, "checkpoints": count}
+                file.write(json.dumps({"type": "step", "timing": timing}) + "\n")
+        self.assertEqual(lead(), str(120 + 2 * 25))
 
     def test_refused(self):
         home = self.home("refused")
@@ -144,15 +165,25 @@ class Interrupted(Batch):
         log = self.log(home, number)
         self.assertRegex(log, r"resuming at step \d+")
         self.assertEqual(support.read_json(f"{home}/run/run.json")["slurm_restarts"], "1", log)
+        timings = [r["timing"] for r in support.metrics(f"{home}/run") if "timing" in r]
+        self.assertEqual([timings[0].get("slurm_restarts"), timings[-1].get("slurm_restarts")],
+                         [None, "1"])
         self.assert_same(self.long(), support.results(f"{home}/run"), log[-3000:])
         return log
 
     def test_warned(self):
         """The signal that --signal=B:USR1 sends: saved, requeued, resumed."""
-        for launcher in ("mpirun", "srun"):
-            with self.subTest(launcher=launcher):
-                home, number = self.begin(f"warned-{launcher}", {"launcher": launcher})
-                self.cluster.run("scancel", "-b", "-s", "USR1", str(number))
+        homes = {name: self.home(f"warned-{name}", LONG) for name in ("mpirun", "srun")}
+        jobs = [(home, self.sbatch(home, {"launcher": name})) for name, home in homes.items()]
+        first = lambda: next((job for job in begun if self.rows(job[0]) >= 100), None)
+        begun = jobs[:]
+        while begun:
+            self.assertTrue(support.wait_until(first, pause=0.02))
+            home, number = first()
+            self.cluster.run("scancel", "-b", "-s", "USR1", str(number))
+            begun.remove((home, number))
+        for home, number in jobs:
+            with self.subTest(home=home):
                 log = self.expect_restarted(home, number)
                 same = r"stopped on request at step (\d+)[^$]*resuming at step \1 of"
                 self.assertRegex(log, same)
@@ -193,7 +224,7 @@ class Interrupted(Batch):
         log = self.log(home, number)
         self.assertEqual(job["JobState"], "FAILED", log)
         self.assertRegex(log, r"error: rank 1 on n\d: no sign of life .* step [1-9]\d*, phase")
-        again = self.sbatch(home, {})
+        again = self.sbatch(home, {"--nodes": 1, "--ntasks-per-node": 1})  # fast
         self.expect_end(home, again, "COMPLETED")
         whole = self.train(patched(self.job, epochs), 1, "killed-whole")
         self.assert_same(support.results(whole), support.results(f"{home}/run"), "a killed rank")

@@ -6,7 +6,6 @@ import glob
 import json
 import os
 import random
-import re
 import shlex
 import shutil
 import signal
@@ -190,6 +189,22 @@ class Ways(Sweeps):
                 self.assertEqual(self.cluster.job(first)["ExitCode"], "4:0", self.log(home, first))
                 self.assertEqual(set(states), {"CANCELLED"})
                 self.assertFalse(os.path.exists(f"{home}/out"))
+
+
+    def test_only_failed(self):
+        """A doomed sweep stops at its first trial; mended, it goes on when asked to."""
+        home = self.home_of("doomed", 3, sweep={"search": "grid"})
+        sweep = support.read_json(f"{home}/sweep.json")
+        data, sweep["job"]["data"]["files"] = sweep["job"]["data"]["files"], "late.h5"
+        sweep["space"] = {"data.y": {"choice": ["/y", "/none"]}}
+        support.write_json(f"{home}/sweep.json", sweep)
+        self.assertEqual(self.wait_for_all(self.submit_array(home, "1")), ["FAILED"])
+        self.assertIn("late.h5", self.logs(home))
+        shutil.copyfile(data, f"{home}/late.h5")
+        states = self.wait_for_all(self.submit_array(home, "2", "--only-failed"))
+        self.assertEqual(states, ["COMPLETED"] * 2, self.logs(home))
+        self.assertEqual([row["state"] for row in self.rows(home)], ["done", "failed"])
+        self.assertEqual(len(glob.glob(f"{home}/out/claims/t0001.*")), 1, "by each worker")
 
 
 class Script(Sweeps):
