@@ -14,30 +14,27 @@ import nets
 import table
 
 NET = nets.NETS[2]  # 28-64-64-1: few multiplications for each byte that comes in
-MEMORY = 256 << 20  # bytes for rows of a rank, streaming
 EPOCHS = 2  # that count in a run; one more before them warms up
+TARGETS = {"contiguous": 0.9, "chunked": 0.9, "gzip": None}  # layout: least share of the rate in memory
 
-# Layout: options of `pitprop repack`, and the least share of the rate in memory.
-LAYOUTS = {
-    "contiguous": ([], 0.9),
-    "chunks of 1 MiB": (["--chunk-rows", str((1 << 20) // (4 * NET.widths[0]))], 0.9),
-    "chunks of 128 KiB": (["--chunk-rows", str((1 << 17) // (4 * NET.widths[0]))], 0.9),
-    "gzip, 1 MiB": (["--gzip", "1", "--chunk-rows", str((1 << 20) // (4 * NET.widths[0]))], None),
-    "gzip, 128 KiB": (["--gzip", "1", "--chunk-rows", str((1 << 17) // (4 * NET.widths[0]))], None),
-}
+
+def budget(rows):
+    """Bytes for the rows of a rank: 256 MiB, and less than there are."""
+    return min(256 << 20, rows * 4 * NET.widths[0] * 3 // 4)
 
 
 def data_files(bench, rows):
-    """Made once for a number of rows: one of normal numbers with three decimals, and its other layouts."""
-    files, first = {}, None
-    for number, (name, (options, _)) in enumerate(LAYOUTS.items()):
-        path = files[name] = bench.path(f"stream-{rows}-{number}.h5")
-        if not os.path.exists(path):
-            if first is None:
-                write(path, rows)
-            else:
-                measure.run([bench.pitprop, "repack", first, path, "-q", *options])
-        first = first or path
+    """Made once for a number of rows: one of normal numbers with three decimals, and what repack makes of it;
+    chunked as gzip is, with the chunks that repack chooses."""
+    files = {name: bench.path(f"stream-{rows}-{name}.h5") for name in TARGETS}
+    if not os.path.exists(files["contiguous"]):
+        write(files["contiguous"], rows)
+    if not os.path.exists(files["gzip"]):
+        measure.run([bench.pitprop, "repack", files["contiguous"], files["gzip"], "-q", "--gzip", "1"])
+    if not os.path.exists(files["chunked"]):
+        with h5py.File(files["gzip"], "r") as file:
+            chunk = str(file["x"].chunks[0])
+        measure.run([bench.pitprop, "repack", files["contiguous"], files["chunked"], "-q", "--chunk-rows", chunk])
     return files
 
 
@@ -55,7 +52,7 @@ def epoch_rate(bench, path, rows, ranks, residency):
     """Rows a second of the epochs after the first, and the share of the time that was waiting for rows."""
     steps = -(-rows // NET.batch)
     job = nets.job(NET, path, 8, (1 + EPOCHS) * steps, steps)
-    job["data"].update(residency=residency, memory=MEMORY if residency == "stream" else "auto")
+    job["data"].update(residency=residency, memory=budget(rows) if residency == "stream" else "auto")
     with open(bench.path("job.json"), "w", encoding="utf-8") as file:
         json.dump(job, file)
     measure.run(["mpirun", "-n", str(ranks), bench.pitprop, "train", bench.path("job.json"), "-o", bench.path("run"),
@@ -86,12 +83,11 @@ def inflate_rate(path, rows, ranks):
 
 def measure_streams(bench, rows, ranks, rounds, say):
     files = data_files(bench, rows)
-    first = next(iter(files.values()))
-    found = {"rows": rows, "ranks": ranks, "memory": [], "inflate": {n: [] for n in files if n.startswith("gzip")},
+    found = {"rows": rows, "ranks": ranks, "memory": [], "inflate": {"gzip": []},
              "layouts": {n: [] for n in files}, "bytes": {n: os.path.getsize(p) for n, p in files.items()}}
     for i in range(rounds):
         for name, path in files.items():
-            kept = epoch_rate(bench, first, rows, ranks, "memory")["rows_per_s"]
+            kept = epoch_rate(bench, files["contiguous"], rows, ranks, "memory")["rows_per_s"]
             streamed = epoch_rate(bench, path, rows, ranks, "stream")
             found["memory"].append(kept)
             found["layouts"][name].append({**streamed, "ratio": streamed["rows_per_s"] / kept})
@@ -109,7 +105,7 @@ def both_on_the_same_cores(kept, inflated):
 def show(found):
     kept, rows = statistics.median(found["memory"]), []
     for name, runs in found["layouts"].items():
-        ratios, target = [r["ratio"] for r in runs], LAYOUTS[name][1]
+        ratios, target = [r["ratio"] for r in runs], TARGETS[name]
         middle = statistics.median(r["rows_per_s"] for r in runs)
         inflated = found["inflate"].get(name)
         bound = both_on_the_same_cores(kept, statistics.median(inflated)) if inflated else None
@@ -119,7 +115,7 @@ def show(found):
                      f"{statistics.median(inflated):,.0f}" if inflated else "-",
                      f"{middle / bound:.2f}" if bound else "-"])
     table.lay_out(f"An epoch of {found['rows']:,} rows, {nets.name(NET)}, batch {NET.batch}, streamed with "
-                  f"{MEMORY >> 20} MiB a rank, ranks: {found['ranks']}, rows/s; in memory: {kept:,.0f}\n"
-                  "inflate: zlib alone, as many processes; of both: share of what these cores could do if they "
-                  "inflated\nand trained and lost nothing in between",
+                  f"{budget(found['rows']) >> 20} MiB a rank, ranks: {found['ranks']}, rows/s; in memory: {kept:,.0f}\n"
+                  "inflate: zlib alone, as many processes; of both: share of what as many cores could do, each row "
+                  "inflated\nand then trained on, with nothing lost in between",
                   ["layout", "MB", "streamed", "of in memory", "target", "waiting", "inflate", "of both"], rows)

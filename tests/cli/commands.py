@@ -12,7 +12,7 @@ import numpy as np
 import support
 from support import PITPROP, SOURCE, dense, patched, run, small_job as job
 
-COMMANDS = ("train", "predict", "check", "schema", "import", "synth", "submit", "version")
+COMMANDS = ("train", "predict", "check", "schema", "import", "repack", "synth", "submit", "version")
 FASHION = "/usr/share/datasets/fashion-mnist"
 
 
