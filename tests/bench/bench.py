@@ -9,6 +9,7 @@ import time
 import measure
 import nets
 import stream
+import sweeps
 import table
 
 
@@ -18,9 +19,11 @@ def options():
     parser.add_argument("--rounds", type=int, default=3, help="runs of each side, by turns (default 3)")
     parser.add_argument("--seconds", type=float, default=4, help="measured part of a run (default 4)")
     parser.add_argument("--starts", type=int, default=7, help="runs that measure the start-up (default 7)")
-    parser.add_argument("--part", action="append", choices=["training", "streaming"],
-                        help="only this part; may be repeated. streaming wants no PyTorch")
+    parser.add_argument("--part", action="append", choices=["training", "streaming", "sweeps"],
+                        help="only this part; may be repeated. streaming and sweeps want no PyTorch")
     parser.add_argument("--rows", type=int, default=1_000_000, help="streaming: rows (default 1000000)")
+    parser.add_argument("--seeds", type=int, default=5, help="sweeps: searches of each kind (default 5)")
+    parser.add_argument("--points", type=int, default=200, help="sweeps: trials of asha (default 200)")
     parser.add_argument("--ranks", type=int, default=nets.RANKS,
                         help=f"streaming: ranks (default {nets.RANKS}; 1 where others use the machine)")
     parser.add_argument("--net", action="append", choices=[nets.name(n) for n in nets.NETS],
@@ -100,6 +103,12 @@ def measure_streaming(bench, o):
     return {"streams": found}
 
 
+def measure_sweeps(bench, o):
+    found = sweeps.measure_sweeps(bench, o.rounds, o.seeds, o.points, lambda text: print(text, file=sys.stderr))
+    sweeps.show(found)
+    return {"sweeps": found}
+
+
 def main():
     o = options()
     if os.cpu_count() < nets.RANKS:
@@ -107,7 +116,7 @@ def main():
     bench = measure.Bench(o.pitprop, o.torch, o.work, o.seconds)
     print_machine(bench, float(o.load))
     numbers = {}
-    for part, run in (("training", measure_training), ("streaming", measure_streaming)):
+    for part, run in (("training", measure_training), ("streaming", measure_streaming), ("sweeps", measure_sweeps)):
         if o.part is None or part in o.part:
             numbers.update(run(bench, o))
     with open(bench.path("results.json"), "w", encoding="utf-8") as file:

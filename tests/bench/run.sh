@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Measures speed and memory, side by side with PyTorch's DistributedDataParallel over gloo, and rows that are
-# streamed beside rows in memory, and prints tables: `run.sh`; `run.sh --help` for what can be changed. Installs
+# streamed beside rows in memory, and what sweeps cost and find, and prints tables: `run.sh`; `run.sh --help` for what can be changed. Installs
 # what is missing, builds, and keeps the newest PyTorch that can be had (some 4 GB, once) in build/bench-venv,
-# unless only `--part streaming` is wanted. Leave the machine alone meanwhile.
+# unless only `--part streaming` or `--part sweeps` is wanted. Leave the machine alone meanwhile.
 # PITPROP=PROGRAM measures that program and builds none.
 set -euo pipefail
 load=$(cut -d' ' -f1 /proc/loadavg)
@@ -40,7 +40,7 @@ torch=$PWD/$venv/bin/python
 # Streaming alone is measured without it.
 case " $* " in
 *" --part training "*) ;;
-*" --part streaming "*) torch=$python ;;
+*" --part streaming "* | *" --part sweeps "*) torch=$python ;;
 esac
 if [ "$torch" != $python ] && [ ! -e $venv/complete ]; then
     echo "installing PyTorch into $venv" >&2
