@@ -44,8 +44,9 @@ typedef struct pp_job_data {
     const char *
         *columns; /* [n_columns] of the joined columns that are features ("3", "5:9"); 0: all */
     int n_columns;
-    const char *y;           /* data set of targets in every file: [rows] or [rows, k] */
-    int64_t target_column;   /* of the joined columns of x, instead of y; PP_AUTO: none */
+    const char *y; /* data set of targets in every file: [rows] or [rows, k] */
+    const char
+        *target_column;      /* of the joined columns of x, instead of y ("28", "-1"); "" = none */
     int follow_links;        /* data that lie in other files are read as well */
     const char *row_weights; /* data set of per-row weights [rows], "" = none */
     const char

@@ -30,7 +30,7 @@ static void take_options(pp_dataset *set, const pp_job *job)
     set->open_windows = data->open_windows;
     set->batch = job->training.batch;
     set->x_name = without_slash(data->x[0]);
-    set->y_name = without_slash(data->target_column != PP_AUTO ? data->x[0] : data->y);
+    set->y_name = without_slash(*data->target_column != '\0' ? data->x[0] : data->y);
     set->weights_name = data->row_weights == NULL ? "" : without_slash(data->row_weights);
     set->epoch = -1;
 }

@@ -2,7 +2,6 @@
 #include "dataset_internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 pp_status pp__no_memory(pp_error *err)
@@ -18,13 +17,11 @@ const char *pp__not_finite(float value)
 pp_status pp_data_open_x(const pp_job_data *data, const char *const *files, int n_files,
                          const char *name, pp_h5_set **x, pp_error *err)
 {
-    char target[24];
-    snprintf(target, sizeof target, "%lld", (long long)data->target_column);
     pp_h5_selection what = {.names = name != NULL ? &name : data->x,
                             .n_names = name != NULL ? 1 : data->n_x,
                             .picks = data->columns,
                             .n_picks = data->n_columns,
-                            .left_out = data->target_column != PP_AUTO ? target : NULL,
+                            .left_out = *data->target_column != '\0' ? data->target_column : NULL,
                             .follow_links = data->follow_links};
     return pp_h5_open_selection(files, n_files, &what, x, err);
 }
@@ -32,14 +29,11 @@ pp_status pp_data_open_x(const pp_job_data *data, const char *const *files, int 
 pp_status pp_data_open_y(const pp_job_data *data, const char *const *files, int n_files,
                          pp_h5_set **y, pp_error *err)
 {
-    char target[24];
-    const char *column = target;
     pp_h5_selection what = {.names = &data->y, .n_names = 1, .follow_links = data->follow_links};
-    if (data->target_column != PP_AUTO) {
-        snprintf(target, sizeof target, "%lld", (long long)data->target_column);
+    if (*data->target_column != '\0') {
         what.names = data->x;
         what.n_names = data->n_x;
-        what.picks = &column;
+        what.picks = &data->target_column;
         what.n_picks = 1;
     }
     return pp_h5_open_selection(files, n_files, &what, y, err);

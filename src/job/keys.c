@@ -158,9 +158,9 @@ static const pp__key data_keys[] = {
              "ranges such as \"5:9\", whose end is left out; empty: all."},
     {DATA("y", PP__STRING, y), .fallback = "\"/y\"", NOT_EMPTY,
      .help = "Data set of targets [rows] or [rows, columns] in every file."},
-    {DATA("target_column", PP__INT, target_column), .fallback = "\"auto\"", FROM_TO(0, MOST_UNITS),
-     .may_be_auto = 1,
-     .help = "The column of x that is the target, and no feature; auto: targets are y's."},
+    {DATA("target_column", PP__STRING, target_column), .fallback = "\"\"", .may_be_integer = 1,
+     .help = "The column of x that is the target, and no feature: a number from 0 (-1: the last); "
+             "empty: targets are y's."},
     {DATA("follow_links", PP__BOOL, follow_links), .fallback = "false",
      .help = "Read data sets that lie in another file, by an external link, as external storage or "
              "a virtual data set; false: refuse them."},

@@ -43,7 +43,7 @@ typedef struct pp__key {
     unsigned when;            /* bit v: applies where the selector is v; 0: always */
     pp__range range;          /* INT, NUMBER, NUMBERS: of each */
     int may_be_auto;          /* INT: "auto" is PP_AUTO */
-    int may_be_integer;       /* STRINGS: a whole number counts as its text */
+    int may_be_integer;       /* STRING, STRINGS: a whole number counts as its text */
     int power_of_two;         /* INT */
     int at_least;             /* STRINGS, NUMBERS, LIST: elements */
     const char *const *names; /* ENUM: [n_names], NULL where a value is not on offer */

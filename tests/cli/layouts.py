@@ -84,6 +84,9 @@ class Layouts(support.Case):
         one = patched(job(self.path("t.h5", {"x": table})), {"data.target_column": 2})
         self.same(self.plain(), one)
         self.same(self.plain(X[:, 2:4]), patched(one, {"data.columns": ["2:5"]}))
+        last = patched(job(self.path("l.h5", {"x": np.hstack([X, Y[:, None]])})), {
+            "data.target_column": "-1", "data.task": "binary"})
+        self.assertEqual(self.outcome(last), self.outcome(self.plain()))
         self.refused(patched(one, {"data.target_column": 7}), "'7'", "7 columns")
 
     def test_tables(self):

@@ -95,7 +95,7 @@ static inline pp_job data_job(const char **files, int n_files, int64_t batch, in
     job.data.n_files = n_files;
     job.data.x = &x;
     job.data.n_x = 1;
-    job.data.target_column = PP_AUTO;
+    job.data.target_column = "";
     job.data.y = "/y";
     job.data.row_weights = "";
     job.data.classes = PP_AUTO;
