@@ -240,18 +240,21 @@ void pp__claim_drop(const claim *held)
     note(held, "{\"dropped\": true}\n");
 }
 
+/* The last that says so: one who finds the trial ended when it has just taken it drops it. */
 void pp__claim_read(const char *directory, const char *id, double *seconds, int *ranks)
 {
     char path[PATH_MAX];
-    const char *end;
-    int last = last_claim(directory, id);
+    int found = 0;
+    for (int n = last_claim(directory, id); n > 0 && !found; n--) {
+        const char *end;
+        char *text = path_of(directory, id, n, path) ? read_claim(path, &end) : NULL;
+        found =
+            text != NULL && sscanf(end, " {\"seconds\": %lf, \"ranks\": %d}", seconds, ranks) == 2;
+        free(text);
+    }
+    if (found) return;
     *seconds = NAN;
     *ranks = 0;
-    if (last == 0 || !path_of(directory, id, last, path)) return;
-    char *text = read_claim(path, &end);
-    if (text == NULL || sscanf(end, " {\"seconds\": %lf, \"ranks\": %d}", seconds, ranks) != 2)
-        *seconds = NAN;
-    free(text);
 }
 
 /* ---- claims of Slurm jobs that have ended ---- */

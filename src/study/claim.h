@@ -23,7 +23,7 @@ void pp__claim_close(const claim *held, double seconds, int ranks);
 void pp__claim_drop(const claim *held);
 /* Owners that left without a word. */
 int pp__claim_deaths(const char *directory, const char *id);
-/* What the last owner has noted at the end; NaN and 0 where nothing is noted. */
+/* What the owner that brought it to its end has noted; NaN and 0 where nothing is noted. */
 void pp__claim_read(const char *directory, const char *id, double *seconds, int *ranks);
 
 #endif
