@@ -18,6 +18,7 @@
 typedef struct pp_experiment {
     const char *cause; /* id; NULL: a control */
     const char *with;  /* id of a second cause that is removed as well; NULL: none */
+    const char *third; /* and of one more */
     int on_reference;  /* of a cause in the data: removed from the reference recipe, a control */
     double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
     const char *label;       /* "dropout 0", "the job", "another seed" */
@@ -45,7 +46,7 @@ typedef enum pp_why_answer {
     PP_WHY_UNFINISHED,
     PP_WHY_HEALTHY,
     PP_WHY_CAUSE,
-    PP_WHY_CAUSES, /* two together */
+    PP_WHY_CAUSES, /* two or three together */
     PP_WHY_UNDETERMINED,
     PP_WHY_NO_SIGNAL,
     PP_WHY_MORE_ROWS,
@@ -64,7 +65,7 @@ typedef struct pp_why {
     const char *named[PP_WHY_ACCUSED]; /* ids of causes that the data show and no probe repairs */
     int n_named;
     int64_t rows, inputs;        /* of training */
-    int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES the pair */
+    int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES all at once */
     int n_accused;
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */
     const char

@@ -17,8 +17,9 @@ static int best_first(const void *left, const void *right)
 static void put(FILE *stream, const pp_experiment *e, const char *mark)
 {
     char cause[160];
-    snprintf(cause, sizeof cause, "%s%s%s", e->cause != NULL ? e->cause : "",
-             e->with != NULL ? " + " : "", e->with != NULL ? e->with : "");
+    snprintf(cause, sizeof cause, "%s%s%s%s%s", e->cause != NULL ? e->cause : "",
+             e->with != NULL ? " + " : "", e->with != NULL ? e->with : "",
+             e->third != NULL ? " + " : "", e->third != NULL ? e->third : "");
     if (e->failed)
         fprintf(stream, "%-2s %-28s %-34s failed: %s\n", mark, cause, e->label, e->error);
     else

@@ -120,7 +120,7 @@ static int has_too_few_rows(const pp_why *w)
 
 /* ---- which of those that repair ---- */
 
-/* It repairs the job, by itself or as a pair. */
+/* It repairs the job, by itself or together with others. */
 static int is_remedy(const pp_experiment *e, int pairs)
 {
     return e->repaired && !e->on_reference && (e->with != NULL) == pairs;
@@ -162,10 +162,14 @@ static int is_explained(const pp_why *w, int i)
     return 0;
 }
 
+static int same_id(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
 static int same_causes(const pp_experiment *a, const pp_experiment *b)
 {
-    return strcmp(a->cause, b->cause) == 0 && (a->with == NULL) == (b->with == NULL) &&
-           (a->with == NULL || strcmp(a->with, b->with) == 0);
+    return same_id(a->cause, b->cause) && same_id(a->with, b->with) && same_id(a->third, b->third);
 }
 
 static int is_accused(const pp_why *w, const pp_experiment *e)
@@ -280,8 +284,9 @@ static void say_accused(pp_why *w)
     const pp_experiment *job = &w->experiments[PP_WHY_JOB];
     const pp_experiment *e = &w->experiments[w->accused[0]];
     char what[256];
-    snprintf(what, sizeof what, e->with != NULL ? "%s, together with %s" : "%s", title_of(e->cause),
-             e->with != NULL ? title_of(e->with) : "");
+    snprintf(what, sizeof what, "%s%s%s%s%s", title_of(e->cause),
+             e->with != NULL ? ", together with " : "", e->with != NULL ? title_of(e->with) : "",
+             e->third != NULL ? " and with " : "", e->third != NULL ? title_of(e->third) : "");
     if (w->answer == PP_WHY_UNDETERMINED)
         snprintf(w->sentence, sizeof w->sentence,
                  "Undetermined between %s and %s: with '%s' the same job gets a score of %.3f "
@@ -325,7 +330,8 @@ static void say(pp_why *w)
         break;
     case PP_WHY_UNKNOWN:
         snprintf(text, size,
-                 "No single change and no pair that was tried repairs the job (score %.3f, %s), "
+                 "No change that was tried, and no two or three together, repairs the job (score "
+                 "%.3f, %s), "
                  "though the reference recipe scores %.3f on the same data.%s",
                  job->score, job->verdict, reference->score,
                  w->remedy >= 0 ? " That recipe is given as the remedy." : "");

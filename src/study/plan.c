@@ -247,36 +247,100 @@ static double hope(const plan *p, int i)
     return e->score + e->sign + fmax(0, 2 * on_reference);
 }
 
+static int has_change(const pp_patch *patch, const char *path, const char *value)
+{
+    for (int i = 0; i < patch->count; i++)
+        if (strcmp(patch->paths[i], path) == 0 && strcmp(patch->values[i], value) == 0) return 1;
+    return 0;
+}
+
+/* The same three are reached by way of any two of them. */
+static int is_planned(const plan *p, const pp_experiment *e)
+{
+    for (int i = PP_WHY_LINEAR + 1; e->third != NULL && i < p->count; i++) {
+        const pp_patch *other = &p->experiments[i].patch;
+        int same = p->experiments[i].third != NULL && other->count == e->patch.count;
+        for (int k = 0; same && k < other->count; k++)
+            same = has_change(&e->patch, other->paths[k], other->values[k]);
+        if (same) return 1;
+    }
+    return 0;
+}
+
+/* Two experiments as one: singles, or a pair and a single. */
 static pp_status add_pair(plan *p, const pair *of, pp_error *err)
 {
     const pp_experiment *a = &p->experiments[of->a], *b = &p->experiments[of->b];
+    int causes = a->with != NULL ? 3 : 2;
     pp_experiment e = {.cause = a->cause,
-                       .with = b->cause,
+                       .with = causes == 2 ? b->cause : a->with,
+                       .third = causes == 2 ? NULL : b->cause,
                        .label = pp_arena_printf(p->arena, "%s; %s", a->label, b->label),
                        .id = pp_arena_printf(p->arena, "%s_%s", a->id, b->id),
-                       .sign = 0.5 * (a->sign + b->sign),
-                       .sign_least = fmin(a->sign, b->sign)};
+                       .sign = ((causes - 1) * a->sign + b->sign) / causes,
+                       .sign_least = fmin(causes == 2 ? a->sign : a->sign_least, b->sign)};
     if (!patch_make(p->arena, a->patch.count + b->patch.count, &e.patch)) return no_memory(err);
     patch_append(&e.patch, &a->patch);
     patch_append(&e.patch, &b->patch);
-    return add(p, &e, err);
+    return is_planned(p, &e) ? PP_OK : add(p, &e, err);
+}
+
+static int may_join(const pp_experiment *a, const pp_experiment *b)
+{
+    if (a->on_reference || b->on_reference || b->with != NULL) return 0;
+    if (strcmp(a->cause, b->cause) == 0) return 0;
+    if (a->with != NULL && strcmp(a->with, b->cause) == 0) return 0;
+    return !patches_meet(&a->patch, &b->patch);
+}
+
+static pp_status add_most_hopeful(plan *p, pair *pairs, int n, int most, pp_error *err)
+{
+    pp_status status = PP_OK;
+    if (n > 0) qsort(pairs, (size_t)n, sizeof *pairs, most_hopeful_first);
+    int end = p->count + most < WHY_MOST ? p->count + most : WHY_MOST;
+    for (int i = 0; i < n && p->count < end && status == PP_OK; i++)
+        status = add_pair(p, &pairs[i], err);
+    return status;
 }
 
 pp_status pp__plan_pairs(plan *p, int most, pp_error *err)
 {
     int first = PP_WHY_LINEAR + 1, singles = p->count, n = 0;
     pair *pairs = malloc(sizeof *pairs * (size_t)singles * (size_t)singles);
-    pp_status status = pairs != NULL ? PP_OK : no_memory(err);
-    for (int a = first; a < singles && pairs != NULL; a++)
-        for (int b = a + 1; b < singles; b++) {
-            const pp_experiment *x = &p->experiments[a], *y = &p->experiments[b];
-            if (x->on_reference || y->on_reference) continue;
-            if (strcmp(x->cause, y->cause) == 0 || patches_meet(&x->patch, &y->patch)) continue;
-            pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};
-        }
-    if (n > 0) qsort(pairs, (size_t)n, sizeof *pairs, most_hopeful_first);
-    for (int i = 0; i < n && i < most && p->count < WHY_MOST && status == PP_OK; i++)
-        status = add_pair(p, &pairs[i], err);
+    if (pairs == NULL) return no_memory(err);
+    for (int a = first; a < singles; a++)
+        for (int b = a + 1; b < singles; b++)
+            if (may_join(&p->experiments[a], &p->experiments[b]))
+                pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};
+    pp_status status = add_most_hopeful(p, pairs, n, most, err);
+    free(pairs);
+    return status;
+}
+
+/* Whether the pair's score is among the best of all pairs, and the lowest such place. */
+static int is_among_best(const plan *p, int pair_index, int best)
+{
+    int better = 0;
+    double hoped = hope(p, pair_index);
+    for (int i = PP_WHY_LINEAR + 1; i < p->count; i++)
+        if (p->experiments[i].with != NULL && p->experiments[i].third == NULL)
+            better += hope(p, i) > hoped || (hope(p, i) == hoped && i < pair_index);
+    return better < best;
+}
+
+pp_status pp__plan_triples(plan *p, int most, pp_error *err)
+{
+    enum { BEST_PAIRS = 8 };
+    int first = PP_WHY_LINEAR + 1, count = p->count, n = 0;
+    pair *pairs = malloc(sizeof *pairs * (size_t)count * BEST_PAIRS);
+    if (pairs == NULL) return no_memory(err);
+    for (int a = first; a < count; a++) {
+        if (p->experiments[a].with == NULL || !is_among_best(p, a, BEST_PAIRS)) continue;
+        for (int b = first; b < count; b++)
+            if (may_join(&p->experiments[a], &p->experiments[b]))
+                pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};
+    }
+    pp_status status = add_most_hopeful(p, pairs, n, most, err);
     free(pairs);
     return status;
 }

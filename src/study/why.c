@@ -276,13 +276,22 @@ static pp_status probe(why *w, int first, double share_of_budget, pp_error *err)
     return status;
 }
 
-static pp_status try_pairs(why *w, pp_error *err)
+typedef pp_status (*combine_fn)(plan *p, int most, pp_error *err);
+
+static pp_status try_together(why *w, combine_fn combine, pp_error *err)
 {
     int first = w->plan.count;
     if (rest(w) < 1) return PP_OK; /* not even one at full length */
-    pp_status status = pp__plan_pairs(&w->plan, MOST_PAIRS, err);
+    pp_status status = combine(&w->plan, MOST_PAIRS, err);
     if (status == PP_OK && w->plan.count > first) status = probe(w, first, 0.5, err);
     return status;
+}
+
+static int is_any_repaired(const pp_why *result)
+{
+    for (int i = PP_WHY_LINEAR + 1; i < result->count; i++)
+        if (result->experiments[i].repaired && !result->experiments[i].on_reference) return 1;
+    return 0;
 }
 
 static pp_status investigate(why *w, pp_error *err)
@@ -308,7 +317,10 @@ static pp_status investigate(why *w, pp_error *err)
     if (status == PP_OK) status = probe(w, first, 1.0 / 3, err);
     if (status == PP_OK && !w->rounds.stopped && !pp__is_well_repaired(result) &&
         !pp__is_without_signal(result))
-        status = try_pairs(w, err);
+        status = try_together(w, pp__plan_pairs, err);
+    if (status == PP_OK && !w->rounds.stopped && !is_any_repaired(result) &&
+        !pp__is_without_signal(result))
+        status = try_together(w, pp__plan_triples, err);
     return status;
 }
 

@@ -39,6 +39,8 @@ pp_status pp__plan_singles(plan *p, pp_error *err);
 int pp__plan_named(const plan *p, const char **named, int most);
 /* Pairs of the singles that came closest or are the most suspected. */
 pp_status pp__plan_pairs(plan *p, int most, pp_error *err);
+/* The pairs that came closest, each with one more of the singles. */
+pp_status pp__plan_triples(plan *p, int most, pp_error *err);
 /* The patch of an experiment for 1/parts of its training, as a trial of a study. */
 pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
                          pp_error *err);

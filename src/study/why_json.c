@@ -37,6 +37,7 @@ static void put_experiment(pp_json_writer *w, const pp_experiment *e)
     pp_json_begin_object(w, NULL);
     if (e->cause != NULL) pp_json_put_string(w, "cause", e->cause);
     if (e->with != NULL) pp_json_put_string(w, "with", e->with);
+    if (e->third != NULL) pp_json_put_string(w, "third", e->third);
     if (e->on_reference) pp_json_put_bool(w, "on_reference", 1);
     pp_json_put_string(w, "label", e->label);
     pp_json_put_string(w, "trial", e->id);
@@ -76,6 +77,7 @@ static void put_causes(pp_json_writer *w, const pp_why *why)
         const pp_experiment *e = &why->experiments[why->accused[i]];
         pp_json_put_string(w, NULL, e->cause);
         if (e->with != NULL) pp_json_put_string(w, NULL, e->with);
+        if (e->third != NULL) pp_json_put_string(w, NULL, e->third);
         if (e->with != NULL) break;
     }
     int on_data = why->answer == PP_WHY_DATA || why->answer == PP_WHY_NO_SIGNAL ||

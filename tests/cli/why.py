@@ -72,6 +72,23 @@ class Why(support.Case):
         self.assertEqual(sorted(found["causes"]), ["learning-rate-too-high", "misaligned-rows"])
         self.assertIs(found["remedy"]["verified"], True)
 
+    def test_three_causes_at_once(self):
+        """The truth table of XNOR: ReLU as the output, two units, ten steps."""
+        files = support.write_h5(os.path.join(self.scratch, "xnor.h5"),
+                                 x=np.array([[0, 0], [0, 1], [1, 0], [1, 1]], "f4"), y=np.array([1, 0, 0, 1]))
+        layers = [{"type": "dense", "units": units, "activation": "relu", "init": "xavier"} for units in (2, 2, 1)]
+        job = {"name": "xnor", "data": {"files": files, "validation": {"fraction": 0}}, "model": {"layers": layers},
+               "loss": {"type": "bce"}, "training": {"epochs": 10, "batch": 32}}
+        out = self.why(job, "2")
+        found = self.answer(out)
+        self.assertEqual(found["answer"], "causes", found["sentence"])
+        self.assertEqual(len(found["causes"]), 3)
+        self.assertIn("missing-output-activation", found["causes"])
+        self.assertIs(found["remedy"]["verified"], True)
+        probes = [p for p in found["probes"] if "third" in p]
+        same = {support.json.dumps(sorted(p["patch"].items())) for p in probes}
+        self.assertEqual(len(same), len(probes))  # each three once
+
     def test_a_healthy_job_is_not_accused(self):
         found = self.answer(self.why(self.job, "2"))
         self.assertEqual((found["answer"], found["causes"]), ("healthy", []))
