@@ -328,9 +328,7 @@ class Data(support.Case):
                 support.command(["import", "npy", "x.npy", "-o", "t.h5"]), home,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                aside = f"t.h5.tmp-{process.pid}"
-                self.assertTrue(support.wait_until(
-                    lambda: any(n.startswith(aside) for n in os.listdir(home)), 30))
+                self.assertTrue(support.wait_until(lambda: support.aside(f"{home}/t.h5", process), 30))
                 support.send(process.pid, number)
                 self.assertEqual(process.wait(30), -number)
             finally:

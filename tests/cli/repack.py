@@ -176,14 +176,16 @@ class Repack(support.Case):
             support.command(["repack", path, "out.h5", "--gzip", "1"]), self.scratch,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(support.stop, process)
-        aside = f"{self.scratch}/out.h5.tmp-{process.pid}"
-        self.assertTrue(support.wait_until(lambda: os.path.exists(aside) and os.path.getsize(aside) > 1 << 14))
+        out = f"{self.scratch}/out.h5"
+        self.assertTrue(support.wait_until(
+            lambda: support.aside(out, process) and os.path.getsize(support.aside(out, process)) > 1 << 14))
+        aside = support.aside(out, process)
         chunks = self.layout(aside)[0], self.layout(aside, "y")[0]
         support.send(process.pid, support.signal.SIGTERM)
         self.assertEqual(process.wait(30), -support.signal.SIGTERM)
         self.assertEqual(chunks, (((1 << 20) // 112, 28), ((1 << 20) // 112,)))
         self.assertFalse(os.path.exists(aside))
-        self.assertFalse(os.path.exists(f"{self.scratch}/out.h5"))
+        self.assertFalse(os.path.exists(out))
 
     def test_training_does_not_notice(self):
         path = f"{self.scratch}/data.h5"  # the name is part of a model

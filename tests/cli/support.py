@@ -4,6 +4,7 @@ The environment names what is under test: PITPROP the binary, SOURCE the root of
 script ends in support.main(): exit code 0 passed, 1 failed, 77 everything was skipped."""
 
 import atexit
+import glob
 import json
 import os
 import re
@@ -161,6 +162,12 @@ def wait_until(condition, limit=TIME_LIMIT, pause=0.002):
 
 
 # ---- files ----
+
+
+def aside(path, process):
+    """The name under which a process writes a file before it is renamed; None: not there yet."""
+    found = glob.glob(f"{glob.escape(path)}.tmp-{process.pid}*")
+    return found[0] if found else None
 
 
 def write_json(path, value):
