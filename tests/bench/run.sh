@@ -31,8 +31,8 @@ install_torch() {
 from importlib.metadata import requires
 print("\n".join(r for r in requires("torch") if not r.startswith("triton") and "extra ==" not in r))
 PYTHON
-    $venv/bin/pip install --quiet --no-cache-dir -r $venv/needs.txt numpy || return 1
-    $venv/bin/python -c "import numpy, torch.distributed as d; assert d.is_gloo_available()" || return 1
+    $venv/bin/pip install --quiet --no-cache-dir -r $venv/needs.txt numpy h5py || return 1
+    $venv/bin/python -c "import h5py, numpy, torch.distributed as d; assert d.is_gloo_available()" || return 1
     touch $venv/complete
 }
 

@@ -14,6 +14,7 @@ import nets
 import table
 
 NET = nets.NETS[2]  # 28-64-64-1: few multiplications for each byte that comes in
+TORCH_SECONDS = 4  # of a run of PyTorch
 EPOCHS = 2  # that count in a run; one more before them warms up
 TARGETS = {"contiguous": 0.9, "chunked": 0.9, "gzip": None}  # layout: least share of the rate in memory
 
@@ -81,16 +82,26 @@ def inflate_rate(path, rows, ranks):
         return rows / max(pool.map(inflate, [path] * ranks, range(ranks), [ranks] * ranks))
 
 
+def torch_rate(bench, path, how, ranks):
+    """Rows a second of PyTorch over h5py, in as many processes at once, none of which talks to another."""
+    words = [bench.torch, os.path.join(measure.HERE, "h5torch.py"), path, how, str(TORCH_SECONDS)]
+    with concurrent.futures.ThreadPoolExecutor(ranks) as pool:
+        return sum(map(float, pool.map(lambda _: measure.run(words), range(ranks))))
+
+
 def measure_streams(bench, rows, ranks, rounds, say):
     files = data_files(bench, rows)
     found = {"rows": rows, "ranks": ranks, "memory": [], "inflate": {"gzip": []},
-             "layouts": {n: [] for n in files}, "bytes": {n: os.path.getsize(p) for n, p in files.items()}}
+             "layouts": {n: [] for n in files},
+             "torch": {how: {n: [] for n in files} for how in ("rows", "blocks")}, "bytes": {n: os.path.getsize(p) for n, p in files.items()}}
     for i in range(rounds):
         for name, path in files.items():
             kept = epoch_rate(bench, files["contiguous"], rows, ranks, "memory")["rows_per_s"]
             streamed = epoch_rate(bench, path, rows, ranks, "stream")
             found["memory"].append(kept)
             found["layouts"][name].append({**streamed, "ratio": streamed["rows_per_s"] / kept})
+            for how in ("rows", "blocks"):
+                found["torch"][how][name].append(streamed["rows_per_s"] / torch_rate(bench, path, how, ranks))
             if name in found["inflate"]:
                 found["inflate"][name].append(inflate_rate(path, rows, ranks))
             say(f"{name}, round {i + 1}: {streamed['rows_per_s']:,.0f} rows/s, in memory {kept:,.0f}")
@@ -113,9 +124,11 @@ def show(found):
                      table.verdict(statistics.median(ratios), target, ".1f"),
                      f"{statistics.median(r['wait'] for r in runs):.1%}",
                      f"{statistics.median(inflated):,.0f}" if inflated else "-",
-                     f"{middle / bound:.2f}" if bound else "-"])
+                     f"{middle / bound:.2f}" if bound else "-",
+                     *(f"{statistics.median(found['torch'][how][name]):.1f}" for how in ("rows", "blocks"))])
     table.lay_out(f"An epoch of {found['rows']:,} rows, {nets.name(NET)}, batch {NET.batch}, streamed with "
                   f"{budget(found['rows']) >> 20} MiB a rank, ranks: {found['ranks']}, rows/s; in memory: {kept:,.0f}\n"
                   "inflate: zlib alone, as many processes; of both: share of what as many cores could do, each row "
-                  "inflated\nand then trained on, with nothing lost in between",
-                  ["layout", "MB", "streamed", "of in memory", "target", "waiting", "inflate", "of both"], rows)
+                  "inflated\nand then trained on, with nothing lost in between; torch: times the rate of PyTorch over h5py "
+                  "in as many processes,\nwhich shuffles by row (DataLoader) or within blocks of 65536 rows",
+                  ["layout", "MB", "streamed", "of in memory", "target", "waiting", "inflate", "of both", "torch, rows", "blocks"], rows)
