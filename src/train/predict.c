@@ -54,19 +54,48 @@ static const float *vector_of(const predictor *p, const char *name, int64_t coun
     return t != NULL && t->dtype == PP_F32 && t->shape[0] == count ? t->data : NULL;
 }
 
-/* The data's width must be the model's: the first weight says what that is. */
+/* The model's width, which its first weight tells; 0: the model cannot be planned for these rows.
+ */
+static int64_t width_of_model(predictor *p, pp_error *err)
+{
+    if (pp_model_plan(p->job, pp_h5_columns(p->x), p->arena, &p->model, err) != PP_OK) return 0;
+    const pp_tensor *first = pp_tensorfile_find(p->file, p->model->params[0].name);
+    return first == NULL ? -1 : first->shape[first->n_dims - 1];
+}
+
+static pp_status open_as(predictor *p, const pp_job_data *how, const char *data, const char *x,
+                         int64_t *inputs, pp_error *err)
+{
+    pp_h5_close(p->x);
+    p->x = NULL;
+    pp_status status = pp_data_open_x(how, &data, 1, x, &p->x, err);
+    if (status != PP_OK) return status;
+    *inputs = width_of_model(p, err);
+    if (*inputs == 0) return err->code;
+    if (*inputs == pp_h5_columns(p->x)) return PP_OK;
+    return pp_fail(err, PP_E_DATA, "%s: %s has %lld columns, the model takes %lld", data,
+                   x != NULL ? x : how->x[0], (long long)pp_h5_columns(p->x), (long long)*inputs);
+}
+
+/* Rows as the job selects them; those to be predicted may be without the target's column. */
+static pp_status open_rows(predictor *p, const char *data, const char *x, int64_t *inputs,
+                           pp_error *err)
+{
+    pp_job_data bare = p->job->data;
+    pp_error first = {0};
+    pp_status status = open_as(p, &p->job->data, data, x, inputs, &first);
+    if (status == PP_OK) return PP_OK;
+    bare.target_column = "";
+    if (*p->job->data.target_column != '\0' && open_as(p, &bare, data, x, inputs, err) == PP_OK)
+        return PP_OK;
+    return pp_fail(err, status, "%s", first.text);
+}
+
 static pp_status open_data(predictor *p, const char *data, const char *x, pp_error *err)
 {
-    pp_status status = pp_data_open_x(&p->job->data, &data, 1, x, &p->x, err);
-    if (status == PP_OK)
-        status = pp_model_plan(p->job, pp_h5_columns(p->x), p->arena, &p->model, err);
+    int64_t inputs;
+    pp_status status = open_rows(p, data, x, &inputs, err);
     if (status != PP_OK) return status;
-    const pp_tensor *first = pp_tensorfile_find(p->file, p->model->params[0].name);
-    int64_t inputs = first == NULL ? -1 : first->shape[first->n_dims - 1];
-    if (inputs != pp_h5_columns(p->x))
-        return pp_fail(err, PP_E_DATA, "%s: %s has %lld columns, the model takes %lld", data,
-                       x != NULL ? x : p->job->data.x[0], (long long)pp_h5_columns(p->x),
-                       (long long)inputs);
     p->shift = vector_of(p, "input.shift", inputs);
     p->scale = vector_of(p, "input.scale", inputs);
     const pp_tensor *target = pp_tensorfile_find(p->file, "output.shift");

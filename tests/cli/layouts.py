@@ -189,6 +189,21 @@ class Layouts(support.Case):
         sets, _ = support.read_h5(f"{home}/p.h5")
         self.assertEqual(sets["p"].shape, (ROWS, 1))
 
+    def test_rows_to_predict_have_no_target(self):
+        home = self.folder("bare")
+        with_y = self.path("with.h5", {"x": np.hstack([X[:, :2], Y[:, None], X[:, 2:]])})
+        of = self.train(patched(job(with_y), {"data.target_column": 2, "data.task": "binary"}), 1, "bare-run")
+        found = []
+        for name, x in (("with", None), ("bare", X), ("odd", X[:, :4])):
+            path = with_y if x is None else self.path(f"{name}.h5", {"x": x})
+            done = run(["predict", of, path, "-o", f"{home}/{name}.h5"], 2)
+            if name == "odd":
+                self.expect_error(done, 3, "odd.h5", "3 columns", "takes 6")
+                continue
+            self.expect(done)
+            found.append(support.read_h5(f"{home}/{name}.h5")[0]["p"])
+        self.assertTrue(np.array_equal(*found))
+
     # ---- held-out rows ----
 
     def parts(self, job_, folds):
