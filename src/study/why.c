@@ -192,7 +192,8 @@ static void mark_best(const why *w, rank_of *ranks, int n)
 }
 
 /* The most likely of the probes in list [n], the best of each cause before the others, as many as
- * the rest of the budget bears; how many. */
+ * the rest of the budget bears; how many. Before the last round what one whole training costs is
+ * kept back. */
 static int survivors(const why *w, int *list, int n, int parts)
 {
     rank_of ranks[WHY_MOST];
@@ -206,9 +207,11 @@ static int survivors(const why *w, int *list, int n, int parts)
     mark_best(w, ranks, probes);
     qsort(ranks, (size_t)probes, sizeof *ranks, most_likely_first);
     int wanted = probes / KEEP_ONE_OF > 2 ? probes / KEEP_ONE_OF : 2;
+    double reserve = parts > 1 && probes > 0 ? w->plan.experiments[ranks[0].index].work : 0;
     for (int i = 0; i < probes && kept < wanted; i++) {
         double more = w->plan.experiments[ranks[i].index].work / parts;
-        if (kept > 0 && work + more > rest(w)) break;
+        int is_only_one = kept == 0 && parts == 1;
+        if (!is_only_one && work + more + reserve > rest(w)) break;
         work += more;
         list[kept++] = ranks[i].index;
     }
@@ -224,7 +227,9 @@ static pp_status halve(why *w, int *list, int n, double allowed, pp_error *err)
         pp_status status = experiment(w, list, n, parts, err);
         if (status != PP_OK || w->rounds.stopped || parts == 1) return status;
         parts = parts > LONGER ? parts / LONGER : 1;
-        n = survivors(w, list, n, parts);
+        int left = survivors(w, list, n, parts);
+        if (left == 0 && parts > 1) left = survivors(w, list, n, parts = 1);
+        n = left;
         if (n == 0) return PP_OK;
     }
 }
