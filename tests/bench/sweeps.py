@@ -113,6 +113,12 @@ def saved_by_stopping(bench):
     return result
 
 
+def accuracy_of(row):
+    """0 of a trial that failed, or whose predictions are no numbers."""
+    value = row.get("accuracy")
+    return value if isinstance(value, (int, float)) else 0
+
+
 def searches(bench, seeds, points):
     """Best accuracy of each search for the epochs that asha takes on so many points, and the share of random's
     epochs at which it has reached random's best."""
@@ -129,11 +135,11 @@ def searches(bench, seeds, points):
         rows, _ = sweep(bench, "asha", job, 2, search="asha", trials=points, eta=3, rungs=3, **keys)
         cost = {0: 1, 1: 3, 2: EPOCHS}
         order = sorted(rows, key=lambda r: (r["rung"], r["index"]))
-        curves = {"asha": [(cost[r["rung"]], r.get("accuracy") or 0) for r in order]}
+        curves = {"asha": [(cost[r["rung"]], accuracy_of(r)) for r in order]}
         trials = round(sum(c for c, _ in curves["asha"]) / EPOCHS)
         for search in ("random", "tpe"):
             rows, _ = sweep(bench, search, job, 2, search=search, trials=trials, **keys)
-            curves[search] = [(EPOCHS, r.get("accuracy") or 0) for r in sorted(rows, key=lambda r: r["index"])]
+            curves[search] = [(EPOCHS, accuracy_of(r)) for r in sorted(rows, key=lambda r: r["index"])]
         found.append({name: summary(curve, max(a for _, a in curves["random"])) for name, curve in curves.items()})
     return found
 
