@@ -46,6 +46,8 @@ int64_t pp_h5_chunk_rows(const pp_h5_set *set); /* rows of a chunk; 0 when no fi
 int64_t pp_h5_cache_bytes(const pp_h5_set *set);
 /* "FILE: /name: row R" (R counts within that file) of a global row, for messages. */
 void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size);
+/* The same of the data set that a column of the row is from, with its number there. */
+void pp_h5_locate_value(const pp_h5_set *set, int64_t row, int64_t column, char *text, size_t size);
 
 /* How one file of a set holds its rows, for people. */
 typedef struct pp_h5_facts {

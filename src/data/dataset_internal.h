@@ -226,8 +226,7 @@ pp_status pp__look_at_rows(pp_dataset *set, pp__moments *moments, int64_t *bad_r
                            pp_error *err);
 /* All exponent bits set: infinite or NaN. */
 int pp__has_fault(const float *x, int64_t count);
-void pp__tell_fault(const pp_dataset *set, const pp__source *source, int64_t row, const float *x,
-                    pp_error *bad);
+void pp__tell_fault(const pp__source *source, int64_t row, const float *x, pp_error *bad);
 
 /* ---- streaming ---- */
 

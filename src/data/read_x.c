@@ -4,7 +4,6 @@
  * lie close together come in one read through a bounce buffer. */
 #include "dataset_internal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,16 +92,14 @@ int pp__has_fault(const float *x, int64_t count)
     return fault != 0;
 }
 
-void pp__tell_fault(const pp_dataset *set, const pp__source *source, int64_t row, const float *x,
-                    pp_error *bad)
+void pp__tell_fault(const pp__source *source, int64_t row, const float *x, pp_error *bad)
 {
     int64_t column = 0;
     while (pp__not_finite(x[column]) == NULL)
         column++;
-    char place[512], at[48] = "";
-    pp_h5_locate(source->x, row, place, sizeof place);
-    if (set->info.inputs > 1) snprintf(at, sizeof at, ", column %lld", (long long)column);
-    (void)pp_fail(bad, PP_E_DATA, "%s%s is %s; remove or repair the row", place, at,
+    char place[512];
+    pp_h5_locate_value(source->x, row, column, place, sizeof place);
+    (void)pp_fail(bad, PP_E_DATA, "%s is %s; remove or repair the row", place,
                   pp__not_finite(x[column]));
 }
 
@@ -130,7 +127,7 @@ static pp_status read_source(reader *r, int64_t *bad_row, pp_error *bad, pp_erro
             const wanted *w = &r->list[i];
             if (!pp__has_fault(w->to, r->set->info.inputs)) continue;
             *bad_row = r->source->first + w->row;
-            pp__tell_fault(r->set, r->source, w->row, w->to, bad);
+            pp__tell_fault(r->source, w->row, w->to, bad);
             return PP_OK;
         }
     }

@@ -16,7 +16,7 @@ static void note_fault(look *l, const pp__source *s, int64_t row, const float *x
 {
     if (s->first + row >= *l->bad_row || !pp__has_fault(x, l->set->info.inputs)) return;
     *l->bad_row = s->first + row;
-    pp__tell_fault(l->set, s, row, x, l->bad);
+    pp__tell_fault(s, row, x, l->bad);
 }
 
 static pp_status look_at_piece(look *l, const pp__piece *piece)

@@ -2,7 +2,6 @@
 #include "dataset_internal.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +17,9 @@ static pp_status check_y(const pp__portion *p, int64_t columns, pp_error *err)
     for (int64_t i = 0; i < p->rows * columns; i++) {
         const char *fault = pp__not_finite(p->y[i]);
         if (fault == NULL) continue;
-        char place[512], column[48] = "";
-        pp_h5_locate(p->source->y, p->first + i / columns, place, sizeof place);
-        if (columns > 1) snprintf(column, sizeof column, ", column %lld", (long long)(i % columns));
-        return pp_fail(err, PP_E_DATA, "%s%s is %s; remove or repair the row", place, column,
-                       fault);
+        char place[512];
+        pp_h5_locate_value(p->source->y, p->first + i / columns, i % columns, place, sizeof place);
+        return pp_fail(err, PP_E_DATA, "%s is %s; remove or repair the row", place, fault);
     }
     return PP_OK;
 }

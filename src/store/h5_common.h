@@ -43,8 +43,10 @@ int64_t pp__h5_file_bytes(hid_t file);
 /* name: without a leading '/'; field of a table, NULL: of numbers. */
 pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, const char *field,
                               hid_t *dataset, pp__h5_layout *found, pp_error *err);
-/* h5_links.c: PP_OK unless the data set lies in another file. */
-pp_status pp__h5_stays_inside(hid_t file, const char *path, const char *name, pp_error *err);
+/* h5_links.c: refuses a data set that lies in another file; with follow, one whose file is missing.
+ */
+pp_status pp__h5_check_others(hid_t file, const char *path, const char *name, int follow,
+                              pp_error *err);
 /* Numbers of `size` bytes in memory, or a table that has the field alone; the caller closes it. */
 hid_t pp__h5_memory_type(hid_t number, size_t size, const char *field, const pp__h5_layout *found);
 

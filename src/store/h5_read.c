@@ -36,6 +36,7 @@ struct pp__h5_one {
     uint64_t clock;
     hid_t transfer; /* properties of a read */
     void *conversion;
+    size_t conversion_bytes;
 };
 
 /* ---- parts: opened when needed, the one unused for longest closed when too many are open ---- */
@@ -65,7 +66,7 @@ static pp_status open_part(pp__h5_one *set, part *p, pp__h5_layout *found, pp_er
     hid_t file, dataset;
     pp_status status = pp__h5_open_file(p->path, &file, err);
     if (status != PP_OK) return status;
-    if (!set->follow) status = pp__h5_stays_inside(file, p->path, set->name, err);
+    status = pp__h5_check_others(file, p->path, set->name, set->follow, err);
     if (status == PP_OK)
         status = pp__h5_open_dataset(file, p->path, set->name, set->field, &dataset, found, err);
     if (status != PP_OK) {
@@ -110,6 +111,25 @@ static pp_status take_layout(pp__h5_one *set, const pp__h5_layout *found, pp_err
     return PP_OK;
 }
 
+/* HDF5 converts whole elements: a field can be longer than what usually does. */
+static pp_status fit_conversion(pp__h5_one *set, const part *p, pp_error *err)
+{
+    hid_t type = H5Dget_type(p->dataset);
+    size_t in_file = H5Tget_size(type), in_memory = H5Tget_size(set->types[1]);
+    H5Tclose(type);
+    size_t wanted = 2 * (in_file > in_memory ? in_file : in_memory);
+    if (wanted <= set->conversion_bytes) return PP_OK;
+    void *room = malloc(wanted);
+    if (room == NULL || H5Pset_buffer(set->transfer, wanted, room, NULL) < 0) {
+        free(room);
+        return pp_fail(err, PP_E_MEMORY, "%s: out of memory", set->name);
+    }
+    free(set->conversion);
+    set->conversion = room;
+    set->conversion_bytes = wanted;
+    return PP_OK;
+}
+
 /* Opens part i, checks it against the first and appends its rows. */
 static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
 {
@@ -119,6 +139,7 @@ static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
     if (status != PP_OK) return status;
     if (i == 0) status = take_layout(set, &found, err);
     if (status == PP_OK) status = check_same_rows(set, p, &found, err);
+    if (status == PP_OK) status = fit_conversion(set, p, err);
     if (status != PP_OK) return status;
     p->first = set->rows;
     p->rows = (int64_t)found.dims[0];
@@ -132,6 +153,7 @@ static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
 static int prepare_transfer(pp__h5_one *set)
 {
     set->conversion = malloc(CONVERSION_BYTES);
+    set->conversion_bytes = CONVERSION_BYTES;
     set->transfer = H5Pcreate(H5P_DATASET_XFER);
     return set->conversion != NULL && set->transfer >= 0 &&
            H5Pset_buffer(set->transfer, CONVERSION_BYTES, set->conversion, NULL) >= 0;

@@ -254,6 +254,33 @@ void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size)
     pp__h5_one_locate(set->parts[0].one, row, text, size);
 }
 
+/* Where column `*column` of the rows is from; *column becomes its number there. */
+static const part *find_part(const pp_h5_set *set, int64_t *column)
+{
+    for (int i = 0; set->routes != NULL && i < set->n_parts; i++) {
+        const part *p = &set->parts[i];
+        for (int64_t k = 0; k < p->n_routes; k++) {
+            if (p->routes[k].to != *column) continue;
+            *column = p->routes[k].from;
+            return p;
+        }
+    }
+    const part *p = set->parts; /* side by side */
+    for (; *column >= p->width; p++)
+        *column -= p->width;
+    return p;
+}
+
+void pp_h5_locate_value(const pp_h5_set *set, int64_t row, int64_t column, char *text, size_t size)
+{
+    PP_CHECK(column >= 0 && column < set->columns);
+    const part *p = find_part(set, &column);
+    pp__h5_one_locate(p->one, row, text, size);
+    size_t used = strlen(text);
+    if (p->width > 1 && used < size)
+        snprintf(text + used, size - used, ", column %lld", (long long)column);
+}
+
 pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err)
 {
     int widest = 0;

@@ -174,6 +174,47 @@ class Layouts(support.Case):
                 allowed = patched(of, {"data.follow_links": True})
                 self.assertEqual(self.outcome(allowed), expected)
 
+    def test_other_files_by_detours(self):
+        """A soft link to a link to a file; a view whose first part alone is of this file; and what
+        is not there when it is followed, which HDF5 would read as zeros."""
+        self.path("target.h5", {"x": X})
+        links = self.path("links.h5", {"y": Y}, lambda f: (
+            f.__setitem__("x", h5py.ExternalLink("target.h5", "/x")),
+            f.__setitem__("soft", h5py.SoftLink("/x")),
+            f.__setitem__("gone", h5py.ExternalLink("gone.h5", "/x"))))
+        both, gone = (h5py.VirtualLayout(shape=X.shape, dtype="f4") for _ in range(2))
+        both[:300] = h5py.VirtualSource(".", "kept", (300, 6))
+        both[300:] = h5py.VirtualSource("target.h5", "x", X.shape)[300:]
+        gone[:] = h5py.VirtualSource("gone.h5", "x", X.shape)
+        views = self.path("views.h5", {"y": Y, "kept": X[:300]}, lambda f: (
+            f.create_virtual_dataset("x", both), f.create_virtual_dataset("gone", gone)))
+        expected = self.outcome(self.plain())
+        for path, name in ((links, "/soft"), (views, "/x")):
+            of = patched(job(path), {"data.x": name})
+            self.refused(of, path, name, "target.h5, another file", "data.follow_links")
+            self.assertEqual(self.outcome(patched(of, {"data.follow_links": True})), expected)
+        for path, words in ((links, "a link to gone.h5, where it cannot be opened"),
+                            (views, "a view of gone.h5, which is missing")):
+            followed = patched(job(path), {"data.x": "/gone", "data.follow_links": True})
+            self.refused(followed, f"{path}: /gone is {words}")
+
+    def test_bad_value_is_found_in_its_set(self):
+        bad = X.copy()
+        bad[77, 3] = np.nan
+        path = self.path("bad.h5", {"a": X[:, :2], "b": bad, "y": Y})
+        for columns in ([], ["3:8"]):
+            of = patched(job(path), {"data.x": ["/a", "/b"], "data.columns": columns})
+            self.refused(of, f"{path}: /b: row 77, column 3 is NaN")
+
+    def test_long_fields(self):
+        """Longer than what HDF5 converts at a time."""
+        rows = 60
+        table = np.zeros(rows, [("v", ">f8", (20000,)), ("w", "<f4")])
+        table["v"][:, 19990:19996] = X[:rows]
+        path = self.path("long.h5", {"t": table, "y": Y[:rows]})
+        given = patched(job(path), {"data.x": "/t:v", "data.columns": ["19990:19996"]})
+        self.same(self.plain(X[:rows], Y[:rows]), patched(given, {"data.window": 1}))
+
     def test_inspect_and_predict(self):
         path = self.path("i.h5", {"left": X[:, :2], "right": X[:, 2:], "y": Y})
         home = self.folder("inspected")
