@@ -130,7 +130,7 @@ class Schema(support.Case):
         seen = 0
         for folder in ("tests/jobs/valid", "jobs", "jobs/real-cases"):
             for name in sorted(os.listdir(os.path.join(SOURCE, folder))):
-                if not name.endswith(".json"):
+                if not name.endswith(".json") or name == "job.schema.json":
                     continue
                 seen += 1
                 faults = list(
