@@ -14,12 +14,13 @@
 
 #include "pitprop/farm.h"
 
+enum { PP_WHY_WITH = 2 }; /* causes that are removed together with a first one, at most */
+
 /* One experiment and what came out at its longest training. */
 typedef struct pp_experiment {
-    const char *cause; /* id; NULL: a control */
-    const char *with;  /* id of a second cause that is removed as well; NULL: none */
-    const char *third; /* and of one more */
-    int on_reference;  /* of a cause in the data: removed from the reference recipe, a control */
+    const char *cause;             /* id; NULL: a control */
+    const char *with[PP_WHY_WITH]; /* ids of causes that are removed as well; NULL behind them */
+    int on_reference; /* of a cause in the data: removed from the reference recipe, a control */
     double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
     const char *label;       /* "dropout 0", "the job", "another seed" */
     const char *id; /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */

@@ -17,9 +17,9 @@ static int best_first(const void *left, const void *right)
 static void put(FILE *stream, const pp_experiment *e, const char *mark)
 {
     char cause[160];
-    snprintf(cause, sizeof cause, "%s%s%s%s%s", e->cause != NULL ? e->cause : "",
-             e->with != NULL ? " + " : "", e->with != NULL ? e->with : "",
-             e->third != NULL ? " + " : "", e->third != NULL ? e->third : "");
+    int used = snprintf(cause, sizeof cause, "%s", e->cause != NULL ? e->cause : "");
+    for (int i = 0; i < PP_WHY_WITH && e->with[i] != NULL && used < (int)sizeof cause; i++)
+        used += snprintf(cause + used, sizeof cause - (size_t)used, " + %s", e->with[i]);
     if (e->failed)
         fprintf(stream, "%-2s %-28s %-34s failed: %s\n", mark, cause, e->label, e->error);
     else

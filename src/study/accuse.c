@@ -123,7 +123,7 @@ static int has_too_few_rows(const pp_why *w)
 /* It repairs the job, by itself or together with others. */
 static int is_remedy(const pp_experiment *e, int pairs)
 {
-    return e->repaired && !e->on_reference && (e->with != NULL) == pairs;
+    return e->repaired && !e->on_reference && (e->with[0] != NULL) == pairs;
 }
 
 double pp__weight(const pp_experiment *e)
@@ -169,7 +169,10 @@ static int same_id(const char *a, const char *b)
 
 static int same_causes(const pp_experiment *a, const pp_experiment *b)
 {
-    return same_id(a->cause, b->cause) && same_id(a->with, b->with) && same_id(a->third, b->third);
+    int same = same_id(a->cause, b->cause);
+    for (int i = 0; i < PP_WHY_WITH; i++)
+        same = same && same_id(a->with[i], b->with[i]);
+    return same;
 }
 
 static int is_accused(const pp_why *w, const pp_experiment *e)
@@ -200,7 +203,7 @@ static int least_change(const pp_why *w, int i)
     const pp_experiment *e = w->experiments;
     int least = i;
     for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
-        if (is_remedy(&e[k], e[i].with != NULL) && same_causes(&e[k], &e[i]) &&
+        if (is_remedy(&e[k], e[i].with[0] != NULL) && same_causes(&e[k], &e[i]) &&
             e[k].patch.count < e[least].patch.count && e[k].score >= e[i].score - least_gain)
             least = k;
     return least;
@@ -209,7 +212,7 @@ static int least_change(const pp_why *w, int i)
 static void accuse(pp_why *w, int i)
 {
     i = least_change(w, i);
-    w->answer = w->experiments[i].with != NULL ? PP_WHY_CAUSES : PP_WHY_CAUSE;
+    w->answer = w->experiments[i].with[0] != NULL ? PP_WHY_CAUSES : PP_WHY_CAUSE;
     w->accused[w->n_accused++] = w->remedy = i;
 }
 
@@ -242,6 +245,11 @@ static int any_repaired(const pp_why *w, int pairs)
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
         if (is_remedy(&w->experiments[i], pairs)) return 1;
     return 0;
+}
+
+int pp__is_repaired(const pp_why *w)
+{
+    return any_repaired(w, 0) || any_repaired(w, 1);
 }
 
 static const pp_experiment *best_remedy(const pp_why *w, int pairs)
@@ -284,9 +292,10 @@ static void say_accused(pp_why *w)
     const pp_experiment *job = &w->experiments[PP_WHY_JOB];
     const pp_experiment *e = &w->experiments[w->accused[0]];
     char what[256];
-    snprintf(what, sizeof what, "%s%s%s%s%s", title_of(e->cause),
-             e->with != NULL ? ", together with " : "", e->with != NULL ? title_of(e->with) : "",
-             e->third != NULL ? " and with " : "", e->third != NULL ? title_of(e->third) : "");
+    int used = snprintf(what, sizeof what, "%s", title_of(e->cause));
+    for (int i = 0; i < PP_WHY_WITH && e->with[i] != NULL && used < (int)sizeof what; i++)
+        used += snprintf(what + used, sizeof what - (size_t)used, "%s with %s",
+                         i == 0 ? ", together" : " and", title_of(e->with[i]));
     if (w->answer == PP_WHY_UNDETERMINED)
         snprintf(w->sentence, sizeof w->sentence,
                  "Undetermined between %s and %s: with '%s' the same job gets a score of %.3f "
@@ -331,8 +340,7 @@ static void say(pp_why *w)
     case PP_WHY_UNKNOWN:
         snprintf(text, size,
                  "No change that was tried, and no two or three together, repairs the job (score "
-                 "%.3f, %s), "
-                 "though the reference recipe scores %.3f on the same data.%s",
+                 "%.3f, %s), though the reference recipe scores %.3f on the same data.%s",
                  job->score, job->verdict, reference->score,
                  w->remedy >= 0 ? " That recipe is given as the remedy." : "");
         break;

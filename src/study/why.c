@@ -228,7 +228,10 @@ static pp_status halve(why *w, int *list, int n, double allowed, pp_error *err)
         if (status != PP_OK || w->rounds.stopped || parts == 1) return status;
         parts = parts > LONGER ? parts / LONGER : 1;
         int left = survivors(w, list, n, parts);
-        if (left == 0 && parts > 1) left = survivors(w, list, n, parts = 1);
+        if (left == 0) { /* a round on the way is too dear: straight to the last one */
+            parts = 1;
+            left = survivors(w, list, n, parts);
+        }
         n = left;
         if (n == 0) return PP_OK;
     }
@@ -292,13 +295,6 @@ static pp_status try_together(why *w, combine_fn combine, pp_error *err)
     return status;
 }
 
-static int is_any_repaired(const pp_why *result)
-{
-    for (int i = PP_WHY_LINEAR + 1; i < result->count; i++)
-        if (result->experiments[i].repaired && !result->experiments[i].on_reference) return 1;
-    return 0;
-}
-
 static pp_status investigate(why *w, pp_error *err)
 {
     pp_why *result = w->result;
@@ -323,7 +319,7 @@ static pp_status investigate(why *w, pp_error *err)
     if (status == PP_OK && !w->rounds.stopped && !pp__is_well_repaired(result) &&
         !pp__is_without_signal(result))
         status = try_together(w, pp__plan_pairs, err);
-    if (status == PP_OK && !w->rounds.stopped && !is_any_repaired(result) &&
+    if (status == PP_OK && !w->rounds.stopped && !pp__is_repaired(result) &&
         !pp__is_without_signal(result))
         status = try_together(w, pp__plan_triples, err);
     return status;

@@ -50,6 +50,8 @@ pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_fa
 void pp__find_repairs(pp_why *why, pp_experiment *experiments);
 /* How likely an experiment points at the cause: what it earns, and how odd the job is there. */
 double pp__weight(const pp_experiment *experiment);
+/* Any change, or several together, repair the job. */
+int pp__is_repaired(const pp_why *why);
 /* A single change brings the job near to the best of all. */
 int pp__is_well_repaired(const pp_why *why);
 /* Whether the job is as good as these data allow, so far as the controls show. */

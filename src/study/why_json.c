@@ -32,12 +32,14 @@ static void put_patch(pp_json_writer *w, const pp_patch *patch)
     pp_json_end_object(w);
 }
 
+static const char *const with_key[PP_WHY_WITH] = {"with", "third"};
+
 static void put_experiment(pp_json_writer *w, const pp_experiment *e)
 {
     pp_json_begin_object(w, NULL);
     if (e->cause != NULL) pp_json_put_string(w, "cause", e->cause);
-    if (e->with != NULL) pp_json_put_string(w, "with", e->with);
-    if (e->third != NULL) pp_json_put_string(w, "third", e->third);
+    for (int i = 0; i < PP_WHY_WITH && e->with[i] != NULL; i++)
+        pp_json_put_string(w, with_key[i], e->with[i]);
     if (e->on_reference) pp_json_put_bool(w, "on_reference", 1);
     pp_json_put_string(w, "label", e->label);
     pp_json_put_string(w, "trial", e->id);
@@ -76,9 +78,9 @@ static void put_causes(pp_json_writer *w, const pp_why *why)
     for (int i = 0; i < why->n_accused; i++) {
         const pp_experiment *e = &why->experiments[why->accused[i]];
         pp_json_put_string(w, NULL, e->cause);
-        if (e->with != NULL) pp_json_put_string(w, NULL, e->with);
-        if (e->third != NULL) pp_json_put_string(w, NULL, e->third);
-        if (e->with != NULL) break;
+        for (int k = 0; k < PP_WHY_WITH && e->with[k] != NULL; k++)
+            pp_json_put_string(w, NULL, e->with[k]);
+        if (e->with[0] != NULL) break;
     }
     int on_data = why->answer == PP_WHY_DATA || why->answer == PP_WHY_NO_SIGNAL ||
                   why->answer == PP_WHY_MORE_ROWS || why->answer == PP_WHY_UNKNOWN;
