@@ -41,16 +41,13 @@ typedef struct pp_job_data {
     int n_files;
     const char **x; /* [n_x] data sets in every file [rows, ...], joined by columns */
     int n_x;
-    const char *
-        *columns; /* [n_columns] of the joined columns that are features ("3", "5:9"); 0: all */
+    const char **columns; /* [n_columns] of those that are features ("3", "5:9"); 0: all */
     int n_columns;
-    const char *y; /* data set of targets in every file: [rows] or [rows, k] */
-    const char
-        *target_column;      /* of the joined columns of x, instead of y ("28", "-1"); "" = none */
-    int follow_links;        /* data that lie in other files are read as well */
-    const char *row_weights; /* data set of per-row weights [rows], "" = none */
-    const char
-        *groups; /* data set of group numbers [rows]: a group is held out or not; "" = none */
+    const char *y;             /* data set of targets in every file: [rows] or [rows, k] */
+    const char *target_column; /* of the columns of x, instead of y ("28", "-1"); "" = none */
+    int follow_links;          /* data that lie in other files are read as well */
+    const char *row_weights;   /* data set of per-row weights [rows], "" = none */
+    const char *groups;        /* data set [rows]: groups are held out as a whole; "" = none */
     pp_task task;
     int64_t classes; /* of a classification, PP_AUTO: from y; a resolved regression: 0 */
     double
@@ -289,6 +286,8 @@ typedef struct pp_job_facts {
 pp_status pp_job_resolve(pp_job *job, const pp_job_facts *facts, pp_error *err);
 /* training.lanes or, where it is auto, the rule's answer (a property of the job alone). */
 int64_t pp_job_lanes(const pp_job *job);
+/* Share of the rows of data.files that is held out, by fraction or by fold. */
+double pp_job_held_out_share(const pp_job *job);
 
 /* Every key with its value, in schema order. */
 void pp_job_echo(const pp_job *job, pp_json_writer *writer);

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "pitprop/error.h"
-#include "pitprop/job.h"
 
 typedef struct pp_lane_range {
     int first, count;

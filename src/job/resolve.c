@@ -6,6 +6,12 @@
 
 enum { MOST_AUTO_LANES = 8, FEWEST_LANE_ROWS = 32 };
 
+double pp_job_held_out_share(const pp_job *job)
+{
+    const pp_job_data *data = &job->data;
+    return data->folds > 0 ? 1 / (double)data->folds : data->validation_fraction;
+}
+
 int64_t pp_job_lanes(const pp_job *job)
 {
     if (job->training.lanes != PP_AUTO) return job->training.lanes;

@@ -141,10 +141,10 @@ CAUSE_SIGN(pp__sign_dropout)
     double most = 0;
     int is_output = 0;
     for (int i = 0; i < n; i++) {
-        if (flat[i].layer->type == PP_LAYER_DROPOUT) most = fmax(most, flat[i].layer->rate);
-        if (flat[i].layer->type == PP_LAYER_DROPOUT && is_output && flat[i].layer->rate > 0)
-            return 0.9; /* of the answers themselves */
         is_output |= flat[i].is_last;
+        if (flat[i].layer->type != PP_LAYER_DROPOUT) continue;
+        if (is_output && flat[i].layer->rate > 0) return 0.9; /* of the answers themselves */
+        most = fmax(most, flat[i].layer->rate);
     }
     return most > 0 ? pp__ramp(1 - most, 0.5, 0.05) : 0;
 }
@@ -335,7 +335,9 @@ CAUSE_PROBES(pp__probe_size)
     /* A block in front of all else has the width of x. */
     if (c->job->model.layers[0].type == PP_LAYER_RESIDUAL) return 0;
     int n = is_linear(c) ? bend(c, probes) : 0;
-    return n < room && least < 64 && (least < 32 || n > 0) ? n + widen(c, probes + n) : n;
+    int64_t enough = n > 0 ? 64 : 32; /* what has only been linear may be narrow as well */
+    if (n < room && least < enough) n += widen(c, probes + n);
+    return n;
 }
 
 /* ---- frozen ---- */

@@ -18,6 +18,11 @@ static int is_real(const pp_job *job)
     return !is_on_probabilities(job) && !is_on_logits(job);
 }
 
+static int is_binary(pp_loss_type loss)
+{
+    return loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
+}
+
 static int is_squashed(pp_activation a)
 {
     return a == PP_ACT_SIGMOID || a == PP_ACT_SOFTMAX;
@@ -26,7 +31,7 @@ static int is_squashed(pp_activation a)
 /* The loss that takes logits, or the one that takes probabilities, with the same classes. */
 static const char *loss_on(const pp_job *job, int logits)
 {
-    int binary = job->loss.type == PP_LOSS_BCE || job->loss.type == PP_LOSS_BCE_LOGITS;
+    int binary = is_binary(job->loss.type);
     if (logits) return binary ? "bce_logits" : "cross_entropy_logits";
     return binary ? "bce" : "cross_entropy";
 }
@@ -133,11 +138,6 @@ static int is_multi_label(const pp_case *c)
     const pp_inspection *d = c->data;
     return d != NULL && d->y_columns > 1 && pp__task(c) != PP_TASK_MULTICLASS &&
            d->targets.min >= 0 && d->targets.max <= 1 && !is_real(c->job);
-}
-
-static int is_binary(pp_loss_type loss)
-{
-    return loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
 }
 
 CAUSE_SIGN(pp__sign_loss)
@@ -257,11 +257,9 @@ CAUSE_PROBES(pp__probe_range)
 /* Two labels that are not 0 and 1, and a loss that takes them for probabilities. */
 CAUSE_SIGN(pp__sign_label_code)
 {
-    pp_loss_type loss = c->job->loss.type;
-    int binary_loss = loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
     if (pp__task(c) != PP_TASK_BINARY || c->data == NULL || c->job->data.recode_labels) return 0;
     if (c->data->targets.min >= 0 && c->data->targets.max <= 1) return 0;
-    return binary_loss ? 1 : 0.2;
+    return is_binary(c->job->loss.type) ? 1 : 0.2;
 }
 
 CAUSE_PROBES(pp__probe_label_code)

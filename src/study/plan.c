@@ -67,9 +67,7 @@ static pp_status resolve(plan *p, pp_error *err)
     const pp_inspection *d = p->data;
     int64_t held_out = d->held_out_rows;
     p->rows = d->rows - held_out;
-    double share =
-        p->job->data.folds > 0 ? 1 / (double)p->job->data.folds : p->job->data.validation_fraction;
-    if (held_out == 0) p->rows -= (int64_t)(share * (double)d->rows);
+    if (held_out == 0) p->rows -= (int64_t)(pp_job_held_out_share(p->job) * (double)d->rows);
     if (p->rows < 1) p->rows = 1;
     p->inputs = d->inputs;
     p->outputs = d->task == PP_TASK_MULTICLASS ? d->classes : d->y_columns;
@@ -257,9 +255,9 @@ static int has_change(const pp_patch *patch, const char *path, const char *value
 /* The same three are reached by way of any two of them. */
 static int is_planned(const plan *p, const pp_experiment *e)
 {
-    for (int i = PP_WHY_LINEAR + 1; e->third != NULL && i < p->count; i++) {
+    for (int i = PP_WHY_LINEAR + 1; e->with[1] != NULL && i < p->count; i++) {
         const pp_patch *other = &p->experiments[i].patch;
-        int same = p->experiments[i].third != NULL && other->count == e->patch.count;
+        int same = p->experiments[i].with[1] != NULL && other->count == e->patch.count;
         for (int k = 0; same && k < other->count; k++)
             same = has_change(&e->patch, other->paths[k], other->values[k]);
         if (same) return 1;
@@ -271,14 +269,14 @@ static int is_planned(const plan *p, const pp_experiment *e)
 static pp_status add_pair(plan *p, const pair *of, pp_error *err)
 {
     const pp_experiment *a = &p->experiments[of->a], *b = &p->experiments[of->b];
-    int causes = a->with != NULL ? 3 : 2;
+    int causes = a->with[0] != NULL ? 3 : 2;
     pp_experiment e = {.cause = a->cause,
-                       .with = causes == 2 ? b->cause : a->with,
-                       .third = causes == 2 ? NULL : b->cause,
+                       .with = {a->with[0]},
                        .label = pp_arena_printf(p->arena, "%s; %s", a->label, b->label),
                        .id = pp_arena_printf(p->arena, "%s_%s", a->id, b->id),
                        .sign = ((causes - 1) * a->sign + b->sign) / causes,
                        .sign_least = fmin(causes == 2 ? a->sign : a->sign_least, b->sign)};
+    e.with[causes - 2] = b->cause;
     if (!patch_make(p->arena, a->patch.count + b->patch.count, &e.patch)) return no_memory(err);
     patch_append(&e.patch, &a->patch);
     patch_append(&e.patch, &b->patch);
@@ -287,9 +285,9 @@ static pp_status add_pair(plan *p, const pair *of, pp_error *err)
 
 static int may_join(const pp_experiment *a, const pp_experiment *b)
 {
-    if (a->on_reference || b->on_reference || b->with != NULL) return 0;
+    if (a->on_reference || b->on_reference || b->with[0] != NULL) return 0;
     if (strcmp(a->cause, b->cause) == 0) return 0;
-    if (a->with != NULL && strcmp(a->with, b->cause) == 0) return 0;
+    if (a->with[0] != NULL && strcmp(a->with[0], b->cause) == 0) return 0;
     return !patches_meet(&a->patch, &b->patch);
 }
 
@@ -323,7 +321,7 @@ static int is_among_best(const plan *p, int pair_index, int best)
     int better = 0;
     double hoped = hope(p, pair_index);
     for (int i = PP_WHY_LINEAR + 1; i < p->count; i++)
-        if (p->experiments[i].with != NULL && p->experiments[i].third == NULL)
+        if (p->experiments[i].with[0] != NULL && p->experiments[i].with[1] == NULL)
             better += hope(p, i) > hoped || (hope(p, i) == hoped && i < pair_index);
     return better < best;
 }
@@ -335,7 +333,7 @@ pp_status pp__plan_triples(plan *p, int most, pp_error *err)
     pair *pairs = malloc(sizeof *pairs * (size_t)count * BEST_PAIRS);
     if (pairs == NULL) return no_memory(err);
     for (int a = first; a < count; a++) {
-        if (p->experiments[a].with == NULL || !is_among_best(p, a, BEST_PAIRS)) continue;
+        if (p->experiments[a].with[0] == NULL || !is_among_best(p, a, BEST_PAIRS)) continue;
         for (int b = first; b < count; b++)
             if (may_join(&p->experiments[a], &p->experiments[b]))
                 pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};

@@ -1,5 +1,6 @@
 #include <stdint.h>
 
+#include "pitprop/job.h"
 #include "pitprop/lanes.h"
 #include "pitprop/rng.h"
 #include "support/test.h"
