@@ -70,6 +70,10 @@ pp_status pp_data_open_x(const pp_job_data *data, const char *const *files, int 
                          const char *name, pp_h5_set **x, pp_error *err);
 pp_status pp_data_open_y(const pp_job_data *data, const char *const *files, int n_files,
                          pp_h5_set **y, pp_error *err);
+/* Each file must have as many rows of the other set as of x; the names are for the message. */
+pp_status pp_data_check_rows(const char *const *files, int n_files, const pp_h5_set *x,
+                             const char *x_name, const pp_h5_set *other, const char *name,
+                             pp_error *err);
 
 /* Rows of a window where the job asks for `wanted` of them (PP_AUTO: whole chunks if there are
  * enough of them for all lanes, else what leaves them many windows and each window up to 128 KiB in

@@ -26,31 +26,45 @@ pp_status pp_data_open_x(const pp_job_data *data, const char *const *files, int 
     return pp_h5_open_selection(files, n_files, &what, x, err);
 }
 
+/* A data set that is read as a whole. */
+static pp_status open_named(const pp_job_data *data, const char *const *files, int n_files,
+                            const char *name, pp_h5_set **set, pp_error *err)
+{
+    pp_h5_selection what = {.names = &name, .n_names = 1, .follow_links = data->follow_links};
+    return pp_h5_open_selection(files, n_files, &what, set, err);
+}
+
 pp_status pp_data_open_y(const pp_job_data *data, const char *const *files, int n_files,
                          pp_h5_set **y, pp_error *err)
 {
-    pp_h5_selection what = {.names = &data->y, .n_names = 1, .follow_links = data->follow_links};
-    if (*data->target_column != '\0') {
-        what.names = data->x;
-        what.n_names = data->n_x;
-        what.picks = &data->target_column;
-        what.n_picks = 1;
-    }
+    if (*data->target_column == '\0') return open_named(data, files, n_files, data->y, y, err);
+    pp_h5_selection what = {.names = data->x,
+                            .n_names = data->n_x,
+                            .picks = &data->target_column,
+                            .n_picks = 1,
+                            .follow_links = data->follow_links};
     return pp_h5_open_selection(files, n_files, &what, y, err);
 }
 
-/* Every file must have as many rows of `name` as of x. */
-static pp_status check_rows(const pp_dataset *set, const pp__source *s, const pp_h5_set *other,
-                            const char *name, pp_error *err)
+pp_status pp_data_check_rows(const char *const *files, int n_files, const pp_h5_set *x,
+                             const char *x_name, const pp_h5_set *other, const char *name,
+                             pp_error *err)
 {
-    for (int i = 0; i < s->n_files; i++) {
-        int64_t x_rows = pp_h5_file_rows(s->x, i), rows = pp_h5_file_rows(other, i);
+    for (int i = 0; i < n_files; i++) {
+        int64_t x_rows = pp_h5_file_rows(x, i), rows = pp_h5_file_rows(other, i);
         if (rows != x_rows)
             return pp_fail(err, PP_E_DATA,
                            "%s: /%s has %lld rows, /%s has %lld; each row needs one of both",
-                           s->files[i], set->x_name, (long long)x_rows, name, (long long)rows);
+                           files[i], x_name + strspn(x_name, "/"), (long long)x_rows,
+                           name + strspn(name, "/"), (long long)rows);
     }
     return PP_OK;
+}
+
+static pp_status check_rows(const pp_dataset *set, const pp__source *s, const pp_h5_set *other,
+                            const char *name, pp_error *err)
+{
+    return pp_data_check_rows(s->files, s->n_files, s->x, set->x_name, other, name, err);
 }
 
 static pp_status check_files(pp_dataset *set, pp__source *s, pp_error *err)
@@ -91,23 +105,13 @@ static pp_status check_columns(const pp_dataset *set, const pp__source *s, pp_er
     return PP_OK;
 }
 
-static pp_status open_weights(const pp_dataset *set, const pp_job_data *data, pp__source *s,
-                              pp_error *err)
-{
-    if (*set->weights_name == '\0') return PP_OK;
-    pp_h5_selection what = {
-        .names = &set->weights_name, .n_names = 1, .follow_links = data->follow_links};
-    return pp_h5_open_selection(s->files, s->n_files, &what, &s->weights, err);
-}
-
+/* One whole number a row; training rows only. */
 static pp_status open_groups(const pp_dataset *set, const pp_job_data *data, pp__source *s,
                              pp_error *err)
 {
-    if (data->groups == NULL || *data->groups == '\0' || s != &set->source[PP__TRAINING])
-        return PP_OK;
     const char *name = data->groups + strspn(data->groups, "/");
-    pp_h5_selection what = {.names = &name, .n_names = 1, .follow_links = data->follow_links};
-    pp_status status = pp_h5_open_selection(s->files, s->n_files, &what, &s->groups, err);
+    if (*name == '\0' || s != &set->source[PP__TRAINING]) return PP_OK;
+    pp_status status = open_named(data, s->files, s->n_files, name, &s->groups, err);
     if (status == PP_OK && (pp_h5_columns(s->groups) != 1 || !pp_h5_is_integer(s->groups)))
         status = pp_fail(err, PP_E_DATA, "%s: /%s must hold one whole number a row, its group",
                          s->files[0], name);
@@ -121,7 +125,8 @@ pp_status pp__source_open(pp_dataset *set, const pp_job_data *data, pp__source *
     source->n_files = n_files;
     pp_status status = pp_data_open_x(data, files, n_files, NULL, &source->x, err);
     if (status == PP_OK) status = pp_data_open_y(data, files, n_files, &source->y, err);
-    if (status == PP_OK) status = open_weights(set, data, source, err);
+    if (status == PP_OK && *set->weights_name != '\0')
+        status = open_named(data, files, n_files, set->weights_name, &source->weights, err);
     if (status == PP_OK) status = check_files(set, source, err);
     if (status == PP_OK) status = check_columns(set, source, err);
     if (status == PP_OK) status = open_groups(set, data, source, err);

@@ -208,7 +208,8 @@ static pp_status list_held_out(pp_dataset *set, pp_error *err)
     return PP_OK;
 }
 
-/* Rows with keys below the share `to` of their class, at the least, to get 0 visits, others 1. */
+/* Rows whose keys are the lowest of their class, up to the share `to` of it, get 0 visits and the
+ * others 1; adds their number to *held_rows. */
 static pp_status choose_below(pp_dataset *set, double to, int64_t *held_rows, pp_arena *scratch,
                               pp_error *err)
 {

@@ -69,6 +69,11 @@ pp_status pp__h5_one_read_f32(pp__h5_one *one, int64_t first, int64_t count, flo
 pp_status pp__h5_one_read_f64(pp__h5_one *one, int64_t first, int64_t count, double *values,
                               pp_error *err);
 
+/* Rows of an open data set into values of a type in memory. transfer: properties of the read. */
+pp_status pp__h5_read_rows(hid_t dataset, const char *path, const char *name, hid_t type,
+                           hid_t transfer, int64_t first, int64_t count, void *values,
+                           pp_error *err);
+
 /* The same for a data set of any type and shape; found has no is_integer. */
 pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,
                           pp__h5_layout *found, pp_error *err);

@@ -276,19 +276,20 @@ static pp_status check_length(part *p, pp_error *err)
 }
 
 /* The memory space has the rank of the file's: HDF5 maps chunks element by element otherwise. */
-static pp_status read_slab(const pp__h5_one *set, const part *p, int64_t first, int64_t count,
-                           hid_t type, void *values, pp_error *err)
+pp_status pp__h5_read_rows(hid_t dataset, const char *path, const char *name, hid_t type,
+                           hid_t transfer, int64_t first, int64_t count, void *values,
+                           pp_error *err)
 {
     hsize_t start[H5S_MAX_RANK] = {(hsize_t)first}, extent[H5S_MAX_RANK];
-    memcpy(extent, set->shape.dims, sizeof extent);
-    extent[0] = (hsize_t)count;
     pp_status status = PP_OK;
-    hid_t in_file = H5Dget_space(p->dataset);
-    hid_t in_memory = H5Screate_simple(set->shape.n_dims, extent, NULL);
+    hid_t in_file = H5Dget_space(dataset);
+    int n_dims = H5Sget_simple_extent_dims(in_file, extent, NULL);
+    extent[0] = (hsize_t)count;
+    hid_t in_memory = H5Screate_simple(n_dims, extent, NULL);
     if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, extent, NULL) < 0 ||
-        H5Dread(p->dataset, type, in_memory, in_file, set->transfer, values) < 0)
-        status = pp__h5_fail(err, PP_E_IO, "%s: /%s: rows %lld to %lld cannot be read", p->path,
-                             set->name, (long long)first, (long long)(first + count - 1));
+        H5Dread(dataset, type, in_memory, in_file, transfer, values) < 0)
+        status = pp__h5_fail(err, PP_E_IO, "%s: /%s: rows %lld to %lld cannot be read", path, name,
+                             (long long)first, (long long)(first + count - 1));
     H5Sclose(in_memory);
     H5Sclose(in_file);
     return status;
@@ -328,7 +329,9 @@ static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, hid_t 
         int64_t here = p->first + p->rows - first;
         if (here > count) here = count;
         pp_status status = reopen(set, p, err);
-        if (status == PP_OK) status = read_slab(set, p, first - p->first, here, type, to, err);
+        if (status == PP_OK)
+            status = pp__h5_read_rows(p->dataset, p->path, set->name, type, set->transfer,
+                                      first - p->first, here, to, err);
         if (status == PP_OK) status = check_length(p, err);
         if (status != PP_OK) return status;
         p->last_use = ++set->clock;

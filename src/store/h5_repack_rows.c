@@ -26,29 +26,10 @@ typedef struct mover {
 
 /* ---- rows of both files ---- */
 
-static hid_t rows_in_memory(const pp__row_set *set, int64_t count)
-{
-    hsize_t extent[H5S_MAX_RANK];
-    for (int d = 0; d < set->n_dims; d++)
-        extent[d] = (hsize_t)set->dims[d];
-    extent[0] = (hsize_t)count;
-    return H5Screate_simple(set->n_dims, extent, NULL);
-}
-
 static pp_status read_block(const mover *m, int64_t first, int64_t count, pp_error *err)
 {
-    hsize_t start[H5S_MAX_RANK] = {(hsize_t)first}, extent[H5S_MAX_RANK];
-    hid_t in_memory = rows_in_memory(m->set, count), in_file = H5Dget_space(m->from);
-    H5Sget_simple_extent_dims(in_memory, extent, NULL);
-    pp_status status = PP_OK;
-    if (H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, extent, NULL) < 0 ||
-        H5Dread(m->from, m->type, in_memory, in_file, H5P_DEFAULT, m->block) < 0)
-        status =
-            pp__h5_fail(err, PP_E_IO, "%s: /%s: rows %lld to %lld cannot be read", m->repack->input,
-                        m->set->name, (long long)first, (long long)(first + count - 1));
-    H5Sclose(in_file);
-    H5Sclose(in_memory);
-    return status;
+    return pp__h5_read_rows(m->from, m->repack->input, m->set->name, m->type, H5P_DEFAULT, first,
+                            count, m->block, err);
 }
 
 /* values: [count, row_bytes] */
@@ -56,6 +37,15 @@ static pp_status write_rows(const mover *m, int64_t first, int64_t count, const 
                             pp_error *err)
 {
     return pp__h5_writer_put(m->repack->writer, m->set->name, first, count, m->type, values, err);
+}
+
+static hid_t rows_in_memory(const pp__row_set *set, int64_t count)
+{
+    hsize_t extent[H5S_MAX_RANK];
+    for (int d = 0; d < set->n_dims; d++)
+        extent[d] = (hsize_t)set->dims[d];
+    extent[0] = (hsize_t)count;
+    return H5Screate_simple(set->n_dims, extent, NULL);
 }
 
 /* What rows in memory point to. */

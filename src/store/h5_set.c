@@ -32,6 +32,11 @@ struct pp_h5_set {
     int64_t portion_values;
 };
 
+static const char *name_of(const pp_h5_selection *what, int i)
+{
+    return what->names[i] + strspn(what->names[i], "/");
+}
+
 /* ---- which columns ---- */
 
 static pp_status fail_pick(const pp_h5_selection *what, const char *file, const char *text,
@@ -40,7 +45,7 @@ static pp_status fail_pick(const pp_h5_selection *what, const char *file, const 
     return pp_fail(err, PP_E_DATA,
                    "%s: column '%s' is not there: /%s%s has %lld column%s; a column is a number "
                    "from 0 (-1: the last), or a range such as \"5:9\", whose end is left out",
-                   file, text, what->names[0] + strspn(what->names[0], "/"),
+                   file, text, name_of(what, 0),
                    what->n_names > 1 ? " with what is joined to it" : "", (long long)width,
                    width == 1 ? "" : "s");
 }
@@ -96,8 +101,7 @@ static int64_t list_picks(const pp_h5_selection *what, const char *file, int64_t
         }
     }
     if (count > 0) return count;
-    pp_fail(err, PP_E_DATA, "%s: no column of /%s is left for the rows", file,
-            what->names[0] + strspn(what->names[0], "/"));
+    pp_fail(err, PP_E_DATA, "%s: no column of /%s is left for the rows", file, name_of(what, 0));
     return -1;
 }
 
@@ -149,10 +153,10 @@ static pp_status check_rows(const pp_h5_set *set, const pp_h5_selection *what,
             int64_t here = pp__h5_one_file_rows(set->parts[i].one, f);
             int64_t there = pp__h5_one_file_rows(set->parts[0].one, f);
             if (here != there)
-                return pp_fail(
-                    err, PP_E_DATA, "%s: /%s has %lld rows, /%s has %lld; they cannot be joined",
-                    files[f], what->names[i] + strspn(what->names[i], "/"), (long long)here,
-                    what->names[0] + strspn(what->names[0], "/"), (long long)there);
+                return pp_fail(err, PP_E_DATA,
+                               "%s: /%s has %lld rows, /%s has %lld; they cannot be joined",
+                               files[f], name_of(what, i), (long long)here, name_of(what, 0),
+                               (long long)there);
         }
     return PP_OK;
 }
@@ -160,16 +164,16 @@ static pp_status check_rows(const pp_h5_set *set, const pp_h5_selection *what,
 static pp_status open_parts(pp_h5_set *set, const char *const *files, int n_files,
                             const pp_h5_selection *what, pp_error *err)
 {
-    pp_status status = PP_OK;
-    for (int i = 0; i < what->n_names && status == PP_OK; i++) {
+    for (int i = 0; i < what->n_names; i++) {
         part *p = &set->parts[i];
-        status = pp__h5_one_open(files, n_files, what->names[i], what->follow_links, &p->one, err);
+        pp_status status =
+            pp__h5_one_open(files, n_files, what->names[i], what->follow_links, &p->one, err);
         if (status != PP_OK) return status;
         p->width = pp__h5_one_columns(p->one);
         set->width += p->width;
         set->n_parts++;
     }
-    if (status == PP_OK) status = check_rows(set, what, files, n_files, err);
+    pp_status status = check_rows(set, what, files, n_files, err);
     return status == PP_OK ? choose_columns(set, what, files[0], err) : status;
 }
 
@@ -265,10 +269,7 @@ static const part *find_part(const pp_h5_set *set, int64_t *column)
             return p;
         }
     }
-    const part *p = set->parts; /* side by side */
-    for (; *column >= p->width; p++)
-        *column -= p->width;
-    return p;
+    return set->parts; /* the only one, as a whole */
 }
 
 void pp_h5_locate_value(const pp_h5_set *set, int64_t row, int64_t column, char *text, size_t size)

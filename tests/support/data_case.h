@@ -98,6 +98,7 @@ static inline pp_job data_job(const char **files, int n_files, int64_t batch, in
     job.data.target_column = "";
     job.data.y = "/y";
     job.data.row_weights = "";
+    job.data.groups = "";
     job.data.classes = PP_AUTO;
     job.data.validation_fraction = 0.1;
     job.data.shuffle = 1;
