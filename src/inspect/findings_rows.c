@@ -74,9 +74,8 @@ static int series(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_series *s = &at->found->series;
     if (s->stride == 0 && !s->target) return 0;
-    const pp_job_data *data = &at->job->data;
-    if (at->found->held_out_rows > 0 || *data->groups != '\0') return 0;
-    if (!(data->validation_fraction > 0) && data->folds == 0) return 0;
+    if (at->found->held_out_rows > 0 || *at->job->data.groups != '\0') return 0;
+    if (!(pp_job_held_out_share(at->job) > 0)) return 0;
     if (s->stride > 0)
         snprintf(text, size,
                  "rows are windows of a series: each has the features of its neighbour, %lld "
@@ -140,13 +139,13 @@ const pp__finding_row pp__findings_of_rows[] = {
      series},
     {{"slow-layout", WARNING, "chunks that are inflated again and again",
       "set data.window to a multiple of the chunk's rows, or rewrite x with chunks of whole rows, "
-      "about 1 MB each (h5repack -l)"},
+      "about 1 MB each (pitprop repack --gzip 1)"},
      slow_layout},
     {{"small-chunks", WARNING, "chunks too small to be read fast",
-      "rewrite x with chunks of whole rows, about 1 MB each, or contiguous (h5repack -l)"},
+      "rewrite x with chunks of whole rows, about 1 MB each, or contiguous (pitprop repack)"},
      small_chunks},
     {{"large-chunks", WARNING, "chunks larger than what a reader keeps",
-      "rewrite x with chunks of whole rows, about 1 MB each (h5repack -l)"},
+      "rewrite x with chunks of whole rows, about 1 MB each (pitprop repack --gzip 1)"},
      large_chunks},
     {{NULL, WARNING, NULL, NULL}, NULL},
 };

@@ -164,7 +164,7 @@ static double spread(const pp_inspection_targets *y)
 static int scale(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_targets *y = &at->found->targets;
-    if (!is_regression(at) || !(y->min < y->max)) return 0;
+    if (!is_regression(at) || !(y->min < y->max) || at->job->data.standardise_targets) return 0;
     if (fabs(y->median) <= LARGE && spread(y) <= LARGE && spread(y) >= SMALL) return 0;
     snprintf(text, size,
              "the targets have a median of %.4g and half of them lie within %.4g to %.4g; an "
@@ -254,7 +254,7 @@ const pp__finding_row pp__findings_of_targets[] = {
       "just that"},
      spike},
     {{"target-scale", WARNING, "targets far from the scale of a net's answers",
-      "subtract the mean of y and divide by its deviation when making the file"},
+      "set data.standardise_targets to true"},
      scale},
     {{"target-outlier", WARNING, "targets far from all others",
       "repair them if they stand for missing values; else use the huber or mae loss"},

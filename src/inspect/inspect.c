@@ -70,24 +70,16 @@ static pp_status list_files(pp__scan *scan, pp_error *err)
     return PP_OK;
 }
 
-/* x and y must have the same rows, file by file. */
-static pp_status check_rows(pp__scan *scan, pp_error *err)
+static pp_status count_rows(pp__scan *scan, pp_error *err)
 {
-    const pp_job_data *data = &scan->job->data;
-    for (int f = 0; f < scan->n_files; f++) {
-        int64_t x = pp_h5_file_rows(scan->x, f), y = pp_h5_file_rows(scan->y, f);
-        if (x != y)
-            return pp_fail(err, PP_E_DATA,
-                           "%s: /%s has %lld rows, /%s has %lld; each row needs one of both",
-                           scan->files[f], data->x[0] + strspn(data->x[0], "/"), (long long)x,
-                           data->y + strspn(data->y, "/"), (long long)y);
-        scan->file_first[f + 1] = scan->file_first[f] + x;
-    }
+    for (int f = 0; f < scan->n_files; f++)
+        scan->file_first[f + 1] = scan->file_first[f] + pp_h5_file_rows(scan->x, f);
     scan->rows = scan->file_first[scan->n_files];
     scan->train_rows = scan->file_first[scan->n_train_files];
+    const char *name = scan->job->data.x[0];
     if (scan->train_rows > 0) return PP_OK;
     return pp_fail(err, PP_E_DATA, "%s: /%s has no rows%s", scan->files[0],
-                   data->x[0] + strspn(data->x[0], "/"),
+                   name + strspn(name, "/"),
                    scan->n_train_files > 1 ? ", nor have the files after it" : "");
 }
 
@@ -109,7 +101,10 @@ static pp_status open_files(pp__scan *scan, pp_error *err)
     if (status == PP_OK)
         status = pp_data_open_x(data, scan->files, scan->n_files, NULL, &scan->x, err);
     if (status == PP_OK) status = pp_data_open_y(data, scan->files, scan->n_files, &scan->y, err);
-    if (status == PP_OK) status = check_rows(scan, err);
+    if (status == PP_OK)
+        status = pp_data_check_rows(scan->files, scan->n_files, scan->x, data->x[0], scan->y,
+                                    data->y, err);
+    if (status == PP_OK) status = count_rows(scan, err);
     if (status != PP_OK) return status;
     scan->inputs = pp_h5_columns(scan->x);
     scan->y_columns = pp_h5_columns(scan->y);
@@ -158,7 +153,6 @@ typedef struct parts {
     pp__features *features;
     pp__repeats *repeats;
     pp__order *order;
-    pp__series *series;
 } parts;
 
 static pp_status hand_out(pp__scan *scan, parts *p, const pp__rows *rows, pp_error *err)
@@ -170,7 +164,7 @@ static pp_status hand_out(pp__scan *scan, parts *p, const pp__rows *rows, pp_err
     }
     pp__features_add(p->features, rows);
     pp__order_add(p->order, rows);
-    pp__series_add(p->series, scan, rows);
+    pp__series_add(scan, rows);
     return pp__repeats_add(p->repeats, rows, err);
 }
 
@@ -235,7 +229,7 @@ static pp_status finish_all(pp__scan *scan, parts *p, pp_error *err)
     if (status == PP_OK)
         status = pp_comm_agree(scan->comm, pp__order_finish(p->order, scan, err), err);
     if (status != PP_OK) return status;
-    pp__series_finish(p->series, scan);
+    pp__series_finish(scan);
     return pp_comm_agree(scan->comm, pp__repeats_finish(p->repeats, p->sample, scan, err), err);
 }
 
@@ -244,7 +238,6 @@ static pp_status scan_all(pp__scan *scan, parts *p, pp_error *err)
     pp_status status = pp__features_start(scan, &p->features, err);
     if (status == PP_OK) status = pp__repeats_start(scan, &p->repeats, err);
     if (status == PP_OK) status = pp__order_start(scan, p->sample->spike, &p->order, err);
-    if (status == PP_OK) status = pp__series_start(scan, &p->series, err);
     status = pp_comm_agree(scan->comm, status, err);
     if (status == PP_OK) status = scan_rows(scan, p, 1, err);
     return status == PP_OK ? finish_all(scan, p, err) : status;

@@ -20,10 +20,11 @@ typedef struct pp__scan {
     int64_t *file_first; /* [n_files + 1] */
     pp_h5_set *x, *y;
     int64_t rows, train_rows, inputs, y_columns;
-    int64_t block_rows;    /* of a block that all parts see at once */
-    int64_t first, end;    /* rows of this rank; whole blocks */
-    pp_dataset_info info;  /* task, classes, one_hot and labels; once y is known */
-    pp_inspection *report; /* rank 0 only */
+    int64_t block_rows;          /* of a block that all parts see at once */
+    int64_t first, end;          /* rows of this rank; whole blocks */
+    pp_dataset_info info;        /* task, classes, one_hot and labels; once y is known */
+    pp_inspection_series series; /* of this rank's rows */
+    pp_inspection *report;       /* rank 0 only */
 } pp__scan;
 
 /* Consecutive rows. */
@@ -88,11 +89,9 @@ pp_status pp__order_start(pp__scan *scan, float spike, pp__order **order, pp_err
 void pp__order_add(pp__order *order, const pp__rows *rows);
 pp_status pp__order_finish(pp__order *order, pp__scan *scan, pp_error *err);
 
-/* ---- series.c ---- */
-typedef struct pp__series pp__series;
-pp_status pp__series_start(pp__scan *scan, pp__series **series, pp_error *err);
-void pp__series_add(pp__series *series, const pp__scan *scan, const pp__rows *rows);
-void pp__series_finish(const pp__series *series, pp__scan *scan); /* collective */
+/* ---- series.c: by the first rows, hence by whichever rank has them ---- */
+void pp__series_add(pp__scan *scan, const pp__rows *rows);
+void pp__series_finish(pp__scan *scan); /* collective */
 
 /* ---- layout.c ---- */
 /* Rank 0. */

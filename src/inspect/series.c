@@ -3,13 +3,7 @@
  * rank that reads them looks at: as many on any number of ranks. */
 #include "inspect_internal.h"
 
-#include "pitprop/check.h"
-
 enum { MOST_ROWS = 256, FEWEST_ROWS = 20, MOST_COLUMNS = 4096, ONE_IN = 20 };
-
-struct pp__series {
-    int64_t stride, target;
-};
 
 typedef struct table {
     const float *x, *y;
@@ -75,35 +69,27 @@ static int has_target(const table *t, int64_t k)
     return is_repeat(&before) || is_repeat(&after);
 }
 
-static int64_t find_target(const table *t)
+static int find_target(const table *t)
 {
     for (int64_t k = 0; k < t->inputs; k++)
         if (has_target(t, k)) return 1;
     return 0;
 }
 
-pp_status pp__series_start(pp__scan *scan, pp__series **series, pp_error *err)
-{
-    *series = PP_ARENA_NEW(scan->arena, pp__series, 1);
-    return *series != NULL ? PP_OK : pp__inspect_no_memory(err);
-}
-
-void pp__series_add(pp__series *series, const pp__scan *scan, const pp__rows *rows)
+void pp__series_add(pp__scan *scan, const pp__rows *rows)
 {
     table t = {rows->x, rows->y, rows->count, scan->inputs};
     if (rows->first > 0 || rows->count < FEWEST_ROWS || scan->inputs > MOST_COLUMNS) return;
     if (t.rows > MOST_ROWS) t.rows = MOST_ROWS;
-    series->stride = find_stride(&t);
+    scan->series.stride = find_stride(&t);
     /* two classes are soon alike */
     if (scan->y_columns == 1 && scan->info.task == PP_TASK_REGRESSION)
-        series->target = find_target(&t);
+        scan->series.target = find_target(&t);
 }
 
-void pp__series_finish(const pp__series *series, pp__scan *scan)
+void pp__series_finish(pp__scan *scan)
 {
-    int64_t found[2] = {series->stride, series->target};
+    int64_t found[2] = {scan->series.stride, scan->series.target};
     pp_comm_max_i64(scan->comm, found, 2);
-    if (!pp__is_root(scan)) return;
-    scan->report->series.stride = found[0];
-    scan->report->series.target = found[1] != 0;
+    if (pp__is_root(scan)) scan->report->series = (pp_inspection_series){found[0], found[1] != 0};
 }
