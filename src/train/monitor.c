@@ -79,7 +79,7 @@ int pp__trial_look(trial *t)
         t->last_look = pp_sketch_summarise(t->since_look);
         pp_sketch_clear(t->since_look);
         pp_look look = {.running = &t->last_look,
-                        .evaluation = t->since.evaluations > 0 ? &t->since.evaluation : NULL,
+                        .evaluation = t->since.evaluated ? &t->watched.summary : NULL,
                         .gradient = t->gradient,
                         .alike = t->since.compared && !t->since.differed,
                         .step = t->step,

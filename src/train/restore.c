@@ -18,6 +18,7 @@ typedef struct progress {
     pp_history history;
     pp_summary last_look;
     pp__since_look since;
+    pp_summary watched;
 } progress;
 
 /* What rank 0 puts into a checkpoint. */
@@ -66,7 +67,8 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
 {
     if (fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0)
         return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
-    progress p = {t->step, ftell(t->metrics), t->watch, t->history, t->last_look, t->since};
+    progress p = {t->step,      ftell(t->metrics), t->watch,          t->history,
+                  t->last_look, t->since,          t->watched.summary};
     int64_t sketch_bytes = (int64_t)pp_sketch_bytes(&t->brief);
     char rows[FINGERPRINT];
     pp_tensor_note notes[] = {{"job", t->identity}, {"rows", write_fingerprint(t, rows)}};
@@ -202,6 +204,7 @@ pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err)
             t->history = p.history;
             t->last_look = p.last_look;
             t->since = p.since;
+            t->watched.summary = p.watched;
             status = spread_all(t, file, err);
         }
     }

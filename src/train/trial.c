@@ -98,8 +98,7 @@ static pp_status watch(trial *t, pp_error *err)
     t->watched.step = t->step;
     double lr = pp_schedule_lr(t->job, &t->watch, t->step - 1, t->steps, t->steps_per_epoch);
     pp_watch_add(&t->watch, t->job, t->watched.summary.loss);
-    t->since.evaluations++;
-    t->since.evaluation = t->watched.summary;
+    t->since.evaluated = 1;
     write_epoch_row(t, &t->watched.summary, lr);
     return PP_OK;
 }

@@ -33,8 +33,7 @@ typedef struct pp__life pp__life;
 /* What a look is told besides the sketch. */
 typedef struct pp__since_look {
     int64_t compared, differed; /* whether rows of a lane were compared; whether any differed */
-    int64_t evaluations;
-    pp_summary evaluation; /* the newest */
+    int64_t evaluated;          /* there is an evaluation: watched.summary */
 } pp__since_look;
 
 typedef struct trial {
