@@ -55,7 +55,7 @@ static void say_skill(pp_verdict *v, const pp_summary *s)
 static void say_information(pp_verdict *v, const pp_summary *s)
 {
     if (pp__is_classification(s)) {
-        if (isnan(s->information)) return; /* too few rows to estimate it */
+        if (isnan(s->information)) return; /* of a brief sketch */
         say(v, "; they carry %.4f bits about the inputs", s->information);
         if (s->classes_present > 1) say(v, " (the classes hold %.2f)", class_bits(s));
     } else if (!isnan(s->correlation)) {
