@@ -286,7 +286,7 @@ def imbalance(base, i):
     def weighted(sound):
         sound.data = base.data
         sound.job["training"]["epochs"] = 1
-        sound.job["data"]["balance"] = "class_weights"
+        sound.job["data"]["balance"] = "oversample"
 
     return weighted
 
