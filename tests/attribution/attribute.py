@@ -79,8 +79,8 @@ PARTNERS = [
     ("activation-twice", "weight-decay-too-strong"),
     ("momentum-too-high", "misaligned-rows"),
     ("weight-decay-too-strong", "learning-rate-too-high"),
-    ("initialisation", "weight-decay-too-strong"),
-    ("frozen-layers", "learning-rate-too-low"),
+    ("initialisation", "label-code"),
+    ("frozen-layers", "label-code"),
 ]
 
 

@@ -61,7 +61,7 @@ def optimiser(base, i):
         i,
         {"type": "adagrad", "lr": 0.0003},
         {"type": "rmsprop", "lr": 1e-5, "momentum": 0.0},
-        {"type": "sgd", "lr": 0.0003},
+        {"type": "sgd", "lr": 0.00003},
     )
 
 
@@ -74,9 +74,9 @@ def momentum(base, i):
 def schedule(base, i):
     base.job["schedule"] = pick(
         i,
-        {"type": "exponential", "factor": 1e-6},
-        {"type": "step", "factor": 1e-4, "every": 0.1},
+        {"type": "exponential", "factor": 1e-12},
         {"warmup_steps": 10_000_000},
+        {"warmup_steps": 1_000_000},
     )
 
 
@@ -106,7 +106,7 @@ def batch_large(base, i):
 def batch_small(base, i):
     base.job["training"].update(batch=1, lanes=1, epochs=2)
     adam = base.optimizer["type"] == "adam"
-    base.job["optimizer"]["lr"] = pick(i, 0.1, 0.2) if adam else pick(i, 0.5, 1.0)
+    base.job["optimizer"]["lr"] = pick(i, 0.5, 1.0) if adam else pick(i, 2.0, 4.0)
 
 
 @fault("exploding", "learning-rate-too-high", "initialisation", "unscaled-inputs", fits=of("regression"))
@@ -129,7 +129,7 @@ def init(base, i):
         elif kind == 1:
             layer.update(init="constant", init_scale=0.5)
         elif kind == 2:
-            layer.update(init="normal", init_scale=1e-6)
+            layer.update(init="normal", init_scale=pick(i // 4, 20.0, 50.0))
         elif layer is not base.layers[-1]:
             layer.update(bias_init="constant", bias_scale=-30.0)
 
@@ -143,7 +143,7 @@ def saturated(base, i):
 @fault("dead-relus", "initialisation", "learning-rate-too-high", fits=with_relu)
 def dead(base, i):
     for layer in base.hidden:
-        layer.update(activation="relu", bias_init="constant", bias_scale=-pick(i, 8.0, 15.0, 30.0))
+        layer.update(activation="relu", bias_init="constant", bias_scale=-pick(i, 15.0, 20.0, 30.0))
 
 
 @fault("dropout-too-high")
@@ -158,12 +158,11 @@ def dropout(base, i):
 @fault("batch-norm-share-too-small")
 def batch_norm(base, i):
     layers = []
-    momentum = pick(i, 1e-6, 0.1)
     for layer in base.layers[:-1]:
-        layers += [layer, {"type": "batch_norm", "momentum": momentum}]
+        layers += [layer, {"type": "batch_norm"}]
     base.job["model"]["layers"] = layers + [base.layers[-1]]
-    if momentum == 0.1:
-        base.job["training"].update(batch=16, lanes=16)
+    rows = pick(i, 16, 32)
+    base.job["training"].update(batch=rows, lanes=rows)
 
 
 @fault("network-too-small", fits=lambda b: b.data.make.__qualname__.startswith("xor"))
@@ -178,7 +177,7 @@ def small(base, i):
 
 @fault("frozen-layers")
 def frozen(base, i):
-    for layer in base.layers if i % 2 == 0 else base.layers[:-1]:
+    for layer in base.layers:
         if layer["type"] == "dense":
             layer["trainable"] = False
 
@@ -245,7 +244,7 @@ def output_range(base, i):
 
 @fault("label-code", "wrong-loss", fits=of("binary"))
 def label_code(base, i):
-    low, high = pick(i, (1, 2), (-1, 1), (1, 2))
+    low, high = pick(i, (1, 2), (-1, 1), (2, 3), (1, 2))
     for name in ("y", "held_y"):
         setattr(base.data, name, np.where(getattr(base.data, name) > 0, high, low))
     base.job["loss"] = {"type": "bce_logits", "targets": "dense"}
@@ -294,7 +293,7 @@ def imbalance(base, i):
 @fault("class-weights-inverted", fits=of("binary", "multiclass"))
 def weights(base, i):
     k = int(base.data.y.max()) + 1
-    base.job["data"].update(balance="given", class_weights=[pick(i, 1e5, 1e6)] + [1.0] * (k - 1))
+    base.job["data"].update(balance="given", class_weights=[pick(i, 1e7, 1e8)] + [1.0] * (k - 1))
 
 
 @fault("unscaled-inputs", "saturated-units", "dead-relus", "learning-rate-too-high", "exploding",
