@@ -91,6 +91,7 @@ typedef enum pp_activation {
     PP_ACT_SOFTPLUS,
     PP_ACT_SOFTMAX
 } pp_activation;
+const char *pp_activation_name(pp_activation activation); /* "leaky_relu" */
 
 typedef enum pp_init {
     PP_INIT_AUTO,     /* He for ReLU-like activations that follow, else Xavier */

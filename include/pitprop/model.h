@@ -66,6 +66,8 @@ pp_status pp_model_plan(const pp_job *job, int64_t inputs, pp_arena *arena, pp_m
                         pp_error *err);
 /* Initial values [size] on the host: a function of seed, parameter and element alone. */
 void pp_model_init(const pp_model *model, uint64_t seed, float *values);
+/* Those of one parameter [count]. */
+void pp_model_init_param(const pp_model *model, int param, uint64_t seed, float *values);
 
 /* First parameter (index, in forward order) of params [size], host, that holds a NaN or an
  * infinity; -1: none. */

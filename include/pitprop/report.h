@@ -27,6 +27,10 @@ void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketc
 /* Metrics of one evaluation, a line each, those that apply. title: "held-out rows". */
 void pp_report_metrics(FILE *stream, pp_style style, const char *title, const pp_summary *summary);
 void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);
+/* The layers that look odd: units that answer the same for every row, outputs at the flat ends of
+ * their activation, weights that have not moved, or far less than those of another layer. Nothing
+ * where there are none. */
+void pp_report_layers(FILE *stream, pp_style style, const pp_layer_signs *layers, int count);
 /* Causes compatible with the verdict, where there is no job to experiment on; nothing where there
  * are none. */
 void pp_report_candidates(FILE *stream, pp_style style, const pp_verdict *verdict,

@@ -12,6 +12,7 @@
 #include "pitprop/compute.h"
 #include "pitprop/job.h"
 #include "pitprop/log.h"
+#include "pitprop/signs.h"
 #include "pitprop/sketch.h"
 #include "pitprop/verdict.h"
 
@@ -50,6 +51,8 @@ typedef struct pp_result {
     int64_t called_step;          /* at which collapse was called on the way; 0: never */
     pp_sketch *sketch;            /* of all rows, final weights; pp_result_free */
     pp_split split;               /* of the training rows by lane */
+    pp_layer_signs *layers;       /* [n_layers] final weights on the training rows; likewise */
+    int n_layers;
     pp_verdict verdict;
     double seconds, rows_per_s; /* of training */
 } pp_result;

@@ -46,6 +46,7 @@ static void print_page(const cli *c, const pp_job *job, const pp_result *r)
     pp_report_distribution(stdout, style, r->sketch);
     putchar('\n');
     pp_report_verdict(stdout, style, &r->verdict);
+    pp_report_layers(stdout, style, r->layers, r->n_layers);
     printf("\n%lld steps in %s (%.4g rows/s). Run directory: %s\n", (long long)r->steps,
            pp_report_duration(r->seconds, duration, sizeof duration), r->rows_per_s, job->output);
 }

@@ -66,6 +66,11 @@ const char *const pp__activation_names[] = {
     [PP_ACT_SOFTMAX] = "softmax",
 };
 
+const char *pp_activation_name(pp_activation activation)
+{
+    return pp__activation_names[activation];
+}
+
 const char *const pp__init_names[] = {
     [PP_INIT_AUTO] = "auto",         [PP_INIT_HE] = "he",         [PP_INIT_XAVIER] = "xavier",
     [PP_INIT_LECUN] = "lecun",       [PP_INIT_NORMAL] = "normal", [PP_INIT_UNIFORM] = "uniform",

@@ -73,11 +73,14 @@ static void fill(const pp_param *param, pp_rng rng, float *values)
     }
 }
 
+void pp_model_init_param(const pp_model *model, int param, uint64_t seed, float *values)
+{
+    fill(&model->params[param], pp_rng_at(seed, PP_RNG_INIT, (uint64_t)param), values);
+}
+
 void pp_model_init(const pp_model *model, uint64_t seed, float *values)
 {
     fill_constant(0, model->size, values);
-    for (int i = 0; i < model->n_params; i++) {
-        const pp_param *param = &model->params[i];
-        fill(param, pp_rng_at(seed, PP_RNG_INIT, (uint64_t)i), values + param->offset);
-    }
+    for (int i = 0; i < model->n_params; i++)
+        pp_model_init_param(model, i, seed, values + model->params[i].offset);
 }

@@ -97,7 +97,11 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
     const pp_backend *backend = t->spec->backend;
     row_buffers *b = &t->block;
     int64_t blocks = pp_dataset_blocks(t->data, part);
-    if (part == PP_PART_TRAIN) memset(t->groups, 0, (size_t)t->lanes * sizeof *t->groups);
+    int signs_ok = 1;
+    if (part == PP_PART_TRAIN) {
+        memset(t->groups, 0, (size_t)t->lanes * sizeof *t->groups);
+        pp_signs_clear(t->signs);
+    }
     for (int64_t i = 0; i < blocks; i++) {
         double begun = pp_comm_seconds();
         int64_t rows = pp_dataset_block(t->data, part, i, &b->rows);
@@ -112,11 +116,18 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
         pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
         pp__trial_sketch(t, sketch, rows, b, &loss);
         pp__life_move(t->life);
-        if (part == PP_PART_TRAIN) group_rows(t, i, rows);
+        if (part != PP_PART_TRAIN) continue;
+        group_rows(t, i, rows);
+        signs_ok = signs_ok && pp_signs_add(t->signs, t->eval_pass);
     }
-    pp_status status = pp_comm_agree(t->comm, pp_dataset_status(t->data, err), err);
+    pp_status status = pp_dataset_status(t->data, err);
+    if (status == PP_OK && !signs_ok) status = pp_fail(err, PP_E_MEMORY, "no memory to evaluate");
+    status = pp_comm_agree(t->comm, status, err);
     if (status != PP_OK) return status;
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);
-    if (part == PP_PART_TRAIN) gather_groups(t);
+    if (part == PP_PART_TRAIN) {
+        gather_groups(t);
+        pp_comm_merge(t->comm, 0, t->signs, pp_signs_bytes(t->model), pp_signs_merge);
+    }
     return PP_OK;
 }

@@ -379,7 +379,10 @@ pp_status pp__trial_write_verdict(trial *t, const pp_result *result, pp_error *e
     pp_json_writer *writer = pp_json_writer_create(2);
     if (writer == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
     pp_evidence evidence = pp__trial_evidence(t, result);
-    pp_verdict_write(&result->verdict, &evidence, writer);
+    pp_json_begin_object(writer, NULL);
+    pp_verdict_put(&result->verdict, &evidence, writer);
+    pp_layer_signs_write(result->layers, result->n_layers, writer);
+    pp_json_end_object(writer);
     pp_status status = pp_generation_check(t->dir, t->generation, err);
     if (status == PP_OK) status = write_json(t, "verdict.json", writer, err);
     pp_json_writer_destroy(writer);

@@ -157,13 +157,14 @@ static pp_status plan(trial *t, pp_error *err)
     t->since_look = pp_sketch_create(&t->brief);
     t->groups = PP_ARENA_NEW(t->arena, pp_group, t->lanes);
     t->group_first = PP_ARENA_NEW(t->arena, int64_t, t->ranks + 1);
+    t->signs = pp_signs_create(t->model);
     int64_t sketched = rows > PP_BLOCK_ROWS ? rows : PP_BLOCK_ROWS;
     t->sketch_p = PP_ARENA_NEW(t->arena, float, sketched * t->shape.columns);
     t->sketch_raw = PP_ARENA_NEW(t->arena, float, sketched * t->shape.columns);
     t->sketch_t = PP_ARENA_NEW(t->arena, float, sketched * t->shape.columns);
     t->sketch_y = PP_ARENA_NEW(t->arena, int64_t, sketched);
     if (!t->running || !t->since_epoch || !t->since_look || !t->groups || !t->group_first ||
-        !t->sketch_p || !t->sketch_raw || !t->sketch_t || !t->sketch_y ||
+        !t->signs || !t->sketch_p || !t->sketch_raw || !t->sketch_t || !t->sketch_y ||
         !take_buffers(t, &t->batch, rows, most, 1) ||
         !take_buffers(t, &t->block, PP_BLOCK_ROWS, PP_BLOCK_ROWS, 0))
         return pp_fail(err, PP_E_MEMORY, "no memory for the rows of a batch");
@@ -219,6 +220,7 @@ void pp__trial_release(trial *t)
     free(t->since_epoch);
     free(t->watched.sketch);
     free(t->since_look);
+    free(t->signs);
     free(t->resolved);
     free(t->identity);
     pp_dataset_close(t->data);

@@ -191,6 +191,20 @@ static pp_status evaluate_once(trial *t, pp_part part, pp_sketch **sketch, pp_su
     return PP_OK;
 }
 
+/* Rank 0. */
+static pp_status describe_layers(const trial *t, pp_result *result, pp_error *err)
+{
+    size_t bytes = (size_t)t->model->size * sizeof(float);
+    float *params = malloc(bytes);
+    if (params != NULL) {
+        t->spec->backend->download(t->device, params, t->params, bytes);
+        result->layers = pp_signs_describe(t->signs, t->model, (uint64_t)t->job->seed, params,
+                                           &result->n_layers);
+    }
+    free(params);
+    return result->layers != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to conclude");
+}
+
 /* The final weights on every row: training and held-out rows apart, and together in the picture.
  */
 static pp_status conclude(trial *t, pp_result *result, pp_error *err)
@@ -206,7 +220,8 @@ static pp_status conclude(trial *t, pp_result *result, pp_error *err)
         result->split = pp_groups_compare(t->groups, t->lanes, result->train.tolerance);
         pp_evidence evidence = pp__trial_evidence(t, result);
         result->verdict = pp_verdict_of(&evidence);
-        status = record_result(t, result, err);
+        status = describe_layers(t, result, err);
+        if (status == PP_OK) status = record_result(t, result, err);
     }
     free(held_out);
     return pp_comm_agree(t->comm, status, err);
@@ -292,7 +307,9 @@ pp_status pp_trial_run(const pp_trial_spec *spec, pp_result *result, pp_error *e
 void pp_result_free(pp_result *result)
 {
     free(result->sketch);
+    free(result->layers);
     result->sketch = NULL;
+    result->layers = NULL;
 }
 
 pp_status pp_trial_check(const pp_trial_spec *spec, pp_trial_plan *plan, pp_error *err)

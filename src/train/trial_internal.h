@@ -10,6 +10,7 @@
 #include "pitprop/json.h"
 #include "pitprop/loss.h"
 #include "pitprop/schedule.h"
+#include "pitprop/signs.h"
 #include "pitprop/trial.h"
 
 /* Host and device buffers for rows on their way through the model. */
@@ -66,6 +67,7 @@ typedef struct trial {
     pp_sketch *since_epoch, *since_look; /* of all ranks; rank 0 */
     int64_t *group_first;                /* [ranks + 1] scratch */
     pp_group *groups;                    /* [lanes] of an evaluation of the training rows */
+    pp_signs *signs;                     /* of such an evaluation */
     double gradient;                     /* norm of the weights' gradient, where a look is due */
     /* [rows of a batch or block, columns] on their way to a sketch */
     float *sketch_p, *sketch_raw, *sketch_t;

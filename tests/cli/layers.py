@@ -19,7 +19,7 @@ LAYERS = {
     "convert": "import table",
     "data": "lanes dataset",
     "inspect": "inspect",
-    "model": "model loss schedule",
+    "model": "model loss schedule signs",
     "collapse": "groups sketch verdict candidates",
     "audit": "audit",
     "train": "exchange checkpoint trial predict",

@@ -141,6 +141,40 @@ class Monitor(support.Case):
         self.assertEqual(found["verdict"], "healthy")
         self.assertNotIn("called", found)
 
+    def layers(self, job, page):
+        """What verdict.json says of layers, where the page has these words."""
+        path, out = os.path.join(self.scratch, "job.json"), os.path.join(self.scratch, "layers")
+        support.write_json(path, job)
+        done = self.expect(run(["train", path, "-o", out, "--overwrite"]), 0)
+        for words in page:
+            self.assertIn(words, " ".join(done.out.split()))
+        return self.verdict(out)["layers"]
+
+    def test_layers_that_are_dead_frozen_or_left_behind_are_named(self):
+        data = self.synth("moons", 2000)
+        dead, last = self.layers(dead_net(data), ["layers.0 (relu): 16 of 16 units answer the same"])
+        self.assertEqual((dead["constant_share"], dead["rms"], dead["moved"]), (1, 0, 0))
+        self.assertEqual((last["name"], last["moved"]), ("layers.1", 0))
+        deep = [dense(12, "sigmoid") for _ in range(6)] + [dense("auto", trainable=False)]
+        found = self.layers(
+            patched(dead_net(data), {"model.layers": deep}),
+            ["layers.0 (sigmoid): its weights have moved", "as they were before training (frozen)"],
+        )
+        self.assertEqual([layer["trainable"] for layer in found], [True] * 6 + [False])
+        self.assertLess(100 * found[0]["moved"], found[5]["moved"])
+        self.assertEqual(found[6]["moved"], 0)
+        flat = [dense(16, "tanh", init="normal", init_scale=300.0), dense("auto")]
+        found = self.layers(
+            patched(dead_net(data), {"model.layers": flat}), ["of its outputs lie where it is flat"]
+        )
+        self.assertGreater(found[0]["flat_share"], 0.9)
+
+    def test_sound_layers_are_not_named(self):
+        path = os.path.join(self.scratch, "sound.json")
+        support.write_json(path, support.small_job(self.synth("moons", 1000)))
+        done = self.expect(run(["train", path, "-o", os.path.join(self.scratch, "sound")]), 0)
+        self.assertNotIn("Layers", done.out)
+
     def test_monitoring_changes_no_model(self):
         job = support.small_job(self.synth("moons", 1000))
         models = []
