@@ -138,6 +138,20 @@ int pp__has_verdict(const pp_case *c, const char *names)
     return 0;
 }
 
+double pp__most_of_layers(const pp_case *c, pp_activation activation, const char *member)
+{
+    const pp_json *layers = c->verdict != NULL ? pp_json_get(c->verdict, "layers") : NULL;
+    double most = 0;
+    for (int64_t i = 0; layers != NULL && i < pp_json_count(layers); i++) {
+        const pp_json *layer = pp_json_at(layers, i), *value = pp_json_get(layer, member);
+        const pp_json *name = pp_json_get(layer, "activation");
+        if (value != NULL && name != NULL && pp_json_type_of(value) == PP_JSON_NUMBER &&
+            strcmp(pp_json_string(name), pp_activation_name(activation)) == 0)
+            most = fmax(most, pp_json_number(value));
+    }
+    return most;
+}
+
 pp_task pp__task(const pp_case *c)
 {
     return c->job->data.task != PP_TASK_AUTO || c->data == NULL ? c->job->data.task : c->data->task;

@@ -38,6 +38,8 @@ int64_t pp__output_units(const pp_case *c);
 
 /* ---- facts ---- */
 int pp__has_verdict(const pp_case *c, const char *names); /* any of them, blanks between */
+/* Most of a member of the layers with that activation, after the job's own run; 0: none known. */
+double pp__most_of_layers(const pp_case *c, pp_activation activation, const char *member);
 pp_task pp__task(const pp_case *c);
 /* Steps of the whole training and rows of an epoch. */
 double pp__steps(const pp_case *c);

@@ -109,8 +109,7 @@ CAUSE_SIGN(pp__sign_relus)
 {
     int n = count_activations(c, PP_ACT_RELU, PP_ACT_RELU);
     if (n == 0) return 0;
-    return pp__has_verdict(c, "constant at-base-rate at-half at-target-mean one-class") ? 0.2
-                                                                                        : 0.05;
+    return 0.05 + 0.25 * pp__most_of_layers(c, PP_ACT_RELU, "constant_share");
 }
 
 CAUSE_PROBES(pp__probe_relus)
@@ -122,9 +121,11 @@ CAUSE_SIGN(pp__sign_saturated)
 {
     int n = count_activations(c, PP_ACT_SIGMOID, PP_ACT_TANH);
     int sigmoids = count_activations(c, PP_ACT_SIGMOID, PP_ACT_SIGMOID);
-    return n == 0 ? 0
-                  : fmin(0.9, 0.05 + 0.25 * (sigmoids - 1 > 0 ? sigmoids - 1 : 0) +
-                                  0.08 * (n - sigmoids));
+    if (n == 0) return 0;
+    double flat = fmax(pp__most_of_layers(c, PP_ACT_SIGMOID, "flat_share"),
+                       pp__most_of_layers(c, PP_ACT_TANH, "flat_share"));
+    double deep = 0.05 + 0.25 * (sigmoids > 1 ? sigmoids - 1 : 0) + 0.08 * (n - sigmoids);
+    return fmin(0.9, fmax(deep, 0.5 * flat));
 }
 
 CAUSE_PROBES(pp__probe_saturated)
