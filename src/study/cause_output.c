@@ -2,6 +2,7 @@
 #include "cause_internal.h"
 
 #include <math.h>
+#include <string.h>
 
 static int is_on_probabilities(const pp_job *job)
 {
@@ -36,10 +37,14 @@ static const char *loss_on(const pp_job *job, int logits)
     return binary ? "bce" : "cross_entropy";
 }
 
-/* Another loss as a whole: keys that belong to the old one go. */
+/* Another loss as a whole: keys that belong to the old one go. That every prediction is paired with
+ * every target is another cause and stays, where the new loss can be paired so. */
 static void set_loss(const pp_case *c, pp_probe *probe, const char *type)
 {
-    pp__change(probe, "loss", pp_arena_printf(c->arena, "{\"type\": \"%s\"}", type));
+    int paired = c->job->loss.targets == PP_TARGETS_BROADCAST && strstr(type, "cross") == NULL;
+    pp__change(probe, "loss",
+               pp_arena_printf(c->arena, "{\"type\": \"%s\"%s}", type,
+                               paired ? ", \"targets\": \"broadcast\"" : ""));
 }
 
 /* Nothing at prediction that training does not have; keys of a clamp go with it. */
@@ -171,7 +176,10 @@ CAUSE_PROBES(pp__probe_loss)
     if (!pp__probe(c, probes,
                    task == PP_TASK_REGRESSION ? "mean squared error" : "cross-entropy on logits"))
         return 0;
-    pp__change(probes, "loss", "{}");
+    if (task == PP_TASK_REGRESSION)
+        set_loss(c, probes, "mse");
+    else
+        pp__change(probes, "loss", "{}");
     if (task == PP_TASK_REGRESSION && is_real(c->job) && !is_single_softmax(c)) return 1;
     pp__set_output_activation(c, probes, "identity");
     pp__set_output_units(c, probes, "\"auto\"");
