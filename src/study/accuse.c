@@ -16,6 +16,8 @@ static const double odd = 0.3;
 /* A job whose verdict is healthy is suspected where it earns less than that, or where another
  * recipe is better by so much; and so much is a repair of it. */
 static const double plain_skill = 0.1, suspicious_gap = 0.15;
+/* And where less than this part of its skill on training rows is left on held-out ones. */
+static const double least_held_out = 0.25;
 /* Another cause that repairs as well is as likely if its weight comes as near to the first as this.
  */
 static const double as_likely = 0.75;
@@ -70,9 +72,22 @@ void pp__find_repairs(pp_why *w, pp_experiment *experiments)
     }
 }
 
+static int has_few_rows(const pp_why *w)
+{
+    return w->rows < rows_per_input * w->inputs;
+}
+
+/* Hardly anything of what it has learned holds on held-out rows, and few rows are no excuse. */
+static int is_of_training_only(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    return job->held_out && !has_few_rows(w) && job->score < least_held_out * job->train_skill;
+}
+
 int pp__is_healthy(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
+    if (is_of_training_only(w)) return 0;
     double best = fmax(e[PP_WHY_REFERENCE].score, e[PP_WHY_LINEAR].score);
     return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= plain_skill &&
            (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
@@ -105,7 +120,7 @@ static int may_hide_signal(const pp_why *w)
     return reference->effect_least > 0 || linear->effect_least > 0 ||
            (reference->effect_most > effect_worth_having &&
             linear->effect_most > effect_worth_having) ||
-           w->rows < rows_per_input * w->inputs;
+           has_few_rows(w);
 }
 
 /* It knows its training rows, and so few of them that little of it holds elsewhere; and so does the
@@ -114,7 +129,7 @@ static int has_too_few_rows(const pp_why *w)
 {
     const pp_experiment *job = &w->experiments[PP_WHY_JOB];
     const pp_experiment *reference = &w->experiments[PP_WHY_REFERENCE];
-    return w->rows < rows_per_input * w->inputs && job->score < 0.5 * job->train_skill &&
+    return has_few_rows(w) && job->score < 0.5 * job->train_skill &&
            reference->score < 0.5 * reference->train_skill;
 }
 
@@ -370,6 +385,8 @@ void pp__accuse(pp_why *w)
         accuse_repaired(w, 0);
     else if (any_repaired(w, 1))
         accuse_repaired(w, 1);
+    else if (has_too_few_rows(w))
+        w->answer = PP_WHY_MORE_ROWS;
     else if (strcmp(job->verdict, "healthy") == 0)
         w->answer = PP_WHY_HEALTHY;
     else if (pp__is_without_signal(w))
