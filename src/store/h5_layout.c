@@ -292,6 +292,7 @@ static void inspect_chunks(hid_t dataset, hid_t creation, pp__h5_layout *found)
 {
     found->chunk_rows = 0;
     found->cache = 0;
+    found->is_plain = 0;
     if (H5Pget_layout(creation) != H5D_CHUNKED) return;
     hsize_t chunk[H5S_MAX_RANK];
     if (H5Pget_chunk(creation, H5S_MAX_RANK, chunk) < 1) return;
@@ -301,6 +302,9 @@ static void inspect_chunks(hid_t dataset, hid_t creation, pp__h5_layout *found)
     for (int d = 1; d < found->n_dims; d++)
         bytes *= (double)chunk[d];
     stripe = bytes;
+    found->is_plain = H5Pget_nfilters(creation) == 0;
+    for (int d = 1; d < found->n_dims; d++)
+        if (chunk[d] != found->dims[d]) found->is_plain = 0;
     for (int d = 1; d < found->n_dims; d++)
         stripe *= (double)((found->dims[d] + chunk[d] - 1) / chunk[d]);
     double wanted = stripe > (double)max_cache ? (double)max_cache : stripe;
