@@ -1,4 +1,7 @@
 /* The order of rows on one rank: file order, epochs, windows. */
+#include <math.h>
+
+#include "pitprop/rng.h"
 #include "support/dataset_test.h"
 
 static void test_file_order(void)
@@ -116,6 +119,75 @@ static void test_sorted_file_is_dealt_evenly(void)
     scratch_remove(&s);
 }
 
+/* ---- the mix of a file that is sorted by class, and of one that is not ---- */
+
+enum { MIX_ROWS = 60000, MIX_CLASSES = 10, MIX_BATCH = 64, MIX_BATCHES = 50, MIX_LANES = 8 };
+
+static double y_ten_sorted(int64_t row, int64_t k)
+{
+    (void)k;
+    return (double)(row / (MIX_ROWS / MIX_CLASSES));
+}
+
+static double y_ten_mixed(int64_t row, int64_t k)
+{
+    (void)k;
+    return (double)pp_rng_below(pp_rng_at(3, PP_RNG_TEST, 0), (uint64_t)row, MIX_CLASSES);
+}
+
+typedef struct class_mix {
+    double
+        distance; /* mean over batches: half the sum of |share in the batch - share in the file| */
+    int fewest;   /* classes in a batch */
+} class_mix;
+
+static class_mix mix_of_batches(const char *path)
+{
+    pp_job job = data_job(&path, 1, MIX_BATCH, MIX_LANES);
+    job.data.open_windows = 16;
+    pp_dataset *set = load(&job);
+    pp_rows rows = data_rows(pp_dataset_describe(set), MIX_BATCH);
+    int64_t lane_rows[MIX_LANES];
+    class_mix mix = {0, MIX_CLASSES};
+    pp_dataset_start_epoch(set, 0);
+    for (int64_t step = 0; step < MIX_BATCHES; step++) {
+        int count[MIX_CLASSES] = {0}, present = 0;
+        int64_t n = pp_dataset_batch(set, step, &rows, lane_rows);
+        for (int64_t i = 0; i < n; i++)
+            count[(int)rows.y[i]]++;
+        for (int k = 0; k < MIX_CLASSES; k++) {
+            present += count[k] > 0;
+            mix.distance +=
+                fabs((double)count[k] / (double)n - 1.0 / MIX_CLASSES) / 2 / MIX_BATCHES;
+        }
+        if (present < mix.fewest) mix.fewest = present;
+    }
+    data_free_rows(&rows);
+    pp_dataset_close(set);
+    return mix;
+}
+
+/* Rows drawn one by one would be 0.15 away; batches of one class 0.9. */
+static void test_batches_of_a_sorted_file_are_mixed(void)
+{
+    scratch s;
+    scratch_make(&s);
+    const char *sorted =
+        make(&s, "sorted.h5",
+             &(data_file){.rows = MIX_ROWS, .inputs = 28, .y_type = PP_H5_U8, .y = y_ten_sorted});
+    const char *mixed =
+        make(&s, "mixed.h5",
+             &(data_file){.rows = MIX_ROWS, .inputs = 28, .y_type = PP_H5_U8, .y = y_ten_mixed});
+    class_mix a = mix_of_batches(sorted), b = mix_of_batches(mixed);
+    printf("\n  first %d batches of %d rows, %d classes: distance from the file's mix %.3f (sorted "
+           "file), %.3f (mixed file); fewest classes in a batch %d, %d",
+           MIX_BATCHES, MIX_BATCH, MIX_CLASSES, a.distance, b.distance, a.fewest, b.fewest);
+    CU_ASSERT_TRUE(b.distance > 0.12 && b.distance < 0.18);
+    CU_ASSERT_TRUE(a.distance < b.distance + 0.05);
+    CU_ASSERT_TRUE(a.fewest >= 7);
+    scratch_remove(&s);
+}
+
 typedef struct window_case {
     int64_t rows, chunk, asked, window;
 } window_case;
@@ -178,6 +250,8 @@ const pp_test pp_tests_dataset_order[] = {
     {"file order gives consecutive rows", test_file_order},
     {"epochs differ in order only", test_epochs_differ_in_order_only},
     {"a sorted file is dealt evenly", test_sorted_file_is_dealt_evenly},
+    {"batches of a sorted file are as mixed as those of a mixed one",
+     test_batches_of_a_sorted_file_are_mixed},
     {"window rule", test_window_rule},
     {"windows keep to their file", test_windows_keep_to_their_file},
     {NULL, NULL},
