@@ -31,6 +31,11 @@ static pp_status settle(pp_job *job, const pp_json *root, pp_error *err)
                        "data.validation.fold: k must be from 0 to of - 1, and of 2 or more; got k "
                        "%lld of %lld",
                        (long long)data->fold, (long long)data->folds);
+    if (*data->groups != '\0' && pp_job_held_out_share(job) == 0)
+        return pp_fail(err, PP_E_JOB,
+                       "data.groups: says which rows are held out together, and %s; give "
+                       "data.validation.fraction or .fold, or leave it out",
+                       data->n_validation_files > 0 ? "files are" : "none are");
     const pp_json *epochs = pp_json_get(pp_json_get(root, "training"), "epochs");
     if (job->training.steps > 0 && epochs == NULL) job->training.epochs = 0;
     return PP_OK;

@@ -105,6 +105,22 @@ static int64_t list_picks(const pp_h5_selection *what, const char *file, int64_t
     return -1;
 }
 
+static pp_status check_once(const pp_h5_set *set, const char *file, const int64_t *picks,
+                            pp_error *err)
+{
+    char *seen = calloc((size_t)set->width, 1);
+    pp_status status = PP_OK;
+    if (seen == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", file);
+    for (int64_t k = 0; status == PP_OK && k < set->columns; k++)
+        if (seen[picks[k]]++)
+            status = pp_fail(err, PP_E_DATA,
+                             "%s: column %lld is named twice; a range holds its first column and "
+                             "not its end",
+                             file, (long long)picks[k]);
+    free(seen);
+    return status;
+}
+
 /* Routes of part after part, from the picks [columns] of all parts' columns. */
 static void lay_routes(pp_h5_set *set, const int64_t *picks)
 {
@@ -133,13 +149,16 @@ static pp_status choose_columns(pp_h5_set *set, const pp_h5_selection *what, con
     set->portion_values = PORTION_BYTES / (int64_t)sizeof(double);
     if (set->portion_values < set->width) set->portion_values = set->width;
     set->portion = malloc((size_t)set->portion_values * sizeof(double));
-    int complete = picks != NULL && set->routes != NULL && set->portion != NULL;
-    if (complete) {
+    pp_status status = PP_OK;
+    if (picks == NULL || set->routes == NULL || set->portion == NULL) {
+        status = pp_fail(err, PP_E_MEMORY, "%s: out of memory", file);
+    } else {
         list_picks(what, file, set->width, picks, err);
-        lay_routes(set, picks);
+        status = check_once(set, file, picks, err);
+        if (status == PP_OK) lay_routes(set, picks);
     }
     free(picks);
-    return complete ? PP_OK : pp_fail(err, PP_E_MEMORY, "%s: out of memory", file);
+    return status;
 }
 
 /* ---- opening ---- */

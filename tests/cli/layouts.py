@@ -68,6 +68,8 @@ class Layouts(support.Case):
         for columns, words in (([6], "'6'"), (["2:9"], "'2:9'"), (["4:2"], "'4:2'"), (["a"], "'a'"),
                                (["1:2:3"], "'1:2:3'"), (["-7"], "'-7'")):
             self.refused(patched(whole, {"data.columns": columns}), words, "/x has 6 columns")
+        for twice in ([0, "0:3"], [5, -1]):
+            self.refused(patched(whole, {"data.columns": twice}), "is named twice")
         self.refused(patched(whole, {"data.columns": [0.5]}), "data.columns", code=2)
 
     def test_joined_data_sets(self):
@@ -292,6 +294,9 @@ class Layouts(support.Case):
         self.refused(patched(given, {"data.groups": "/x"}), "/x", "whole number")
         path = self.path("one.h5", {"x": X, "y": Y, "g": np.zeros(ROWS, "i4")})
         self.refused(patched(job(path), {"data.groups": "/g"}), "data.groups")
+        for held_out in ({"fraction": 0}, {"files": path}):
+            nowhere = patched(given, {"data.validation": held_out})
+            self.refused(nowhere, "data.groups: says which rows are held out", code=2)
 
 
 if __name__ == "__main__":
