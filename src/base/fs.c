@@ -147,13 +147,13 @@ pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
         return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
     }
     snprintf(f->aside, size, "%s.tmp-%ld%05u", path, (long)getpid(), host_number());
+    note_aside(f->aside); /* a signal may come as soon as the file is there */
     f->stream = fopen(f->aside, "wb");
     if (f->stream == NULL) {
         pp_status status = io_error(err, "cannot write", path);
         free_file(f);
         return status;
     }
-    note_aside(f->aside);
     *file = f;
     return PP_OK;
 }
