@@ -32,6 +32,12 @@ static int is_whole(const pp_experiment *e)
     return e->share >= 1 && !e->failed;
 }
 
+/* Hardly anything of what it has learned holds on held-out rows. */
+static int is_of_training_rows(const pp_experiment *e)
+{
+    return e->held_out && e->score < least_held_out * e->train_skill;
+}
+
 static double best_score(const pp_why *w)
 {
     double best = 0;
@@ -77,17 +83,10 @@ static int has_few_rows(const pp_why *w)
     return w->rows < rows_per_input * w->inputs;
 }
 
-/* Hardly anything of what it has learned holds on held-out rows, and few rows are no excuse. */
-static int is_of_training_only(const pp_why *w)
-{
-    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
-    return job->held_out && !has_few_rows(w) && job->score < least_held_out * job->train_skill;
-}
-
 int pp__is_healthy(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
-    if (is_of_training_only(w)) return 0;
+    if (is_of_training_rows(job) && !has_few_rows(w)) return 0; /* few rows are an excuse */
     double best = fmax(e[PP_WHY_REFERENCE].score, e[PP_WHY_LINEAR].score);
     return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= plain_skill &&
            (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
@@ -294,6 +293,16 @@ int pp__is_well_repaired(const pp_why *w)
     return one != NULL && one->score >= good_part_of_best * best_score(w);
 }
 
+/* What repairs the job somewhat has learned too few rows by heart as well. */
+static int is_repaired_in_vain(const pp_why *w)
+{
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (e->repaired && !e->on_reference && !is_of_training_rows(e)) return 0;
+    }
+    return has_too_few_rows(w);
+}
+
 /* ---- in words ---- */
 
 static const char *title_of(const char *id)
@@ -379,14 +388,14 @@ void pp__accuse(pp_why *w)
         w->answer = PP_WHY_DATA;
     else if (pp__is_healthy(w))
         w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
+    else if (is_repaired_in_vain(w))
+        w->answer = PP_WHY_MORE_ROWS;
     else if (luck(w) >= 0)
         accuse(w, luck(w));
     else if (any_repaired(w, 0) && !is_pair_better(w))
         accuse_repaired(w, 0);
     else if (any_repaired(w, 1))
         accuse_repaired(w, 1);
-    else if (has_too_few_rows(w))
-        w->answer = PP_WHY_MORE_ROWS;
     else if (strcmp(job->verdict, "healthy") == 0)
         w->answer = PP_WHY_HEALTHY;
     else if (pp__is_without_signal(w))
