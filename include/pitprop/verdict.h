@@ -143,6 +143,9 @@ void pp_summary_write(const pp_summary *summary, pp_json_writer *writer);
 /* Members "verdict", "collapse", "also", "sentence", "called", "tests", "evidence": {"train", ...}
  * into an object that is open. */
 void pp_verdict_put(const pp_verdict *verdict, const pp_evidence *evidence, pp_json_writer *writer);
+/* The same as a value of its own. */
+void pp_verdict_write(const pp_verdict *verdict, const pp_evidence *evidence,
+                      pp_json_writer *writer);
 
 #ifdef __cplusplus
 }

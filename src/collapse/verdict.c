@@ -154,3 +154,10 @@ void pp_verdict_put(const pp_verdict *v, const pp_evidence *evidence, pp_json_wr
     put_split(writer, evidence->split);
     pp_json_end_object(writer);
 }
+
+void pp_verdict_write(const pp_verdict *v, const pp_evidence *evidence, pp_json_writer *writer)
+{
+    pp_json_begin_object(writer, NULL);
+    pp_verdict_put(v, evidence, writer);
+    pp_json_end_object(writer);
+}

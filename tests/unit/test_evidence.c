@@ -283,9 +283,7 @@ static void where_numbers_ended_is_told(void)
     CU_ASSERT(v.id == PP_VERDICT_NON_FINITE);
     CU_ASSERT(strstr(v.sentence, "step 12 with the output of layer 2 (dense), row 345") != NULL);
     pp_json_writer *writer = pp_json_writer_create(0);
-    pp_json_begin_object(writer, NULL);
-    pp_verdict_put(&v, &e, writer);
-    pp_json_end_object(writer);
+    pp_verdict_write(&v, &e, writer);
     CU_ASSERT(strstr(pp_json_text(writer, NULL), "\"first_non_finite\":{\"step\":12") != NULL ||
               strstr(pp_json_text(writer, NULL), "\"first_non_finite\": {\"step\": 12") != NULL);
     pp_json_writer_destroy(writer);

@@ -289,9 +289,7 @@ static pp_json *written(const pp_summary *s)
     pp_verdict v = verdict_of(s);
     pp_json_writer *writer = pp_json_writer_create(2);
     pp_json *root = NULL;
-    pp_json_begin_object(writer, NULL);
-    pp_verdict_put(&v, &(pp_evidence){.train = s, .alpha = 0.001}, writer);
-    pp_json_end_object(writer);
+    pp_verdict_write(&v, &(pp_evidence){.train = s, .alpha = 0.001}, writer);
     const char *text = pp_json_text(writer, NULL);
     if (text != NULL) pp_json_parse(text, "verdict", &root, NULL);
     pp_json_writer_destroy(writer);
