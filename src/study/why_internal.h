@@ -60,4 +60,8 @@ int pp__is_without_signal(const pp_why *why);
 /* Fills in answer, accused, remedy and sentence. */
 void pp__accuse(pp_why *why);
 
+/* ---- why_words.c ---- */
+/* Fills in the sentence. */
+void pp__say_why(pp_why *why);
+
 #endif

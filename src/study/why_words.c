@@ -1,0 +1,79 @@
+/* The answer in words. */
+#include <stdio.h>
+#include <string.h>
+
+#include "why_internal.h"
+
+static const char *title_of(const char *id)
+{
+    const pp_cause *cause = pp_cause_find(id, strlen(id));
+    return cause != NULL ? cause->title : id;
+}
+
+static void say_accused(pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    const pp_experiment *e = &w->experiments[w->accused[0]];
+    char what[256];
+    int used = snprintf(what, sizeof what, "%s", title_of(e->cause));
+    for (int i = 0; i < PP_WHY_WITH && e->with[i] != NULL && used < (int)sizeof what; i++)
+        used += snprintf(what + used, sizeof what - (size_t)used, "%s with %s",
+                         i == 0 ? ", together" : " and", title_of(e->with[i]));
+    if (w->answer == PP_WHY_UNDETERMINED)
+        snprintf(w->sentence, sizeof w->sentence,
+                 "Undetermined between %s and %s: with '%s' the same job gets a score of %.3f "
+                 "(%s), with '%s' %.3f; it has %.3f.",
+                 what, title_of(w->experiments[w->accused[1]].cause), e->label, e->score,
+                 e->verdict, w->experiments[w->accused[1]].label,
+                 w->experiments[w->accused[1]].score, job->score);
+    else
+        snprintf(w->sentence, sizeof w->sentence,
+                 "The cause is %s: with '%s' and all else equal the score rises from %.3f (%s) to "
+                 "%.3f (%s), and other seeds of the job vary by %.3f. That change is the remedy, "
+                 "verified at full length.",
+                 what, e->label, job->score, job->verdict, e->score, e->verdict, w->noise);
+}
+
+void pp__say_why(pp_why *w)
+{
+    const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
+    const pp_experiment *reference = &e[PP_WHY_REFERENCE], *permuted = &e[PP_WHY_PERMUTED];
+    char *text = w->sentence;
+    size_t size = sizeof w->sentence;
+    switch (w->answer) {
+    case PP_WHY_HEALTHY:
+        snprintf(text, size,
+                 "No cause: the model is healthy. Its score is %.3f, that of the reference recipe "
+                 "%.3f.",
+                 job->score, reference->score);
+        break;
+    case PP_WHY_NO_SIGNAL:
+    case PP_WHY_MORE_ROWS:
+        snprintf(text, size,
+                 "The data hold no signal that these models find: the reference recipe scores "
+                 "%.3f, a linear model %.3f, and the reference on permuted targets %.3f. %s",
+                 reference->score, e[PP_WHY_LINEAR].score, permuted->score,
+                 w->answer == PP_WHY_NO_SIGNAL
+                     ? "No change of the job repairs that."
+                     : "So few rows cannot rule a signal out either: more are needed.");
+        break;
+    case PP_WHY_DATA:
+        snprintf(text, size, "The job cannot be run: %s", job->error);
+        break;
+    case PP_WHY_UNKNOWN:
+        snprintf(text, size,
+                 "No change that was tried, and no two or three together, repairs the job (score "
+                 "%.3f, %s), though the reference recipe scores %.3f on the same data.%s",
+                 job->score, job->verdict, reference->score,
+                 w->remedy >= 0 ? " That recipe is given as the remedy." : "");
+        break;
+    case PP_WHY_UNFINISHED:
+        snprintf(text, size, "Not finished: run the same command again to go on.");
+        break;
+    case PP_WHY_CAUSE:
+    case PP_WHY_CAUSES:
+    case PP_WHY_UNDETERMINED:
+        say_accused(w);
+        break;
+    }
+}
