@@ -33,7 +33,7 @@ typedef struct pp__h5_layout {
     int field_dims;       /* of an array of them; 0: a single one */
     hsize_t field_shape[H5S_MAX_RANK];
     int64_t chunk_rows; /* 0: not chunked */
-    int is_plain;       /* chunks are whole rows, without a filter */
+    int is_plain;       /* chunks are whole rows of floats as in memory, without a filter */
     size_t cache;       /* bytes of chunk cache that it should have; 0: not chunked */
 } pp__h5_layout;
 

@@ -298,11 +298,11 @@ static void inspect_chunks(hid_t dataset, hid_t creation, pp__h5_layout *found)
     if (H5Pget_chunk(creation, H5S_MAX_RANK, chunk) < 1) return;
     hid_t type = H5Dget_type(dataset);
     double bytes = (double)H5Tget_size(type) * (double)chunk[0], stripe;
+    found->is_plain = H5Tequal(type, H5T_NATIVE_FLOAT) > 0 && H5Pget_nfilters(creation) == 0;
     H5Tclose(type);
     for (int d = 1; d < found->n_dims; d++)
         bytes *= (double)chunk[d];
     stripe = bytes;
-    found->is_plain = H5Pget_nfilters(creation) == 0;
     for (int d = 1; d < found->n_dims; d++)
         if (chunk[d] != found->dims[d]) found->is_plain = 0;
     for (int d = 1; d < found->n_dims; d++)

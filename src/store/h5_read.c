@@ -319,18 +319,14 @@ pp_status pp__h5_one_describe(pp__h5_one *set, int file, pp_h5_facts *facts, pp_
     return PP_OK;
 }
 
-/* Whole chunks of what is in the file as it is in memory, without HDF5's cache, which copies them
- * twice. Returns how many rows, from the first on; the others are read as any. */
-static int64_t read_chunks(const part *p, hid_t type, int64_t first, int64_t count, size_t row_size,
-                           char *to)
+/* Whole chunks of floats without HDF5's cache, which copies them twice. Returns how many rows, from
+ * the first on; the others are read as any. */
+static int64_t read_chunks(const part *p, int64_t first, int64_t count, size_t row_size, char *to)
 {
     if (p->plain_rows == 0 || first % p->plain_rows != 0) return 0;
-    hid_t in_file = H5Dget_type(p->dataset);
-    int same = H5Tequal(in_file, type) > 0;
-    H5Tclose(in_file);
     int64_t done = 0;
     hsize_t offset[H5S_MAX_RANK] = {0}, wanted = (hsize_t)p->plain_rows * row_size, bytes;
-    while (same && done + p->plain_rows <= count) {
+    while (done + p->plain_rows <= count) {
         uint32_t left_out;
         offset[0] = (hsize_t)(first + done);
         /* A chunk that was never written has 0 bytes, and is read as the fill value. */
@@ -356,7 +352,8 @@ static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, hid_t 
         if (here > count) here = count;
         pp_status status = reopen(set, p, err);
         int64_t read = 0;
-        if (status == PP_OK) read = read_chunks(p, type, first - p->first, here, row_size, to);
+        if (status == PP_OK && type == set->types[0])
+            read = read_chunks(p, first - p->first, here, row_size, to);
         if (status == PP_OK && read < here)
             status = pp__h5_read_rows(p->dataset, p->path, set->name, type, set->transfer,
                                       first - p->first + read, here - read,
