@@ -6,6 +6,8 @@
 
 #include "cli.h"
 
+#include "pitprop/environment.h"
+
 /* Where a rank runs. */
 typedef struct place {
     char host[64];
@@ -19,8 +21,7 @@ static place place_of_this_rank(void)
     memset(&p, 0, sizeof p);
     gethostname(p.host, sizeof p.host - 1);
     if (sched_getaffinity(0, sizeof p.cores, &p.cores) != 0) CPU_ZERO(&p.cores);
-    const char *allocated = getenv("SLURM_CPUS_ON_NODE");
-    p.allocated = allocated != NULL ? atoi(allocated) : 0;
+    p.allocated = pp_environment_int("SLURM_CPUS_ON_NODE");
     return p;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pitprop/environment.h"
 #include "pitprop/farm.h"
 #include "pitprop/fs.h"
 #include "pitprop/json.h"
@@ -62,12 +63,6 @@ static const char *slurm_task(char text[128])
     return job != NULL ? text : "";
 }
 
-static int slurm_restarts(void)
-{
-    const char *text = getenv("SLURM_RESTART_COUNT");
-    return text != NULL ? atoi(text) : 0;
-}
-
 static const char *host_name(char text[256])
 {
     memset(text, 0, 256);
@@ -85,7 +80,7 @@ static pp_status sign(int file, const char *path, pp_error *err)
     pp_json_put_int(w, "pid", getpid());
     pp_json_put_int(w, "started", start_of(getpid()));
     pp_json_put_string(w, "slurm", slurm_task(task));
-    pp_json_put_int(w, "restarts", slurm_restarts());
+    pp_json_put_int(w, "restarts", pp_environment_int("SLURM_RESTART_COUNT"));
     const char *cluster = getenv("SLURM_CLUSTER_NAME");
     pp_json_put_string(w, "cluster", cluster != NULL ? cluster : "");
     pp_json_end_object(w);
@@ -138,7 +133,7 @@ static owner owner_of(const char *path)
         const char *slurm = text_of(signature, "slurm");
         int64_t started = integer_of(signature, "started");
         if (*slurm != '\0' && strcmp(slurm, slurm_task(task)) == 0 &&
-            integer_of(signature, "restarts") < slurm_restarts())
+            integer_of(signature, "restarts") < pp_environment_int("SLURM_RESTART_COUNT"))
             who = GONE;
         else if (started > 0 && strcmp(text_of(signature, "host"), host_name(host)) == 0)
             who = start_of((long)integer_of(signature, "pid")) == started ? THERE : GONE;
