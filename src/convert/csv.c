@@ -18,6 +18,7 @@ struct pp__csv {
     gzFile stream; /* zlib reads plain files as they are */
     int64_t bytes; /* of the file */
     char separator;
+    int one_line; /* records that run over several lines are refused */
     int64_t line;
     unsigned char *buffer; /* [BUFFER], of which [at, filled) is unread */
     size_t at, filled;
@@ -82,7 +83,7 @@ static void fail_line(pp__csv *csv, int64_t line, const char *what)
         pp_fail(&csv->error, PP_E_DATA, "%s: line %lld: %s", csv->path, (long long)line, what);
 }
 
-static void put(pp__csv *csv, int c)
+static void put_byte(pp__csv *csv, int c)
 {
     if (csv->text_used == csv->text_size) {
         size_t size = csv->text_size == 0 ? 4096 : 2 * csv->text_size;
@@ -99,6 +100,12 @@ static void put(pp__csv *csv, int c)
         csv->text_size = size;
     }
     csv->text[csv->text_used++] = (char)c;
+}
+
+static void put(pp__csv *csv, int c)
+{
+    if (c == '\0') fail_line(csv, csv->line, "holds a zero byte; is this a text file in UTF-8?");
+    put_byte(csv, c);
 }
 
 static void begin_cell(pp__csv *csv)
@@ -142,7 +149,11 @@ static void read_quoted(pp__csv *csv)
         }
         if (c == '"' && peek(csv) != '"') break;
         if (c == '"') csv->at++;
-        if (c == '\n') csv->line++;
+        if (c == '\n' || c == '\r') {
+            if (csv->one_line)
+                fail_line(csv, begun, "a cell holds a line break; expected one line a row");
+            csv->line += c == '\n' || peek(csv) != '\n';
+        }
         put(csv, c);
     }
     skip_blanks(csv);
@@ -154,10 +165,7 @@ static void read_plain(pp__csv *csv)
 {
     size_t start = csv->text_used;
     while (csv->status == PP_OK && !at_line_end(peek(csv)) && peek(csv) != csv->separator) {
-        int c = next_byte(csv);
-        if (c == '\0')
-            fail_line(csv, csv->line, "holds a zero byte; is this a text file in UTF-8?");
-        put(csv, c);
+        put(csv, next_byte(csv));
     }
     while (csv->text_used > start && is_blank(csv, csv->text[csv->text_used - 1]))
         csv->text_used--;
@@ -174,7 +182,7 @@ static void read_cell(pp__csv *csv)
     } else {
         read_plain(csv);
     }
-    put(csv, '\0');
+    put_byte(csv, '\0');
 }
 
 /* 0: the line was blank, or the end was reached. */
@@ -259,6 +267,11 @@ pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err)
 
 /* ---- parts of a file ---- */
 
+void pp__csv_want_lines(pp__csv *csv)
+{
+    csv->one_line = 1;
+}
+
 double pp__csv_share(const pp__csv *csv)
 {
     return csv->bytes > 0 ? (double)gzoffset(csv->stream) / (double)csv->bytes : 0;
@@ -293,12 +306,13 @@ static void skip_line(pp__csv *csv)
     if (c != END) skip_line_end(csv, c);
 }
 
-pp_status pp__csv_count(pp__csv *csv, int64_t begin, int64_t end, pp__csv_part *part, pp_error *err)
+pp_status pp__csv_count(pp__csv *csv, int64_t data, int64_t begin, int64_t end, pp__csv_part *part,
+                        pp_error *err)
 {
-    pp__csv_place before = {begin > 0 ? begin - 1 : 0, 1};
+    pp__csv_place before = {begin > data ? begin - 1 : data, 1};
     pp_status status = pp__csv_seek(csv, &before, err);
     if (status != PP_OK) return status;
-    if (begin > 0) skip_line(csv); /* of which begin - 1 is a byte */
+    if (begin > data) skip_line(csv); /* of which begin - 1 is a byte */
     csv->line = 0;
     int64_t at = pp__csv_tell(csv).offset;
     *part = (pp__csv_part){at, 0, 0};

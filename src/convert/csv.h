@@ -52,8 +52,11 @@ int pp__csv_is_gzip(const pp__csv *csv);
 pp__csv_place pp__csv_tell(const pp__csv *csv);
 /* Cheap where the file is not compressed. */
 pp_status pp__csv_seek(pp__csv *csv, const pp__csv_place *place, pp_error *err);
-/* Looks through bytes [begin, end); begin 0 is taken as the start of a line. */
-pp_status pp__csv_count(pp__csv *csv, int64_t begin, int64_t end, pp__csv_part *part,
+/* From now on a quoted cell that holds a line break is an error. */
+void pp__csv_want_lines(pp__csv *csv);
+/* Looks through bytes [begin, end); data: the byte where the first line begins, behind a byte order
+ * mark. */
+pp_status pp__csv_count(pp__csv *csv, int64_t data, int64_t begin, int64_t end, pp__csv_part *part,
                         pp_error *err);
 
 #endif

@@ -1,4 +1,5 @@
-/* Columns of a csv file. Parts are ranges of bytes, so a record must not run over several lines. */
+/* Columns of a csv file. Parts are ranges of bytes, in which any line end begins a row: a record
+ * must not run over several lines. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@ static pp_status csv_open(pp_table *t, const char *const *names, pp_error *err)
     if (status == PP_OK) status = pp__csv_open(t->file, separator, &c->csv, err);
     if (status != PP_OK) return status;
     c->size = (int64_t)info.st_size;
+    pp__csv_want_lines(c->csv);
     status = read_first(t, err);
     return status == PP_OK ? pp__table_pick(t, c->header, c->n_cells, err) : status;
 }
@@ -69,7 +71,7 @@ static void csv_close(pp_table *t)
 static pp_status csv_look(pp_table *t, int part, int parts, pp_table_part *found, pp_error *err)
 {
     pp__table_csv *c = &t->csv;
-    int64_t data = c->header == NULL ? 0 : c->data.offset, bytes = c->size - data;
+    int64_t data = c->data.offset, bytes = c->size - data;
     int64_t begin = data + bytes / parts * part, end = data + bytes / parts * (part + 1);
     if (part + 1 == parts) end = c->size;
     *found = (pp_table_part){0, 0, 0};
@@ -79,9 +81,8 @@ static pp_status csv_look(pp_table *t, int part, int parts, pp_table_part *found
         end = INT64_MAX;
     }
     pp__csv_part counted;
-    pp_status status = pp__csv_count(c->csv, begin, end, &counted, err);
+    pp_status status = pp__csv_count(c->csv, data, begin, end, &counted, err);
     if (status != PP_OK) return status;
-    if (part == 0) counted.offset = c->data.offset; /* after the byte order mark */
     *found = (pp_table_part){counted.rows, counted.lines, counted.offset};
     return PP_OK;
 }
@@ -135,10 +136,6 @@ static pp_status take_record(pp_table *t, const pp__csv_record *record, double *
 {
     if (record->n_cells == 0)
         return pp_fail(err, PP_E_IO, "%s: has changed while it was read", t->file);
-    if (record->lines > 1)
-        return pp_fail(err, PP_E_DATA,
-                       "%s: line %lld: a cell holds a line break; expected one line a row", t->file,
-                       (long long)record->line);
     if (record->n_cells != t->csv.n_cells)
         return pp_fail(err, PP_E_DATA,
                        "%s: line %lld: has %d cells, expected %d as in the first line", t->file,
