@@ -21,7 +21,8 @@ typedef enum pp_purpose {
     PP_RNG_TEST,
     PP_RNG_PERMUTE, /* targets among rows */
     PP_RNG_SWEEP,   /* points of a sweep */
-    PP_RNG_REPACK   /* rows of a file */
+    PP_RNG_REPACK,  /* rows of a file */
+    PP_RNG_SAMPLE   /* rows that are kept one by one */
 } pp_purpose;
 
 typedef struct pp_rng {

@@ -97,7 +97,8 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
     const pp_backend *backend = t->spec->backend;
     row_buffers *b = &t->block;
     int64_t blocks = pp_dataset_blocks(t->data, part);
-    int signs_ok = 1;
+    int signs_ok = 1, sampled = 1, is_judged = part == pp__trial_judged(t);
+    if (is_judged) pp__trial_forget_rows(t);
     if (part == PP_PART_TRAIN) {
         memset(t->groups, 0, (size_t)t->lanes * sizeof *t->groups);
         pp_signs_clear(t->signs);
@@ -115,13 +116,15 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
         pp_sum loss = {{0}, 0};
         pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
         pp__trial_sketch(t, sketch, rows, b, &loss);
+        if (is_judged) sampled = sampled && pp__trial_keep_rows(t, part, rows, b->rows.index);
         pp__life_move(t->life);
         if (part != PP_PART_TRAIN) continue;
         group_rows(t, i, rows);
         signs_ok = signs_ok && pp_signs_add(t->signs, t->eval_pass);
     }
     pp_status status = pp_dataset_status(t->data, err);
-    if (status == PP_OK && !signs_ok) status = pp_fail(err, PP_E_MEMORY, "no memory to evaluate");
+    if (status == PP_OK && !(signs_ok && sampled))
+        status = pp_fail(err, PP_E_MEMORY, "no memory to evaluate");
     status = pp_comm_agree(t->comm, status, err);
     if (status != PP_OK) return status;
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);

@@ -14,8 +14,8 @@
 
 /* What a run writes; replacing a run removes these and its checkpoints, and nothing else. */
 static const char *const leavings[] = {
-    "metrics.jsonl", "model.safetensors", "verdict.json", "initial.safetensors",
-    "run.json",      "log.txt",           "job.json"};
+    "metrics.jsonl",      "model.safetensors", "verdict.json", "initial.safetensors",
+    "sample.safetensors", "run.json",          "log.txt",      "job.json"};
 enum { N_LEAVINGS = sizeof leavings / sizeof leavings[0] };
 
 static pp_status path_in(const trial *t, const char *file, char path[PATH_MAX], pp_error *err)

@@ -221,6 +221,7 @@ void pp__trial_release(trial *t)
     free(t->watched.sketch);
     free(t->since_look);
     free(t->signs);
+    free(t->sample.records);
     free(t->resolved);
     free(t->identity);
     pp_dataset_close(t->data);

@@ -27,7 +27,7 @@ static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary
     return PP_OK;
 }
 
-static pp_part watched_part(const trial *t)
+pp_part pp__trial_judged(const trial *t)
 {
     return t->info->validation_rows > 0 ? PP_PART_VALIDATION : PP_PART_TRAIN;
 }
@@ -50,7 +50,7 @@ static double rate_and_rest(const trial *t, double *seconds_left)
 
 static void log_epoch(trial *t, double epoch, const pp_summary *s)
 {
-    const char *part = watched_part(t) == PP_PART_VALIDATION ? "held-out" : "evaluation";
+    const char *part = pp__trial_judged(t) == PP_PART_VALIDATION ? "held-out" : "evaluation";
     int regression = s->shape.kind == PP_SKETCH_REGRESSION;
     double left, rate = rate_and_rest(t, &left);
     pp_log_write(t->log, PP_LOG_INFO,
@@ -65,7 +65,7 @@ static void write_epoch_row(trial *t, const pp_summary *evaluation, double lr)
     pp__trial_gather_running(t);
     pp_json_writer *row = t->rank == 0 ? pp_json_writer_create(0) : NULL;
     double epoch = (double)t->step / (double)t->steps_per_epoch;
-    const char *key = watched_part(t) == PP_PART_VALIDATION ? "validation" : "evaluation";
+    const char *key = pp__trial_judged(t) == PP_PART_VALIDATION ? "validation" : "evaluation";
     if (row != NULL) {
         pp_summary running = pp_sketch_summarise(t->since_epoch);
         pp_sketch_clear(t->since_epoch);
@@ -93,7 +93,8 @@ static pp_status watch(trial *t, pp_error *err)
     pp__life_at(t->life, PP_PHASE_EVALUATION, t->step);
     free(t->watched.sketch);
     t->watched.sketch = NULL;
-    pp_status status = evaluate(t, watched_part(t), &t->watched.sketch, &t->watched.summary, err);
+    pp_status status =
+        evaluate(t, pp__trial_judged(t), &t->watched.sketch, &t->watched.summary, err);
     if (status != PP_OK) return status;
     t->watched.step = t->step;
     double lr = pp_schedule_lr(t->job, &t->watch, t->step - 1, t->steps, t->steps_per_epoch);
@@ -183,7 +184,7 @@ static pp_status record_result(trial *t, pp_result *result, pp_error *err)
 static pp_status evaluate_once(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary,
                                pp_error *err)
 {
-    if (t->watched.sketch == NULL || t->watched.step != t->step || watched_part(t) != part)
+    if (t->watched.sketch == NULL || t->watched.step != t->step || pp__trial_judged(t) != part)
         return evaluate(t, part, sketch, summary, err);
     *sketch = t->watched.sketch;
     *summary = t->watched.summary;
@@ -221,9 +222,11 @@ static pp_status conclude(trial *t, pp_result *result, pp_error *err)
         pp_evidence evidence = pp__trial_evidence(t, result);
         result->verdict = pp_verdict_of(&evidence);
         status = describe_layers(t, result, err);
-        if (status == PP_OK) status = record_result(t, result, err);
     }
     free(held_out);
+    status = pp_comm_agree(t->comm, status, err);
+    if (status == PP_OK) status = pp__trial_write_sample(t, err);
+    if (status == PP_OK && t->rank == 0) status = record_result(t, result, err);
     return pp_comm_agree(t->comm, status, err);
 }
 

@@ -37,6 +37,12 @@ typedef struct pp__since_look {
     int64_t evaluated;          /* there is an evaluation: watched.summary */
 } pp__since_look;
 
+/* Records of rows that were evaluated last; kept_rows.c. */
+typedef struct pp__kept {
+    float *records; /* malloc'ed */
+    int64_t rows, room;
+} pp__kept;
+
 typedef struct trial {
     const pp_trial_spec *spec;
     pp_comm *comm;
@@ -79,6 +85,8 @@ typedef struct trial {
         pp_summary summary;
     } watched; /* the newest evaluation on the way; the last one serves the conclusion */
 
+    pp__kept sample; /* this rank's, of the part that the run is judged on */
+
     /* progress: what a checkpoint restores */
     int64_t step, steps, steps_per_epoch;
     pp_watch watch;
@@ -116,6 +124,15 @@ void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffe
 double pp__trial_loss(const row_buffers *buffers, int64_t first, int64_t rows);
 /* Collective: the whole part with fixed weights; merged into sketch on rank 0. */
 pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error *err);
+
+/* ---- kept_rows.c: predictions of single rows beside their targets ---- */
+void pp__trial_forget_rows(trial *t);
+/* Rows of a part that were sketched last. 0: no memory. */
+int pp__trial_keep_rows(trial *t, pp_part part, int64_t rows, const int64_t *index);
+/* Collective: sample.safetensors, of the last evaluation. */
+pp_status pp__trial_write_sample(trial *t, pp_error *err);
+/* The part that a run is judged on. */
+pp_part pp__trial_judged(const trial *t);
 
 /* ---- monitor.c: predictions of training on their way to rank 0, and looks at them ---- */
 /* Compares the outputs z of a lane's rows. */

@@ -432,6 +432,7 @@ class Train(support.Case):
                 "metrics.jsonl",
                 "model.safetensors",
                 "run.json",
+                "sample.safetensors",
                 "verdict.json",
             ],
         )

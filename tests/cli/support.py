@@ -227,7 +227,7 @@ def metrics(run_directory, kind=None):
     return [row for row in rows if kind is None or row["type"] == kind]
 
 
-RESULTS = ("job.json", "verdict.json", "model.safetensors", "metrics.jsonl")
+RESULTS = ("job.json", "verdict.json", "model.safetensors", "metrics.jsonl", "sample.safetensors")
 
 
 def results(run_directory):
