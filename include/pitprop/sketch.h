@@ -65,6 +65,8 @@ void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows);
 /* sizes must agree; usable as a pp_merge_fn. */
 void pp_sketch_merge(void *into, const void *from, size_t size);
 
+enum { PP_DEAD_LISTED = 16 };
+
 /* What a sketch says. Numbers that do not apply are NaN. Sums are exact, ratios are doubles, and
  * shares are of the finite rows. Logarithms are natural except where bits are named. */
 typedef struct pp_summary {
@@ -116,6 +118,9 @@ typedef struct pp_summary {
     int classes_predicted; /* classes that are the answer for at least one row */
     int answer;            /* the most frequent answer (-1: none) and its share of the rows */
     double answer_share;
+    int dead; /* classes or columns whose predictions are the same for every row, while others are
+                 not: they tell nothing of their targets, which vary */
+    int dead_list[PP_DEAD_LISTED]; /* the first of them */
 } pp_summary;
 
 pp_summary pp_sketch_summarise(const pp_sketch *sketch);

@@ -39,6 +39,9 @@ extern "C" {
     X(PP_VERDICT_CONSTANT, "constant", 1, "every prediction is the same")                          \
     X(PP_VERDICT_ONE_CLASS, "one-class", 1, "one class is the answer to everything")               \
     X(PP_VERDICT_MEMORISED, "memorised", 1, "training rows are known by heart, others not at all") \
+    X(PP_VERDICT_PARTLY_DEAD, "partly-dead", 1, "a part of what is asked for is never told apart") \
+    X(PP_VERDICT_WORSE_THAN_CONSTANT, "worse-than-constant", 1,                                    \
+      "inputs are told apart, and one constant answer would serve better")                         \
     X(PP_VERDICT_UNINFORMATIVE, "uninformative", 1,                                                \
       "predictions vary without telling inputs apart")                                             \
     X(PP_VERDICT_NOT_YET_LEARNED, "not-yet-learned", 0, "the model has not learned yet")           \
@@ -49,7 +52,23 @@ extern "C" {
 typedef enum pp_verdict_id { PP_VERDICT_LIST(PP_VERDICT_ENUM) PP_VERDICT_COUNT } pp_verdict_id;
 #undef PP_VERDICT_ENUM
 
-enum { PP_VERDICT_TEXT = 640, PP_VERDICT_TESTS = 8 };
+/* Why predictions that tell inputs apart are worse than a constant: what undoes it on the rows that
+ * are judged. X(identifier, text id) */
+#define PP_REASON_LIST(X)                                                                          \
+    X(PP_REASON_NONE, "")                                                                          \
+    X(PP_REASON_INVERTED, "inverted")       /* the opposite predictions have skill */              \
+    X(PP_REASON_LABELS, "labels")           /* class numbers dealt otherwise have */               \
+    X(PP_REASON_OFFSET, "offset")           /* all shifted (probabilities: their log-odds) have */ \
+    X(PP_REASON_SCALE, "scale")             /* all multiplied, and shifted, have */                \
+    X(PP_REASON_TEMPERATURE, "temperature") /* less sure probabilities have */                     \
+    X(PP_REASON_OVERFITTED, "overfitted")   /* training rows show skill, held-out ones do not */   \
+    X(PP_REASON_OTHER, "other")
+
+#define PP_REASON_ENUM(name, id) name,
+typedef enum pp_reason { PP_REASON_LIST(PP_REASON_ENUM) PP_REASON_COUNT } pp_reason;
+#undef PP_REASON_ENUM
+
+enum { PP_VERDICT_TEXT = 1024, PP_VERDICT_TESTS = 12 };
 
 /* A test that a verdict rests on: value within [low, high] but for `level`, against the null
  * hypothesis. low and high are NaN where a test has a statistic alone. */
@@ -63,6 +82,7 @@ typedef struct pp_verdict {
     pp_verdict_id id;
     int collapse;                   /* not-yet-learned counts as one where nothing moves any more */
     uint32_t holds;                 /* bit of every verdict that holds, its own included */
+    pp_reason reason;               /* of worse-than-constant; else NONE */
     char sentence[PP_VERDICT_TEXT]; /* plain words with the numbers */
     pp_verdict_test tests[PP_VERDICT_TESTS];
     int n_tests;
@@ -126,6 +146,8 @@ typedef struct pp_evidence {
     const pp_split *split;      /* by lane or rank; NULL: unknown */
     const pp_history *history;  /* NULL: nothing is known of the training */
     int by_rank;                /* the split is by rank */
+    const char *const *names;   /* of the classes, or of the columns of a regression, as many as the
+                                   summaries have; NULL: by number */
     int alike; /* the training rows of any one set of weights had the same outputs, bit by bit: what
                   they differ by is what the weights have moved */
     double alpha;
@@ -137,11 +159,12 @@ pp_verdict pp_verdict_of(const pp_evidence *evidence);
 const char *pp_verdict_name(pp_verdict_id id);  /* "at-half" */
 const char *pp_verdict_title(pp_verdict_id id); /* "every prediction is 0.5" */
 int pp_verdict_is_collapse(pp_verdict_id id);
+const char *pp_reason_name(pp_reason reason); /* "inverted" */
 
 /* Members of the summary that apply, under their names, into an object that is open. */
 void pp_summary_write(const pp_summary *summary, pp_json_writer *writer);
-/* Members "verdict", "collapse", "also", "sentence", "called", "tests", "evidence": {"train", ...}
- * into an object that is open. */
+/* Members "verdict", "collapse", "also", "reason" (worse-than-constant), "dead" (partly-dead: the
+ * names), "sentence", "called", "tests", "evidence": {"train", ...} into an object that is open. */
 void pp_verdict_put(const pp_verdict *verdict, const pp_evidence *evidence, pp_json_writer *writer);
 /* The same as a value of its own. */
 void pp_verdict_write(const pp_verdict *verdict, const pp_evidence *evidence,

@@ -49,6 +49,11 @@ static int targets_are_unscaled(const pp_summary *s)
     return fabs(s->target_mean) > 10 * s->target_deviation || s->target_deviation > 100;
 }
 
+static int is_inverted(const pp_summary *s)
+{
+    return s->association < 0;
+}
+
 static int is_imbalanced(const pp_summary *s)
 {
     if (s->shape.kind == PP_SKETCH_BINARY) return s->target_mean < 0.2 || s->target_mean > 0.8;
@@ -68,14 +73,15 @@ static const pp_candidate table[] = {
      "print(model(x).shape): with one column use BCEWithLogitsLoss and torch.sigmoid, or give the "
      "model two outputs"},
     {"activation-twice", "a sigmoid over outputs that went through one already",
-     FLAT " uninformative not-yet-learned", BINARY, in_range_of_second_sigmoid,
+     FLAT " uninformative not-yet-learned worse-than-constant", BINARY, in_range_of_second_sigmoid,
      "nn.Sigmoid() as the last layer together with nn.BCEWithLogitsLoss, or "
      "torch.sigmoid(model(x)) "
      "at prediction of a model that was trained without it",
      "print model(x).min(), model(x).max() before any further function: within [0, 1] means that "
      "the sigmoid at prediction is one too many"},
     {"activation-twice", "a softmax over outputs that went through one already",
-     FLAT " uninformative not-yet-learned", MULTICLASS, in_range_of_second_softmax,
+     FLAT " uninformative not-yet-learned worse-than-constant", MULTICLASS,
+     in_range_of_second_softmax,
      "nn.Softmax as the last layer together with nn.CrossEntropyLoss, or F.softmax(model(x)) of "
      "such a model",
      "print(model(x).sum(1)): all 1 means that softmax was applied already; drop it and train on "
@@ -130,7 +136,7 @@ static const pp_candidate table[] = {
      "lr=0.1 or more with Adam, 1 or more with SGD, no warm-up, no clipping",
      "same seed with lr / 10 and lr / 100; print the loss of the first 20 steps: a jump says so"},
     {"unscaled-inputs", "features of large or very different size, which saturate or kill units",
-     "saturated " FLAT " uninformative diverged not-yet-learned", ANY, NULL,
+     "saturated " FLAT " uninformative diverged not-yet-learned worse-than-constant", ANY, NULL,
      "torch.tensor(df.values) without StandardScaler, pixels from 0 to 255",
      "print x.mean(0), x.std(0); train on (x - x.mean(0)) / x.std(0) with all else equal"},
     {"dead-relus", "hidden units that are 0 for every row, so that only the last bias speaks", FLAT,
@@ -188,8 +194,28 @@ static const pp_candidate table[] = {
      "x and y shuffled, sorted, filtered or joined in separate lines",
      "compare a few rows with the source by eye; print the correlation of y with its best feature "
      "before and after preparation"},
-    {"overfitting", "more freedom than the rows can hold in check", "memorised", ANY, NULL,
-     "hundreds of epochs on some hundred rows, no weight_decay, no early stopping",
+    {"wrong-sign", "a score whose sign is lost, or the column of the other class",
+     "worse-than-constant", ANY, is_inverted,
+     "predict_proba(x)[:, 0], a model fitted to -y (cross_val_score's neg_ scores), labels swapped",
+     "judge 1 - p (or -p): skill above 0 proves it"},
+    {"label-map", "class numbers that mean something else in the targets", "worse-than-constant",
+     MULTICLASS, NULL, "LabelEncoder fitted twice, class_to_idx of another folder, labels from 1",
+     "print the confusion matrix: full columns off the diagonal are the map"},
+    {"not-turned-back", "predictions in other units than the targets",
+     "worse-than-constant not-yet-learned", REGRESSION, NULL,
+     "scaler.inverse_transform or np.exp forgotten, the scaler not applied to the inputs",
+     "fit y = a + b p on some rows and judge others: skill above 0 proves it; a and b tell the "
+     "scaler"},
+    {"class-dropped", "a class or column that training never saw, or that was lost on the way",
+     "partly-dead", ANY, NULL,
+     "a training file without the class, columns of p in another order than model.classes_",
+     "count the training targets of each class; compare the columns of the head with the targets"},
+    {"dead-head", "one output of several whose units died or whose loss weighs nothing",
+     "partly-dead", REGRESSION, NULL,
+     "losses of several heads added up in their own units, nn.ReLU() after the last layer",
+     "print the loss of each output by itself; train that output alone with all else equal"},
+    {"overfitting", "more freedom than the rows can hold in check", "memorised worse-than-constant",
+     ANY, NULL, "hundreds of epochs on some hundred rows, no weight_decay, no early stopping",
      "plot both losses by epoch: held-out rows get worse while training rows get better; try a "
      "tenth of the units"},
     {"no-signal", "targets that these features do not tell",

@@ -49,9 +49,13 @@ typedef struct pp__case {
 
 pp__case pp__case_of(const pp_evidence *evidence, double level);
 int pp__holds(pp_verdict_id id, const pp__case *c);
+/* NONE: not worse than a constant, or nothing is told apart. */
+pp_reason pp__reason_of(const pp__case *c);
 /* Of the looks. */
 int pp__has_risen(const pp_history *h);
 double pp__last_loss(const pp_history *h);
 void pp__say(pp_verdict *verdict, const pp__case *c);
+/* "class 3", "output price". */
+void pp__part_name(const pp_evidence *e, const pp_summary *s, int part, char *text, size_t size);
 
 #endif

@@ -191,6 +191,16 @@ static int memorised(const pp__case *c)
            !c->judged.skilled && c->judged.effect + c->judged.effect_error < c->train.effect / 2;
 }
 
+static int partly_dead(const pp__case *c)
+{
+    return c->judged.varied && c->judged.s->dead > 0;
+}
+
+static int worse_than_constant(const pp__case *c)
+{
+    return pp__reason_of(c) != PP_REASON_NONE;
+}
+
 /* Null: the predictions are related to the targets to an extent worth having, in the rows that are
  * judged or in the training rows, which can only look better; or they rank well, or are no worse
  * than the best constant. What the model knows of a part of the rows is a case of the first only.
@@ -241,6 +251,8 @@ static int (*const predicates[PP_VERDICT_COUNT])(const pp__case *c) = {
     [PP_VERDICT_ONE_CLASS] = one_class,
     [PP_VERDICT_BATCH_STATISTICS] = batch_statistics,
     [PP_VERDICT_MEMORISED] = memorised,
+    [PP_VERDICT_PARTLY_DEAD] = partly_dead,
+    [PP_VERDICT_WORSE_THAN_CONSTANT] = worse_than_constant,
     [PP_VERDICT_UNINFORMATIVE] = uninformative,
     [PP_VERDICT_NOT_YET_LEARNED] = not_yet_learned,
     [PP_VERDICT_UNDETERMINED] = undetermined,

@@ -189,6 +189,45 @@ static void say_memorised(pp_verdict *v, const pp__case *c)
         three_digits(c->judged.s->skill));
 }
 
+/* The one place where a class or a column gets its name. */
+void pp__part_name(const pp_evidence *e, const pp_summary *s, int part, char *text, size_t size)
+{
+    const char *kind = pp__is_classification(s) ? "class" : "output";
+    if (e->names != NULL && e->names[part] != NULL)
+        snprintf(text, size, "%s %s", kind, e->names[part]);
+    else
+        snprintf(text, size, "%s %d", kind, part);
+}
+
+static void say_partly_dead(pp_verdict *v, const pp__case *c)
+{
+    const pp_summary *s = c->judged.s;
+    int parts = pp__is_classification(s) ? s->shape.classes : s->shape.columns;
+    say(v, "Of %d %s %d %s the same prediction for every row: ", parts,
+        pp__is_classification(s) ? "classes" : "outputs", s->dead, s->dead == 1 ? "has" : "have");
+    for (int i = 0; i < s->dead && i < PP_DEAD_LISTED; i++) {
+        char name[80];
+        pp__part_name(c->e, s, s->dead_list[i], name, sizeof name);
+        say(v, "%s%s", i > 0 ? ", " : "", name);
+    }
+    if (s->dead > PP_DEAD_LISTED) say(v, " and others");
+    say_skill(v, s);
+}
+
+static void say_worse(pp_verdict *v, const pp__case *c)
+{
+    static const char *const texts[PP_REASON_COUNT] = {
+        [PP_REASON_INVERTED] = "turned round, they would have skill: a sign is lost",
+        [PP_REASON_OTHER] = "what undoes it was not found",
+    };
+    const pp_summary *s = c->judged.s;
+    say(v, "Predictions tell inputs apart (");
+    say_effect(v, &c->judged);
+    say(v, "), and one constant answer would serve better (skill %.3f +- %.3f)", s->skill,
+        c->judged.skill_error);
+    if (texts[v->reason] != NULL) say(v, "; %s", texts[v->reason]);
+}
+
 static void say_uninformative(pp_verdict *v, const pp__case *c)
 {
     const pp__facts *judged = &c->judged, *train = &c->train;
@@ -284,6 +323,8 @@ static void (*const sentences[PP_VERDICT_COUNT])(pp_verdict *v, const pp__case *
     [PP_VERDICT_ONE_CLASS] = say_one_class,
     [PP_VERDICT_BATCH_STATISTICS] = say_batch_statistics,
     [PP_VERDICT_MEMORISED] = say_memorised,
+    [PP_VERDICT_PARTLY_DEAD] = say_partly_dead,
+    [PP_VERDICT_WORSE_THAN_CONSTANT] = say_worse,
     [PP_VERDICT_UNINFORMATIVE] = say_uninformative,
     [PP_VERDICT_NOT_YET_LEARNED] = say_not_yet_learned,
     [PP_VERDICT_UNDETERMINED] = say_undetermined,

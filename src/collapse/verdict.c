@@ -46,6 +46,7 @@ pp_verdict pp_verdict_of(const pp_evidence *evidence)
     for (int id = PP_VERDICT_UNDETERMINED; id < PP_VERDICT_COUNT; id++)
         if (v.id != (pp_verdict_id)id) v.holds &= ~(1u << id); /* nothing else holds with these */
     v.collapse = pp_verdict_is_collapse(v.id) || (v.id == PP_VERDICT_NOT_YET_LEARNED && !c.falling);
+    if (v.id == PP_VERDICT_WORSE_THAN_CONSTANT) v.reason = pp__reason_of(&c);
     put_tests(&v, &c.train, of_train);
     if (c.has_held_out) put_tests(&v, &c.judged, of_held);
     pp__say(&v, &c);
@@ -58,6 +59,9 @@ pp_verdict pp_verdict_of(const pp_evidence *evidence)
 static const char *const names[] = {PP_VERDICT_LIST(NAME)};
 static const int collapses[] = {PP_VERDICT_LIST(COLLAPSE)};
 static const char *const titles[] = {PP_VERDICT_LIST(TITLE)};
+#define REASON(name, id) id,
+static const char *const reasons[] = {PP_REASON_LIST(REASON)};
+#undef REASON
 #undef NAME
 #undef COLLAPSE
 #undef TITLE
@@ -72,9 +76,26 @@ const char *pp_verdict_title(pp_verdict_id id)
     return titles[id];
 }
 
+const char *pp_reason_name(pp_reason reason)
+{
+    return reasons[reason];
+}
+
 int pp_verdict_is_collapse(pp_verdict_id id)
 {
     return collapses[id];
+}
+
+static void put_dead(pp_json_writer *writer, const pp_evidence *e)
+{
+    const pp_summary *s = e->held_out != NULL && e->held_out->rows > 0 ? e->held_out : e->train;
+    pp_json_begin_array(writer, "dead");
+    for (int i = 0; i < s->dead && i < PP_DEAD_LISTED; i++) {
+        char name[80];
+        pp__part_name(e, s, s->dead_list[i], name, sizeof name);
+        pp_json_put_string(writer, NULL, name);
+    }
+    pp_json_end_array(writer);
 }
 
 static void put_part(pp_json_writer *writer, const char *key, const pp_summary *summary)
@@ -140,6 +161,9 @@ void pp_verdict_put(const pp_verdict *v, const pp_evidence *evidence, pp_json_wr
         if (v->holds >> id & 1)
             pp_json_put_string(writer, NULL, pp_verdict_name((pp_verdict_id)id));
     pp_json_end_array(writer);
+    if (v->reason != PP_REASON_NONE)
+        pp_json_put_string(writer, "reason", pp_reason_name(v->reason));
+    if (v->id == PP_VERDICT_PARTLY_DEAD) put_dead(writer, evidence);
     pp_json_put_string(writer, "sentence", v->sentence);
     put_non_finite(writer, evidence->history);
     put_called(writer, evidence->history);

@@ -144,7 +144,7 @@ static void a_fair_model_is_healthy(void)
     CU_ASSERT(v.id == PP_VERDICT_HEALTHY);
     CU_ASSERT(says(v, "AUC 0.9") && !says(v, "wrong way"));
     v = binary_verdict((binary_case){4000, 0.4, 0.55, 0.1, 0, -0.2, -1});
-    CU_ASSERT(v.id == PP_VERDICT_HEALTHY && says(v, "wrong way round"));
+    CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT && v.reason == PP_REASON_INVERTED);
 }
 
 /* No false alarm, and no lucky pass, over many draws of predictions without information. */
@@ -331,7 +331,7 @@ const pp_test pp_tests_verdict[] = {
     {"rare positives that are found are no collapse", rare_positives_found_are_healthy},
     {"one class, unless it ranks well", one_answer},
     {"spread without information", spread_without_information},
-    {"a fair model is healthy, also upside down", a_fair_model_is_healthy},
+    {"a fair model is healthy, and not upside down", a_fair_model_is_healthy},
     {"chance is called chance in nearly all of 200 draws", chance_is_called_chance},
     {"small sets are accused of the obvious only", small_sets_are_not_accused},
     {"constant targets make a constant answer right", targets_that_never_differ},
