@@ -148,6 +148,7 @@ typedef enum pp_loss_type {
     PP_LOSS_AUTO /* from the task: bce_logits, cross_entropy_logits or mse; never in a resolved job
                   */
 } pp_loss_type;
+const char *pp_loss_name(pp_loss_type loss); /* "bce_logits" */
 
 typedef enum pp_targets {
     PP_TARGETS_AUTO,

@@ -100,6 +100,11 @@ const char *const pp__loss_names[] = {
     [PP_LOSS_AUTO] = "auto",
 };
 
+const char *pp_loss_name(pp_loss_type loss)
+{
+    return pp__loss_names[loss];
+}
+
 static const char *const targets_names[] = {
     [PP_TARGETS_AUTO] = "auto",           [PP_TARGETS_INDEX] = "index",
     [PP_TARGETS_ONE_HOT] = "one_hot",     [PP_TARGETS_DENSE] = "dense",

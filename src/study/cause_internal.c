@@ -42,6 +42,28 @@ int pp__single(const pp_case *c, pp_probe *probe, const char *label, const char 
     return probe->patch.count == 1;
 }
 
+int pp__fits(const pp_case *c, const pp_probe *probe)
+{
+    const pp_inspection *d = c->data;
+    pp_job *job = NULL;
+    pp_json_writer *w = pp_json_writer_create(0);
+    if (w == NULL) return 0;
+    pp_job_echo(c->job, w);
+    const char *text = pp_json_text(w, NULL);
+    int fits = text != NULL && pp_job_parse(text, "job", &probe->patch, &job, NULL) == PP_OK;
+    if (fits && d != NULL) {
+        pp_job_facts facts = {.rows = d->rows,
+                              .y_columns = d->y_columns,
+                              .task = d->task,
+                              .classes = d->classes,
+                              .window = 1};
+        fits = pp_job_resolve(job, &facts, NULL) == PP_OK;
+    }
+    pp_job_destroy(job);
+    pp_json_writer_destroy(w);
+    return fits;
+}
+
 /* ---- layers ---- */
 
 static int flatten(const pp_case *c, const pp_layer_spec *layers, int n, const char *prefix,
@@ -102,7 +124,9 @@ void pp__set_output_activation(const pp_case *c, pp_probe *probe, const char *na
     for (int i = n - 1; i >= 0; i--) {
         pp_layer_type type = flat[i].layer->type;
         if (type != PP_LAYER_DENSE && type != PP_LAYER_ACTIVATION) continue;
-        pp__change(probe, pp__member(c, &flat[i], "activation"), at_output ? name : "identity");
+        const char *wanted = at_output ? name : "identity";
+        if (strcmp(wanted, pp_activation_name(flat[i].layer->activation)) != 0)
+            pp__change(probe, pp__member(c, &flat[i], "activation"), wanted);
         at_output = 0;
         if (flat[i].is_last) return;
     }

@@ -15,6 +15,8 @@ const char *pp__text(const pp_case *c, double value);
 /* A probe with a single change; 1: made. */
 int pp__single(const pp_case *c, pp_probe *probe, const char *label, const char *path,
                const char *value);
+/* Whether the job with this change can be trained on these data. */
+int pp__fits(const pp_case *c, const pp_probe *probe);
 
 /* ---- layers ---- */
 typedef struct flat_layer {

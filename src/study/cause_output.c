@@ -145,6 +145,20 @@ static int is_multi_label(const pp_case *c)
            d->targets.min >= 0 && d->targets.max <= 1 && !is_real(c->job);
 }
 
+/* A quantile is asked for by whoever names one; near 0 or 1 hardly any row is beyond it. */
+static int is_quantile_meant(const pp_job *job)
+{
+    double q = job->loss.quantile;
+    return job->loss.type == PP_LOSS_QUANTILE && q >= 0.02 && q <= 0.98;
+}
+
+/* Outputs of the task with its own loss; PP_AUTO: not known. */
+static int64_t wanted_units(const pp_case *c)
+{
+    if (c->data == NULL) return PP_AUTO;
+    return pp__task(c) == PP_TASK_MULTICLASS ? c->job->data.classes : c->data->y_columns;
+}
+
 CAUSE_SIGN(pp__sign_loss)
 {
     pp_task task = pp__task(c);
@@ -153,7 +167,9 @@ CAUSE_SIGN(pp__sign_loss)
     if (is_multi_label(c)) /* shares of 1, where each has its own */
         return pp__output_activation(c) == PP_ACT_SOFTMAX || !binary_loss ? 1 : 0;
     if (is_single_softmax(c) && task != PP_TASK_REGRESSION) return 1;
-    if (task == PP_TASK_REGRESSION) return is_real(c->job) ? (loss == PP_LOSS_MSE ? 0 : 0.15) : 0.7;
+    if (task == PP_TASK_REGRESSION && !is_real(c->job)) return 0.7;
+    if (task == PP_TASK_REGRESSION)
+        return loss == PP_LOSS_MSE || is_quantile_meant(c->job) ? 0 : 0.15;
     if (task == PP_TASK_BINARY && binary_loss && pp__output_units(c) > 1 &&
         c->job->loss.targets != PP_TARGETS_ONE_HOT && c->data != NULL && c->data->y_columns == 1)
         return 0.9; /* the one label meets every unit */
@@ -162,29 +178,89 @@ CAUSE_SIGN(pp__sign_loss)
     return 0;
 }
 
+/* What a probe changes where outputs meet the loss, on outputs with one of the activations `from`.
+ */
+enum { LOSS = 1, ACTIVATION = 2, UNITS = 4 };
+#define FROM(a) (1u << (a))
+#define BENT (~FROM(PP_ACT_IDENTITY))
+
+typedef struct output_change {
+    int parts;
+    unsigned from;
+    const char *label;
+    pp_loss_type loss; /* auto: the one of the task */
+    const char *activation;
+} output_change;
+
+/* Each is wider than those before it. */
+static const output_change changes_for_labels[] = {
+    {ACTIVATION, BENT, "a sigmoid for each label", PP_LOSS_AUTO, "sigmoid"},
+    {LOSS | ACTIVATION, BENT, "a sigmoid and binary cross-entropy for each label", PP_LOSS_BCE,
+     "sigmoid"},
+    {0}};
+static const output_change changes_for_numbers[] = {
+    {LOSS, ~0u, "mean squared error", PP_LOSS_MSE, ""},
+    {LOSS | ACTIVATION, BENT, "mean squared error, no activation at the output", PP_LOSS_MSE,
+     "identity"},
+    {LOSS | UNITS, FROM(PP_ACT_IDENTITY), "mean squared error, one output a target", PP_LOSS_MSE,
+     ""},
+    {LOSS | ACTIVATION | UNITS, BENT, "mean squared error, no activation, one output a target",
+     PP_LOSS_MSE, "identity"},
+    {0}};
+static const output_change softmax_of_one = {ACTIVATION, FROM(PP_ACT_SOFTMAX),
+                                             "a sigmoid in place of the softmax over one output",
+                                             PP_LOSS_AUTO, "sigmoid"};
+static const output_change changes_for_classes[] = {
+    {LOSS, FROM(PP_ACT_IDENTITY), "cross-entropy on logits", PP_LOSS_AUTO, ""},
+    {LOSS, FROM(PP_ACT_SIGMOID), "binary cross-entropy", PP_LOSS_BCE, ""},
+    {LOSS, FROM(PP_ACT_SOFTMAX), "cross-entropy", PP_LOSS_CE, ""},
+    {UNITS, ~FROM(PP_ACT_SOFTMAX), "as many outputs as the task has", PP_LOSS_AUTO, ""},
+    {LOSS | ACTIVATION, BENT, "cross-entropy on logits, no activation at the output", PP_LOSS_AUTO,
+     "identity"},
+    {LOSS | UNITS, FROM(PP_ACT_IDENTITY),
+     "cross-entropy on logits, as many outputs as the task has", PP_LOSS_AUTO, ""},
+    {ACTIVATION | UNITS, BENT, "no activation at the output, as many outputs as the task has",
+     PP_LOSS_AUTO, "identity"},
+    {LOSS | ACTIVATION | UNITS, BENT,
+     "cross-entropy on logits, no activation, as many outputs as the task has", PP_LOSS_AUTO,
+     "identity"},
+    {0}};
+
+/* 0: there is nothing to change in one of the parts, so that a narrower change does as much. */
+static int change_output(const pp_case *c, pp_probe *probe, const output_change *o)
+{
+    static const pp_loss_type by_task[] = {[PP_TASK_AUTO] = PP_LOSS_AUTO,
+                                           [PP_TASK_BINARY] = PP_LOSS_BCE_LOGITS,
+                                           [PP_TASK_MULTICLASS] = PP_LOSS_CE_LOGITS,
+                                           [PP_TASK_REGRESSION] = PP_LOSS_MSE};
+    if (o->parts == UNITS && c->data == NULL) return 0;
+    pp_loss_type loss = o->loss != PP_LOSS_AUTO ? o->loss : by_task[pp__task(c)];
+    if (!pp__probe(c, probe, "%s", o->label)) return 0;
+    for (int part = LOSS; part <= UNITS; part *= 2) {
+        int before = probe->patch.count;
+        if (!(o->parts & part)) continue;
+        if (part == LOSS && loss != c->job->loss.type) set_loss(c, probe, pp_loss_name(loss));
+        if (part == ACTIVATION) pp__set_output_activation(c, probe, o->activation);
+        if (part == UNITS && pp__output_units(c) != wanted_units(c))
+            pp__set_output_units(c, probe, "\"auto\"");
+        if (probe->patch.count == before) return 0;
+    }
+    if (o->parts & ACTIVATION || pp__task(c) != PP_TASK_REGRESSION) plain_predictions(c, probe);
+    return pp__fits(c, probe);
+}
+
 CAUSE_PROBES(pp__probe_loss)
 {
-    pp_task task = pp__task(c);
-    if (room < 1 || pp__sign_loss(c) == 0) return 0;
-    if (is_multi_label(c)) {
-        if (!pp__probe(c, probes, "a sigmoid for each label")) return 0;
-        pp__set_output_activation(c, probes, "sigmoid");
-        set_loss(c, probes, "bce");
-        plain_predictions(c, probes);
-        return 1;
-    }
-    if (!pp__probe(c, probes,
-                   task == PP_TASK_REGRESSION ? "mean squared error" : "cross-entropy on logits"))
-        return 0;
-    if (task == PP_TASK_REGRESSION)
-        set_loss(c, probes, "mse");
-    else
-        pp__change(probes, "loss", "{}");
-    if (task == PP_TASK_REGRESSION && is_real(c->job) && !is_single_softmax(c)) return 1;
-    pp__set_output_activation(c, probes, "identity");
-    pp__set_output_units(c, probes, "\"auto\"");
-    plain_predictions(c, probes);
-    return 1;
+    int is_numbers = pp__task(c) == PP_TASK_REGRESSION, n = 0;
+    const output_change *o = is_multi_label(c) ? changes_for_labels
+                             : is_numbers      ? changes_for_numbers
+                                               : changes_for_classes;
+    if (pp__sign_loss(c) == 0) return 0;
+    if (n < room && !is_numbers && is_single_softmax(c) && !is_on_logits(c->job))
+        n += change_output(c, probes, &softmax_of_one);
+    for (; o->parts != 0 && n < room; o++)
+        if (o->from & FROM(pp__output_activation(c))) n += change_output(c, &probes[n], o);
+    return n;
 }
 
 /* Numbers within [0, 1], and a loss for any number. */

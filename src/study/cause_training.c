@@ -21,7 +21,7 @@ static double usual_rate(const pp_job *job)
     return 0.01;
 }
 
-enum { MOST_RATES = 5 };
+enum { MOST_RATES = 8 };
 
 /* Decade by decade towards the bound; in larger strides where that is far. factor: 0.1 or 10. */
 static int scale_rate(const pp_case *c, pp_probe *probes, int room, double factor, double bound)
@@ -47,9 +47,13 @@ CAUSE_SIGN(pp__sign_rate_high)
     return pp__has_verdict(c, "diverged non-finite") ? fmax(sign, 0.3) : sign;
 }
 
+/* Where numbers overflow, the scale of the data may want a rate far below all that is usual. */
 CAUSE_PROBES(pp__probe_rate_high)
 {
-    return scale_rate(c, probes, room, 0.1, usual_rate(c->job) / 100);
+    double lowest = usual_rate(c->job) / 100;
+    if (pp__has_verdict(c, "diverged non-finite"))
+        lowest = fmin(lowest, c->job->optimizer.lr / 1e6);
+    return scale_rate(c, probes, room, 0.1, lowest);
 }
 
 CAUSE_SIGN(pp__sign_rate_low)
@@ -67,17 +71,28 @@ CAUSE_SIGN(pp__sign_steps)
     return pp__ramp(pp__steps(c), 300, 10);
 }
 
-CAUSE_PROBES(pp__probe_steps)
+/* Times the steps that the job has; 1: early stopping alone goes. */
+static int lengthen(const pp_case *c, pp_probe *probe, int times)
 {
     const pp_job_training *t = &c->job->training;
+    const char *freely = t->early_stopping > 0 ? "no early stopping" : "";
+    if (times == 1) return pp__single(c, probe, freely, "training.early_stopping", "0");
+    if (!pp__probe(c, probe, "%d times the steps%s%s", times, *freely != '\0' ? ", " : "", freely))
+        return 0;
+    if (t->steps > 0) pp__change(probe, "training.steps", pp__text(c, times * (double)t->steps));
+    if (t->epochs > 0) pp__change(probe, "training.epochs", pp__text(c, times * (double)t->epochs));
+    if (*freely != '\0') pp__change(probe, "training.early_stopping", "0");
+    return 1;
+}
+
+CAUSE_PROBES(pp__probe_steps)
+{
+    static const int multiples[] = {2, 4, 16, 64, 256, 1024};
     int n = 0;
-    for (int times = 4; times <= 1024 && n < room; times *= 4) {
-        if (times > 4 && times * pp__steps(c) > 20000) break;
-        if (!pp__probe(c, &probes[n], "%d times the steps", times)) return n;
-        if (t->steps > 0)
-            pp__change(&probes[n], "training.steps", pp__text(c, times * (double)t->steps));
-        pp__change(&probes[n], "training.epochs", pp__text(c, times * (double)t->epochs));
-        pp__change(&probes[n++], "training.early_stopping", "0");
+    if (c->job->training.early_stopping > 0 && n < room) n += lengthen(c, &probes[n], 1);
+    for (int i = 0; i < 6 && n < room; i++) {
+        if (multiples[i] > 4 && multiples[i] * pp__steps(c) > 20000) break;
+        n += lengthen(c, &probes[n], multiples[i]);
     }
     return n;
 }
@@ -98,15 +113,41 @@ CAUSE_SIGN(pp__sign_optimizer)
     return 0;
 }
 
+/* Another method in place of the job's, with its decay; keys that only the old one has go. */
+static int exchange_optimizer(const pp_case *c, pp_probe *probe, const char *label,
+                              const char *name, double lr, const char *more)
+{
+    double decay = c->job->optimizer.weight_decay;
+    if (!pp__probe(c, probe, "%s, learning rate %.3g", label, lr)) return 0;
+    const char *kept =
+        decay > 0 ? pp_arena_printf(c->arena, ", \"weight_decay\": %.9g", decay) : "";
+    if (kept == NULL) return 0;
+    pp__change(
+        probe, "optimizer",
+        pp_arena_printf(c->arena, "{\"type\": \"%s\", \"lr\": %.9g%s%s}", name, lr, more, kept));
+    return probe->patch.count == 1;
+}
+
+/* Each with the rate that the job has, and with one that is usual for it: what a method is blamed
+ * for may be its rate. */
 CAUSE_PROBES(pp__probe_optimizer)
 {
-    int n = 0;
+    static const struct {
+        const char *label, *name, *more;
+        double usual;
+    } ways[] = {{"Adam", "adam", "", 0.002},
+                {"SGD with momentum 0.9", "sgd", ", \"momentum\": 0.9", 0.02}};
     pp_optimizer_type type = c->job->optimizer.type;
-    if (type != PP_OPT_ADAM && type != PP_OPT_ADAMW && n < room)
-        n += pp__single(c, &probes[n], "Adam", "optimizer", "{\"type\": \"adam\", \"lr\": 0.002}");
-    if (type != PP_OPT_SGD && n < room)
-        n += pp__single(c, &probes[n], "SGD with momentum", "optimizer",
-                        "{\"type\": \"sgd\", \"lr\": 0.02, \"momentum\": 0.9}");
+    double lr = c->job->optimizer.lr;
+    int n = 0;
+    for (int i = 0; i < 2; i++) {
+        if (i == 0 ? type == PP_OPT_ADAM || type == PP_OPT_ADAMW : type == PP_OPT_SGD) continue;
+        if (n < room)
+            n += exchange_optimizer(c, &probes[n], ways[i].label, ways[i].name, lr, ways[i].more);
+        if (n < room && lr != ways[i].usual)
+            n += exchange_optimizer(c, &probes[n], ways[i].label, ways[i].name, ways[i].usual,
+                                    ways[i].more);
+    }
     return n;
 }
 

@@ -332,7 +332,7 @@ static const fault faults[] = {
      0.9,
      {"loss", "LAST.units", "LAST.activation"},
      {"{\"type\": \"bce\"}", "1", "softmax"}},
-    {"wrong-loss", REGRESSION, 0.1, {"loss"}, {"{\"type\": \"quantile\", \"quantile\": 0.9}"}},
+    {"wrong-loss", REGRESSION, 0.1, {"loss"}, {"{\"type\": \"quantile\", \"quantile\": 0.999}"}},
     {"wrong-loss",
      REGRESSION,
      0.5,
