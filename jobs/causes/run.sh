@@ -17,6 +17,8 @@ for name in moons blobs linear imbalanced rare half noise unscaled dominant code
     "$pitprop" synth $name -o data/$name.h5
 done
 "$pitprop" synth friedman --rows 3000 -o data/friedman.h5
+"$pitprop" synth higgs-like --rows 1000 -o data/higgs.h5
+"$pitprop" synth higgs-like --rows 4000 --seed 2 -o data/higgs-fresh.h5
 "$pitprop" synth xor --rows 1000 -o data/xor.h5
 "$pitprop" synth blobs --rows 40 -o data/few.h5
 

@@ -188,6 +188,13 @@ static const pp_cause table[] = {
      PROBED(batch_small),
      .transfer = "DataLoader(batch_size=32)"},
     {.id = "too-few-steps", .title = "too few steps", PROBED(steps), .transfer = "more epochs"},
+    {.id = "overfitting",
+     .title = "training rows that are learnt by heart",
+     PROBED(overfitting),
+     .explains = "learning-rate-too-high momentum-too-high batch-too-small exploding "
+                 "unsuitable-optimiser unlucky-initialisation saturated-units dead-relus "
+                 "network-too-small",
+     .transfer = "fewer epochs (keep the best by a validation loss), weight_decay, fewer units"},
     {.id = "exploding",
      .title = "gradients that explode",
      PROBED(exploding),

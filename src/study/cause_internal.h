@@ -102,6 +102,10 @@ CAUSE_PROBES(pp__probe_size);
 CAUSE_SIGN(pp__sign_frozen);
 CAUSE_PROBES(pp__probe_frozen);
 
+/* cause_overfitting.c */
+CAUSE_SIGN(pp__sign_overfitting);
+CAUSE_PROBES(pp__probe_overfitting);
+
 /* cause_output.c */
 CAUSE_SIGN(pp__sign_missing_activation);
 CAUSE_PROBES(pp__probe_missing_activation);

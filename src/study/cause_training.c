@@ -68,7 +68,8 @@ CAUSE_PROBES(pp__probe_rate_low)
 
 CAUSE_SIGN(pp__sign_steps)
 {
-    return pp__ramp(pp__steps(c), 300, 10);
+    double may_end_early = c->job->training.early_stopping > 0 ? 0.3 : 0;
+    return fmax(pp__ramp(pp__steps(c), 300, 10), may_end_early);
 }
 
 /* Times the steps that the job has; 1: early stopping alone goes. */

@@ -592,7 +592,46 @@ static void test_candidates(void)
             CU_ASSERT_FALSE(strcmp(table[i].id, table[k].id) == 0 &&
                             (table[i].kinds & table[k].kinds) != 0);
     }
-    CU_ASSERT_EQUAL(shared, 17);
+    CU_ASSERT_EQUAL(shared, 18);
+}
+
+/* ---- what is learnt by heart: told from the verdict, not from the job ---- */
+
+static double overfitting_of(double train, double held_out, int *probes)
+{
+    rows r;
+    char text[256];
+    pp_probe room[ROOM];
+    pp_json *verdict = NULL;
+    rows_make(&r, BINARY, sound[0].text);
+    pp_job *job = resolved(sound[0].text, NULL, &r, NULL);
+    snprintf(text, sizeof text,
+             "{\"verdict\": \"memorised\", \"evidence\": {\"train\": {\"skill\": %g}, "
+             "\"held_out\": {\"skill\": %g}}}",
+             train, held_out);
+    CU_ASSERT_EQUAL_FATAL(pp_json_parse(text, "v", &verdict, NULL), PP_OK);
+    pp_case c = {.job = job, .data = &r.data, .verdict = verdict, .arena = pp_arena_create()};
+    const pp_cause *cause = find("overfitting");
+    double sign = sign_of(cause, &c);
+    *probes = cause->probes(&c, room, ROOM);
+    trial t = {.name = "overfitting", .text = sound[0].text, .echo = echo_of(job), .rows = &r};
+    t.c = c;
+    for (int k = 0; k < *probes; k++)
+        check_probe(&t, cause, &room[k]);
+    free((char *)t.echo);
+    pp_arena_destroy(c.arena);
+    pp_json_destroy(verdict);
+    pp_job_destroy(job);
+    return sign;
+}
+
+static void test_overfitting(void)
+{
+    int n;
+    CU_ASSERT_TRUE(overfitting_of(0.9, -2, &n) > 0.5 && n >= 5);
+    CU_ASSERT_TRUE(overfitting_of(0.9, 0.3, &n) > 0.5 && n >= 5);
+    CU_ASSERT_TRUE(overfitting_of(0.9, 0.8, &n) == 0 && n == 0);
+    CU_ASSERT_TRUE(overfitting_of(0.01, -0.5, &n) == 0 && n == 0); /* nothing is learnt */
 }
 
 static void test_table(void)
@@ -604,7 +643,7 @@ static void test_table(void)
         CU_ASSERT_PTR_EQUAL(find(causes[i].id), &causes[i]); /* no id twice */
         CU_ASSERT_TRUE(causes[i].title != NULL && causes[i].transfer != NULL);
         check_list(&causes[i]);
-        int tested = has_fault(causes[i].id);
+        int tested = has_fault(causes[i].id) || strcmp(causes[i].id, "overfitting") == 0;
         CU_ASSERT_EQUAL(tested, causes[i].probes != NULL);
         if (tested != (causes[i].probes != NULL)) fprintf(stderr, "%s: no fault\n", causes[i].id);
     }
@@ -616,5 +655,6 @@ const pp_test pp_tests_cause[] = {
     {"candidates of an audit share the ids", test_candidates},
     {"every probe and recipe on top of every job", test_every_job},
     {"a fault for each cause is seen and can be probed", test_faults},
+    {"what is learnt by heart is seen in the verdict", test_overfitting},
     {"a learning rate that is far off is brought near", test_far_rates},
     {NULL, NULL}};
