@@ -1,6 +1,7 @@
-"""What a case of the suite is, and the registers of kinds that healthy.py and collapsed.py fill.
+"""What a case of the suite is, and the registers of kinds that healthy.py, collapsed.py and
+predictions.py fill.
 
-A kind is a function (rng, i) -> Case. Its docstring argues, from how the case is built, what it is;
+A kind is a function (rng, i) -> Case, a job that is trained, or -> Predictions, which are audited. Its docstring argues, from how the case is built, what it is;
 the verdicts that are right follow from that and from nothing that Pitprop answered. Where two
 names are equally right the set holds both. `check` is the independent look at the predictions
 that says whether the construction came out as intended."""
@@ -31,14 +32,26 @@ class Case:
 
 
 @dataclass
+class Predictions:
+    p: object
+    y: object
+    rank: object = None
+    held: object = None  # 1: held out
+    options: tuple = ()
+    verdicts: set = None
+    note: str = ""
+
+
+@dataclass
 class Kind:
     name: str
-    healthy: bool
+    healthy: bool  # None: open, neither an alarm nor silence is wrong
     build: object
     count: int
     verdicts: set
     check: object
     quick: bool = False
+    audited: bool = False
 
     @property
     def why(self):
@@ -47,8 +60,9 @@ class Kind:
     def case(self, seed, i):
         rng = np.random.default_rng([seed, zlib.crc32(self.name.encode()), i])
         case = self.build(rng, i)
-        case.job["name"] = f"{self.name}-{i}"
-        case.job["seed"] = int(rng.integers(1 << 30))
+        if not self.audited:
+            case.job["name"] = f"{self.name}-{i}"
+            case.job["seed"] = int(rng.integers(1 << 30))
         if case.verdicts is None:
             case.verdicts = self.verdicts
         return case
@@ -71,6 +85,22 @@ def collapsed(count, verdicts=(), check=truth.constant, quick=False):
         return build
 
     return register
+
+
+def predicted(count, verdicts, check, healthy=None, open_=False):
+    """Sound where "healthy" is the name that is due, unless said otherwise."""
+    verdicts = set(verdicts)
+    sound = None if open_ else "healthy" in verdicts if healthy is None else healthy
+
+    def register(build):
+        KINDS.append(Kind(build.__name__, sound, build, count, verdicts, check, audited=True))
+        return build
+
+    return register
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
 
 
 # ---- jobs ----

@@ -35,6 +35,8 @@ class Facts:
             p, y
         )
 
+    extra_hits = 0.0  # share of right answers above that of the commonest class
+
     def compare(self, loss, base):
         """loss, base [rows]: of the model and of the best constant."""
         self.skill = 1 - loss.mean() / base.mean() if base.mean() > 0 else float("nan")
@@ -56,6 +58,7 @@ class Facts:
         deviation = math.sqrt(max(0.0, (n + 1 - ties) / (12.0 * positives * negatives)))
         self.association = (self.auc - 0.5) / deviation if deviation > 1e-12 else 0.0
         self.spread = p.std() / math.sqrt(share * (1 - share))
+        self.extra_hits = ((p > 0.5) == y).mean() - max(share, 1 - share)
         q = np.clip(p, 1e-7, 1 - 1e-7)
         loss = -np.where(y == 1, np.log(q), np.log1p(-q))
         self.compare(loss, -np.where(y == 1, math.log(share), math.log(1 - share)))
@@ -74,6 +77,7 @@ class Facts:
         self.association = (hits - n * expected) / math.sqrt(variance) if variance > 1e-9 else 0.0
         self.accuracy = hits / n
         self.spread = p.std(0).max()
+        self.extra_hits = self.accuracy - shares.max()
         loss = -np.log(np.clip(p[np.arange(n), y], 1e-7, 1))
         self.compare(loss, -np.log(shares[y]))
 
@@ -172,6 +176,40 @@ def cut(run):
     if run.fresh.low != run.fresh.high or run.raw_deviation < 0.1:
         return f"predictions {run.fresh.low} to {run.fresh.high}, before {run.raw_deviation:.3g}"
     return None
+
+
+# ---- checks of predictions ----
+
+
+def associated(run, least=5.0):
+    f = run.fresh
+    return None if f.association > least else f"association only z = {f.association:.1f}"
+
+
+def unassociated(run):
+    f = run.fresh
+    return None if abs(f.association) < 4 else f"association z = {f.association:.1f}"
+
+
+def better(run, least=4.0):
+    """Cheaper than the best constant."""
+    f = run.fresh
+    return None if f.gain_z > least else f"skill {f.skill:.4f}, z = {f.gain_z:.1f}"
+
+
+def worse(run, least=4.0):
+    """Dearer than the best constant, and no less wrong in its answers than the commonest one; yet
+    not without relation to the targets."""
+    f = run.fresh
+    if not f.gain_z < -least:
+        return f"skill {f.skill:.4f}, z = {f.gain_z:.1f}"
+    if not abs(f.association) > least:
+        return f"association only z = {f.association:.1f}"
+    return None if f.extra_hits < 0.01 else f"{f.extra_hits:.3f} more hits than the commonest answer"
+
+
+def all_alike(run):
+    return None if run.fresh.low == run.fresh.high else "predictions vary"
 
 
 # ---- statistics of the report ----
