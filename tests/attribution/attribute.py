@@ -1,6 +1,7 @@
 """Plants faults into sound jobs and asks `pitprop why`. See run.sh."""
 
 import argparse
+import glob
 import itertools
 import json
 import math
@@ -19,6 +20,7 @@ import numpy as np
 
 import faults
 from bases import VARIANTS, Base
+from questions import QUESTIONS
 
 PITPROP = os.path.abspath(os.environ.get("PITPROP", "build/pitprop"))
 ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
@@ -26,10 +28,11 @@ INSTANCES, PAIRS, CONTROLS = 5, 40, 40
 
 
 class Instance:
-    def __init__(self, kind, name, base, planted, accepted):
+    def __init__(self, kind, name, base, planted, accepted, valid=None):
         self.kind, self.name, self.base = kind, name, base
         self.planted = planted  # faults, by cause
         self.accepted = accepted  # a set of causes for each
+        self.valid = valid  # of a question: see questions.py
 
 
 # ---- what there is ----
@@ -130,16 +133,29 @@ def controls(round_):
         yield Instance("control", f"{kind}/{i}", (base, base.copy()), [], [])
 
 
+def questions(round_):
+    for kind in QUESTIONS:
+        for i in range(kind.count):
+            rng = np.random.default_rng([round_, seed_of(kind.name), i])
+            sound, planted, *right = kind.build(rng, i)
+            yield Instance("question", f"{kind.name}/{i}", (sound, planted), [],
+                           [right[0] if right else kind.right], kind.valid)
+
+
 # ---- running ----
 
 
-def write(home, name, base):
+def write(home, name, base, held=None):
+    """held: rows to evaluate on other than those of the base."""
     d = base.data
-    for file, x, y in ((f"{name}.h5", d.x, d.y), (f"{name}-held.h5", d.held_x, d.held_y)):
+    held_x, held_y = held or (d.held_x, d.held_y)
+    for file, x, y in ((f"{name}.h5", d.x, d.y), (f"{name}-held.h5", held_x, held_y)):
         with h5py.File(f"{home}/{file}", "w") as f:
             f["x"], f["y"] = np.asarray(x, np.float32), np.asarray(y)
     job = dict(base.job)
-    job["data"] = dict(job["data"], files=f"{home}/{name}.h5", validation={"files": f"{home}/{name}-held.h5"})
+    validation = None if held else getattr(base, "validation", None)
+    job["data"] = dict(job["data"], files=f"{home}/{name}.h5",
+                       validation=validation or {"files": f"{home}/{name}-held.h5"})
     job["output"] = f"{home}/run-{name}"
     with open(f"{home}/{name}.json", "w") as f:
         json.dump(job, f)
@@ -163,13 +179,31 @@ def skill_of(result):
     return max([v for v in known if isinstance(v, (int, float))] + [0])
 
 
-def run(instance, keep):
+def exam_rows(base):
+    return getattr(base, "exam", None) or (base.data.held_x, base.data.held_y)
+
+
+class Exam:
+    """Scores of trainings on fresh rows, of which `why` knows nothing."""
+
+    def __init__(self, home):
+        self.home, self.count = home, 0
+
+    def __call__(self, base):
+        self.count += 1
+        result = pitprop("train", write(self.home, f"exam-{self.count}", base, exam_rows(base)), "--json", "--quiet")
+        return skill_of(result)
+
+
+def run(instance, options):
     home = tempfile.mkdtemp(prefix="pitprop-attribution-")
     try:
         sound, planted = instance.base
         out = {"kind": instance.kind, "name": instance.name, "planted": instance.planted,
-               "accepted": [sorted(a) for a in instance.accepted], "home": home}
-        result = pitprop("train", write(home, "sound", sound), "--json", "--quiet")
+               "accepted": [sorted(a) for a in instance.accepted], "home": home, "fault": None}
+        if instance.valid:
+            out["fault"] = instance.valid(Exam(home), sound, planted)
+        result = pitprop("train", write(home, "sound", sound or planted), "--json", "--quiet")
         out["sound"], out["sound_verdict"] = skill_of(result), result["verdict"]
         begun = time.monotonic()
         try:
@@ -178,10 +212,29 @@ def run(instance, keep):
             out["why"] = {"answer": "failed", "causes": [], "sentence": str(failure), "probes": [], "controls": [],
                           "cost": {"spent": 0}, "skill": {}, "verdict": {}}
         out["seconds"] = time.monotonic() - begun
+        if options.torch and out["why"].get("remedy"):
+            out["torch"] = in_torch(home, planted)
         return out
     finally:
-        if not keep:
+        if not options.keep:
             shutil.rmtree(home)
+
+
+def in_torch(home, planted):
+    """Whether the remedy repairs the job in PyTorch: what torch_twin.py prints."""
+    fixed = glob.glob(f"{home}/run-planted/**/fixed.json", recursive=True)
+    if not fixed:
+        return {"unread": "no fixed.json"}
+    words = ["/usr/bin/python3", os.path.join(os.path.dirname(__file__), "torch_twin.py"), "--json", home,
+             f"{home}/planted.json", fixed[0]]
+    if hasattr(planted, "exam") or hasattr(planted, "validation"):  # more rows to judge by than the job has
+        write(home, "exam", planted, exam_rows(planted))
+        words += ["--held-out", f"{home}/exam-held.h5"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        return {"unread": "no end within 300 s"}
+    return json.loads(done.stdout) if done.returncode == 0 else {"unread": done.stderr.strip()[-200:]}
 
 
 # ---- judging ----
@@ -209,7 +262,13 @@ def judge(out):
     shows = job.get("verdict") not in ("healthy", "undetermined") or out["faulty"] < 0.5 * out["sound"]
     out["valid"] = out["kind"] == "control" or (out["sound"] > 0.15 and shows)
     out["detected"] = why["answer"] not in ("healthy", "unfinished", "failed")
-    if out["kind"] == "single":
+    if out["kind"] == "question":
+        right, answer = out["accepted"][0], why["answer"]
+        named = causes if answer not in ("healthy", "no-signal", "needs-more-rows", "unknown", "data", "depends-on-seed") else []
+        out["top1"] = out["exact"] = answer in right or named[:1] != [] and named[0] in right
+        out["top2"] = out["top1"] or any(c in right for c in named[:2])
+        out["valid"] = out["fault"] is None
+    elif out["kind"] == "single":
         accepted = out["accepted"][0]
         out["top1"] = causes[:1] != [] and causes[0] in accepted
         out["top2"] = any(c in accepted for c in causes[:2])
@@ -257,7 +316,7 @@ NO_REPAIR = {"constant-targets", "constant-features", "non-finite-data", "too-fe
 def report(outs):
     rows = {}
     for out in outs:
-        key = out["planted"][0] if out["kind"] == "single" else out["name"].split("/")[0] if out["kind"] == "control" else "(pairs)"
+        key = out["planted"][0] if out["kind"] == "single" else "(pairs)" if out["kind"] == "pair" else out["name"].split("/")[0]
         rows.setdefault(key, []).append(out)
     print(f"{'cause':32s} {'valid':>7s} {'detected':>9s} {'top-1':>8s} {'top-2':>8s} {'exact':>8s} {'remedy':>8s} {'cost':>7s} {'s':>6s}")
     for key, of in rows.items():
@@ -281,6 +340,18 @@ def report(outs):
     print("pairs: both causes", wilson(sum(o["top1"] for o in two), len(two)),
           " remedy verified", wilson(sum(o["verified"] for o in two), len(two)))
     print("controls not accused:", wilson(sum(o["top1"] for o in free), len(free)))
+    asked = [o for o in ok if o["kind"] == "question"]
+    print("further kinds: right", wilson(sum(o["top1"] for o in asked), len(asked)), " 'unknown'",
+          sum(o["why"]["answer"] == "unknown" for o in asked))
+    twins = [o["torch"] for o in outs if o.get("torch")]
+    if twins:
+        read = [t for t in twins if "unread" not in t]
+        print("remedies that repair the job in PyTorch:", wilson(sum(t["repaired"] for t in read), len(read)),
+              f" not readable there: {len(twins) - len(read)}")
+        for o in outs:
+            t = o.get("torch")
+            if t and not t.get("repaired"):
+                print(f"  {o['name']}: {t.get('unread') or '{before:.2f} before, {after:.2f} after'.format(**t)}")
     print("errors of the suite (the fault does not show):", len(outs) - len(ok))
     wrong = [o for o in ok if not o["top1"] or (o in repairable or o in two) and not o["verified"]]
     for o in wrong:
@@ -290,7 +361,7 @@ def report(outs):
               + (f" {w['sentence'][:150]}" if not w["causes"] else ""))
     for o in outs:
         if not o["valid"]:
-            print(f"  not valid: {o['name']}: sound {o['sound']:.2f} ({o['sound_verdict']}), faulty {o['faulty']:.2f} ({o['why']['verdict'].get('before')})")
+            print(f"  not valid: {o['name']}: sound {o['sound']:.2f} ({o['sound_verdict']}), faulty {o['faulty']:.2f} ({o['why']['verdict'].get('before')}) {o['fault'] or ''}")
     return wrong, ok
 
 
@@ -302,17 +373,19 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="first seed")
     parser.add_argument("--only", default="")
     parser.add_argument("--results")
+    parser.add_argument("--torch", action="store_true", help="train each job and its remedy in PyTorch as well, three seeds")
     parser.add_argument("--keep", action="store_true")
     a = parser.parse_args()
     instances = []
     for round_ in range(a.first, a.first + a.seeds):
         instances += [*singles(round_), *pairs(round_), *controls(round_)]
+        instances += [] if a.quick else questions(round_)
     instances = [i for i in instances if a.only in i.name]
     if a.quick:
         instances = instances[::9]
     begun = time.monotonic()
     with ThreadPoolExecutor(a.jobs) as pool:
-        outs = [judge(o) for o in pool.map(lambda i: run(i, a.keep), instances)]
+        outs = [judge(o) for o in pool.map(lambda i: run(i, a), instances)]
     if a.results:
         with open(a.results, "w") as f:
             json.dump(outs, f, indent=1)
