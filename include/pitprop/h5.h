@@ -5,8 +5,13 @@
  * list. Several data sets may be joined by columns, and some columns picked. A name is "/x", or
  * "/table:field" for a field (a number or an array of them) of a compound type, as pandas and h5py
  * write tables. All integer types (h5py's booleans included) and float types of HDF5 become float32
- * on the way in (float64 for read_f64). Files are opened read-only without HDF5's lock: a reader on
- * NFS or beside a writer does not fail. Messages name file, data set and row. */
+ * on the way in (float64 for read_f64). Messages name file, data set and row.
+ *
+ * What HDF5 would fill in is never data: rows that were never written, views whose sources are not
+ * all there, however deep, and raw storage that is too short are refused. Files are opened
+ * read-only; one that a program is writing to, as its lock or its mark says, is refused, and a file
+ * system without locks is none the worse (HDF5_USE_FILE_LOCKING=FALSE: no lock is tried). A file
+ * of the list that was closed in between and is another now is an error. */
 #ifndef PITPROP_H5_H
 #define PITPROP_H5_H
 

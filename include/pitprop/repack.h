@@ -13,7 +13,8 @@ typedef struct pp_repack_options {
     int gzip;           /* level 0 to 9; -1: none */
     int shuffle;        /* the rows of all row data sets alike, by seed */
     int64_t seed;
-    int64_t memory; /* bytes for rows in memory, at least 1 */
+    int64_t memory;   /* bytes for rows in memory, at least 1 */
+    int follow_links; /* rows that lie in other files are written too; 0: refused */
     pp_meter meter;
 } pp_repack_options;
 
@@ -24,7 +25,9 @@ typedef struct pp_repacked {
 } pp_repacked;
 
 /* Data sets that have as many rows as x are rewritten with their types and attributes; all else is
- * copied: groups, other data sets, named types, soft links. Links to other files are an error.
+ * copied: groups, other data sets, named types, soft links. Links to other files are an error, and
+ * so are views and raw storage of other files unless follow_links; their rows are then in the
+ * output. Rows that were never written are refused as in pp_h5_open.
  *
  * Where a row goes depends on (number of rows, seed, index of the row) alone. Rows that do not fit
  * into memory are dealt to parts of a temporary file beside the output, as large as the data set,

@@ -20,7 +20,7 @@ typedef struct cli_args {
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
     int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
-        list, dry_run, only_failed, no_wait, submit;
+        list, dry_run, only_failed, no_wait, submit, follow_links;
     const char *output, *target, *labels, *x, *seed, *rows, *missing;
     const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */

@@ -22,6 +22,7 @@ static pp_status take_options(const cli_args *args, pp_repack_options *o, pp_err
     int64_t gzip = -1;
     if (args->x != NULL) o->x = args->x;
     o->shuffle = args->shuffle_seed != NULL;
+    o->follow_links = args->follow_links;
     pp_status status =
         take_number("--chunk-rows", args->chunk_rows, 1, 1LL << 40, &o->chunk_rows, err);
     if (status == PP_OK) status = take_number("--gzip", args->gzip, 0, 9, &gzip, err);
@@ -65,6 +66,8 @@ static const cli_option options_of[] = {
     CLI_OPTION("--shuffle-seed", NULL, "S", CLI_TEXT, shuffle_seed,
                "put the rows into a random order, the same for the same S"),
     CLI_OPTION("--x", NULL, "NAME", CLI_TEXT, x, "data set whose rows count (default /x)"),
+    CLI_OPTION("--follow-links", NULL, NULL, CLI_FLAG, follow_links,
+               "write the rows of views and raw storage in other files too"),
     CLI_OPTION("--memory", NULL, "BYTES", CLI_TEXT, memory,
                "for rows in memory (default 256 MiB); above it a shuffle takes a temporary file"),
     CLI_OPTION("--quiet", "-q", NULL, CLI_FLAG, quiet, "warnings and errors only"),

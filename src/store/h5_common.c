@@ -14,11 +14,13 @@ void pp__h5_quiet(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-hid_t pp__h5_access(void)
+hid_t pp__h5_access(int with_lock)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
 #if H5_VERSION_GE(1, 10, 7)
-    if (access >= 0) H5Pset_file_locking(access, 0, 1);
+    if (access >= 0) H5Pset_file_locking(access, (hbool_t)with_lock, 1);
+#else
+    (void)with_lock;
 #endif
     return access;
 }
@@ -63,6 +65,29 @@ pp_status pp__h5_fail(pp_error *err, pp_status code, const char *format, ...)
     const char *why = plain_reason(reason);
     if (*why == '\0') return pp_fail(err, code, "%s", text);
     return pp_fail(err, code, "%s (HDF5: %s)", text, why);
+}
+
+static herr_t see_version(unsigned int n, const H5E_error2_t *entry, void *found)
+{
+    (void)n;
+    if (entry->desc != NULL && strstr(entry->desc, "version number") != NULL) *(int *)found = 1;
+    return 0;
+}
+
+int pp__h5_is_newer(void)
+{
+    int found = 0;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, see_version, &found);
+    return found;
+}
+
+pp_status pp__h5_fail_newer(const char *path, const char *name, pp_error *err)
+{
+    return pp_fail(err, PP_E_DATA,
+                   "%s:%s%s is written in a newer format than HDF5 %s, which this program has, can "
+                   "read; write the file again with libver=('earliest', 'v110') in h5py, or "
+                   "h5repack --high=2",
+                   path, name == NULL ? "" : " /", name == NULL ? "" : name, pp_h5_version());
 }
 
 void pp__h5_shape_text(int n_dims, const hsize_t *dims, char *text, size_t size)

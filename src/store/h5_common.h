@@ -16,13 +16,18 @@
  * of every entry point. */
 void pp__h5_quiet(void);
 
-/* File access without locks: a lock fails on some NFS mounts and beside a writer. */
-hid_t pp__h5_access(void);
+/* File access. A lock fails on some NFS mounts: with_lock 0 takes none. */
+hid_t pp__h5_access(int with_lock);
 
 /* pp_fail with " (HDF5: why)" added. Must come right after the call that failed: the next call into
  * HDF5 clears the reason. */
 pp_status pp__h5_fail(pp_error *err, pp_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Whether the call that has just failed met a format that this HDF5 does not know; and the message.
+ * name: of an object in the file; NULL: the file as a whole. */
+int pp__h5_is_newer(void);
+pp_status pp__h5_fail_newer(const char *path, const char *name, pp_error *err);
 
 /* A data set that was found to be rows of numbers. */
 typedef struct pp__h5_layout {
@@ -37,17 +42,56 @@ typedef struct pp__h5_layout {
     size_t cache;       /* bytes of chunk cache that it should have; 0: not chunked */
 } pp__h5_layout;
 
-/* Read-only. */
+/* ---- h5_open.c ---- */
+/* Read-only. A file that a program is writing to is refused. */
 pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err);
-/* What the file has now; 0: not known. */
+/* What the file has now, and its number on the disk; 0: not known. */
 int64_t pp__h5_file_bytes(hid_t file);
-/* name: without a leading '/'; field of a table, NULL: of numbers. */
-pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, const char *field,
-                              hid_t *dataset, pp__h5_layout *found, pp_error *err);
-/* h5_links.c: refuses a data set that lies in another file; with follow, one whose file is missing.
- */
-pp_status pp__h5_check_others(hid_t file, const char *path, const char *name, int follow,
+uint64_t pp__h5_file_number(hid_t file);
+pp_status pp__h5_check_is_dataset(hid_t file, const char *path, const char *name, pp_error *err);
+
+/* ---- h5_layout.c ---- */
+/* A data set of rows. */
+typedef struct pp__h5_wanted {
+    const char *path;  /* of the file */
+    const char *name;  /* without a leading '/' */
+    const char *field; /* of a table; NULL: of numbers */
+    int follow;        /* to other files */
+    int again;         /* was opened before: that its rows were written is known */
+} pp__h5_wanted;
+
+/* Files that stay open as long as a data set is read: those behind a view. */
+typedef struct pp__h5_file {
+    char *path;
+    hid_t file;
+} pp__h5_file;
+typedef struct pp__h5_behind {
+    pp__h5_file *files; /* [count] */
+    int count;
+} pp__h5_behind;
+void pp__h5_forget(pp__h5_behind *behind);
+
+/* The one door to rows: whatever is no row of numbers that somebody has written is refused here.
+ * behind: empty before; forget it after the data set is closed. */
+pp_status pp__h5_open_dataset(hid_t file, const pp__h5_wanted *w, hid_t *dataset,
+                              pp__h5_layout *found, pp__h5_behind *behind, pp_error *err);
+/* The same for a data set of any type and shape; found has no is_integer. Whether its rows were
+ * written is not asked. */
+pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,
+                          pp__h5_layout *found, pp_error *err);
+
+/* h5_links.c: links to other files are refused, unless they may be followed. */
+pp_status pp__h5_check_links(hid_t file, const char *path, const char *name, int follow,
+                             pp_error *err);
+pp_status pp__h5_refuse(const char *path, const char *name, const char *how, const char *other,
+                        pp_error *err);
+/* h5_views.c: every row was written, in the file or behind a view, however deep. */
+pp_status pp__h5_check_values(hid_t file, const pp__h5_wanted *wanted, pp__h5_behind *behind,
                               pp_error *err);
+/* h5_written.c: the same of rows [first, end) of a data set that is no view. */
+pp_status pp__h5_check_written(hid_t dataset, const char *path, const char *name, hsize_t first,
+                               hsize_t end, pp_error *err);
+
 /* Numbers of `size` bytes in memory, or a table that has the field alone; the caller closes it. */
 hid_t pp__h5_memory_type(hid_t number, size_t size, const char *field, const pp__h5_layout *found);
 
@@ -74,10 +118,6 @@ pp_status pp__h5_one_read_f64(pp__h5_one *one, int64_t first, int64_t count, dou
 pp_status pp__h5_read_rows(hid_t dataset, const char *path, const char *name, hid_t type,
                            hid_t transfer, int64_t first, int64_t count, void *values,
                            pp_error *err);
-
-/* The same for a data set of any type and shape; found has no is_integer. */
-pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,
-                          pp__h5_layout *found, pp_error *err);
 
 /* h5_facts.c: of a data set that pp__h5_open_dataset has taken. */
 void pp__h5_describe(hid_t dataset, pp_h5_facts *facts);

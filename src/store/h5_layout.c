@@ -1,13 +1,8 @@
-/* Opening one HDF5 file, and one data set in it as rows of numbers, with every way in which that
- * goes wrong told in words: no file, not HDF5, cut short, no such data set, not numbers. */
+/* One data set of an open file as rows of numbers: its shape, its type, its filters. */
 #include "h5_common.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum { MAX_LISTED = 8 };
 
@@ -15,99 +10,6 @@ enum { MAX_LISTED = 8 };
  * of its rows. Upper bound per open file, unless a single chunk is larger. */
 static const size_t max_cache = (size_t)64 << 20;
 static const size_t min_cache = (size_t)1 << 20;
-
-/* ---- the file ---- */
-
-static pp_status check_readable(const char *path, pp_error *err)
-{
-    struct stat info;
-    int fd = open(path, O_RDONLY);
-    if (fd < 0) return pp_fail(err, PP_E_IO, "%s: cannot open: %s", path, strerror(errno));
-    int known = fstat(fd, &info) == 0;
-    close(fd);
-    if (known && S_ISDIR(info.st_mode))
-        return pp_fail(err, PP_E_IO, "%s: is a directory; expected an HDF5 file", path);
-    if (known && info.st_size == 0)
-        return pp_fail(err, PP_E_DATA, "%s: is empty; expected an HDF5 file", path);
-    return PP_OK;
-}
-
-/* A file of the newer formats says so while a program writes to it, and if one died doing so. */
-static pp_status fail_open(const char *path, pp_error *err)
-{
-    pp_error why = {.text = ""};
-    pp_status status =
-        pp__h5_fail(&why, PP_E_DATA, "%s: is damaged or cut short; copy or make it again", path);
-    if (strstr(why.text, "already open for write") == NULL)
-        return pp_fail(err, status, "%s", why.text);
-    return pp_fail(err, status,
-                   "%s: is open for writing in another program; wait until that has closed it, or, "
-                   "if it died, run h5clear -s on the file",
-                   path);
-}
-
-pp_status pp__h5_open_file(const char *path, hid_t *file, pp_error *err)
-{
-    pp_status status = check_readable(path, err);
-    if (status != PP_OK) return status;
-    if (H5Fis_hdf5(path) <= 0)
-        return pp_fail(err, PP_E_DATA,
-                       "%s: is not an HDF5 file; make one with pitprop import, or h5py", path);
-    hid_t access = pp__h5_access();
-    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    if (*file < 0) status = fail_open(path, err);
-    H5Pclose(access);
-    return status;
-}
-
-int64_t pp__h5_file_bytes(hid_t file)
-{
-    void *descriptor; /* an int * with the driver that reads files */
-    struct stat info;
-    if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0) return 0;
-    return fstat(*(int *)descriptor, &info) == 0 ? (int64_t)info.st_size : 0;
-}
-
-typedef struct name_list {
-    char text[320];
-    int count;
-} name_list;
-
-static herr_t list_dataset(hid_t object, const char *name, const H5O_info_t *info, void *to)
-{
-    (void)object;
-    name_list *list = to;
-    if (info->type != H5O_TYPE_DATASET) return 0;
-    size_t used = strlen(list->text), room = sizeof list->text - used;
-    if (list->count++ == MAX_LISTED) {
-        snprintf(list->text + used, room, ", ...");
-        return 1;
-    }
-    /* The dots need 6 bytes, whatever the lengths of the names. */
-    snprintf(list->text + used, room - 6, "%s/%s", used == 0 ? "" : ", ", name);
-    return 0;
-}
-
-static pp_status fail_missing(hid_t file, const char *path, const char *name, pp_error *err)
-{
-    name_list list = {.count = 0};
-    H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, list_dataset, &list);
-    if (list.count == 0)
-        return pp_fail(err, PP_E_DATA, "%s: has no data set /%s; it holds no data set at all", path,
-                       name);
-    return pp_fail(err, PP_E_DATA, "%s: has no data set /%s; it holds %s", path, name, list.text);
-}
-
-static pp_status check_is_dataset(hid_t file, const char *path, const char *name, pp_error *err)
-{
-    hid_t object = H5Oopen(file, name, H5P_DEFAULT);
-    if (object < 0) return fail_missing(file, path, name, err);
-    H5I_type_t type = H5Iget_type(object);
-    H5Oclose(object);
-    if (type == H5I_DATASET) return PP_OK;
-    return pp_fail(err, PP_E_DATA, "%s: /%s is %s; expected a data set", path, name,
-                   type == H5I_GROUP ? "a group" : "a named type");
-}
 
 /* ---- what a data set looks like ---- */
 
@@ -146,6 +48,10 @@ static int is_number(hid_t type, int *is_integer)
     return *is_integer || class == H5T_FLOAT;
 }
 
+typedef struct name_list {
+    char text[320];
+} name_list;
+
 static void list_fields(hid_t table, name_list *list)
 {
     int count = H5Tget_nmembers(table);
@@ -173,7 +79,7 @@ static hid_t take_array(hid_t member, pp__h5_layout *found)
 static pp_status inspect_field(hid_t table, const char *path, const char *name, const char *field,
                                pp__h5_layout *found, pp_error *err)
 {
-    name_list list = {.count = 0};
+    name_list list = {.text = ""};
     if (H5Tget_class(table) != H5T_COMPOUND)
         return pp_fail(err, PP_E_DATA, "%s: /%s is no table: it has no field '%s'", path, name,
                        field);
@@ -194,7 +100,7 @@ static pp_status inspect_field(hid_t table, const char *path, const char *name, 
 
 static pp_status fail_table(hid_t table, const char *path, const char *name, pp_error *err)
 {
-    name_list list = {.count = 0};
+    name_list list = {.text = ""};
     list_fields(table, &list);
     return pp_fail(err, PP_E_DATA,
                    "%s: /%s is of a compound type, a table with the fields %s; name one: "
@@ -357,19 +263,30 @@ pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t 
     return status == PP_OK ? open_with_cache(file, path, name, found->cache, dataset, err) : status;
 }
 
-pp_status pp__h5_open_dataset(hid_t file, const char *path, const char *name, const char *field,
-                              hid_t *dataset, pp__h5_layout *found, pp_error *err)
+static pp_status open_checked(hid_t file, const pp__h5_wanted *w, hid_t *dataset,
+                              pp__h5_layout *found, pp_error *err)
 {
     hid_t plain;
-    pp_status status = check_is_dataset(file, path, name, err);
-    if (status == PP_OK) status = open_with_cache(file, path, name, 0, &plain, err);
+    pp_status status = open_with_cache(file, w->path, w->name, 0, &plain, err);
     if (status != PP_OK) return status;
-    status = inspect(plain, path, name, field, found, err);
+    status = inspect(plain, w->path, w->name, w->field, found, err);
     if (status == PP_OK && found->cache == 0) {
         *dataset = plain;
         return PP_OK;
     }
     H5Dclose(plain); /* the cache is set when a data set is opened, its right size known after */
     if (status != PP_OK) return status;
-    return open_with_cache(file, path, name, found->cache, dataset, err);
+    return open_with_cache(file, w->path, w->name, found->cache, dataset, err);
+}
+
+pp_status pp__h5_open_dataset(hid_t file, const pp__h5_wanted *w, hid_t *dataset,
+                              pp__h5_layout *found, pp__h5_behind *behind, pp_error *err)
+{
+    pp_status status = pp__h5_check_links(file, w->path, w->name, w->follow, err);
+    if (status == PP_OK) status = pp__h5_check_is_dataset(file, w->path, w->name, err);
+    if (status == PP_OK) status = open_checked(file, w, dataset, found, err);
+    if (status != PP_OK) return status;
+    status = pp__h5_check_values(file, w, behind, err);
+    if (status != PP_OK) H5Dclose(*dataset);
+    return status;
 }

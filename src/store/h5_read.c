@@ -21,7 +21,9 @@ typedef struct part {
     int64_t first, rows; /* rows [first, first + rows) of the set */
     uint64_t last_use;
     hid_t file, dataset; /* -1 while closed */
-    int64_t bytes;       /* of the file when it was first opened */
+    pp__h5_behind behind;
+    uint64_t number; /* of the file when it was first opened, and its bytes */
+    int64_t bytes;
     int64_t plain_rows;  /* of a chunk that can be read as it is; 0: none can */
 } part;
 
@@ -46,6 +48,7 @@ static void close_part(pp__h5_one *set, part *p)
 {
     if (p->file < 0) return;
     H5Dclose(p->dataset);
+    pp__h5_forget(&p->behind);
     H5Fclose(p->file);
     p->file = p->dataset = -1;
     set->n_open--;
@@ -61,15 +64,31 @@ static void close_oldest(pp__h5_one *set)
     if (oldest != NULL) close_part(set, oldest);
 }
 
+/* A file that was closed in between may be another by now. */
+static pp_status check_same_file(part *p, hid_t file, pp_error *err)
+{
+    uint64_t number = pp__h5_file_number(file);
+    int64_t bytes = pp__h5_file_bytes(file);
+    if (p->number == 0) {
+        p->number = number;
+        p->bytes = bytes;
+    }
+    if (p->number == number && p->bytes == bytes) return PP_OK;
+    return pp_fail(err, PP_E_DATA,
+                   "%s: has been replaced since it was opened; put the file back, or start again",
+                   p->path);
+}
+
 static pp_status open_part(pp__h5_one *set, part *p, pp__h5_layout *found, pp_error *err)
 {
     if (set->n_open >= MAX_OPEN) close_oldest(set);
     hid_t file, dataset;
+    pp__h5_wanted wanted = {p->path, set->name, set->field, set->follow, p->number != 0};
     pp_status status = pp__h5_open_file(p->path, &file, err);
     if (status != PP_OK) return status;
-    status = pp__h5_check_others(file, p->path, set->name, set->follow, err);
+    status = check_same_file(p, file, err);
     if (status == PP_OK)
-        status = pp__h5_open_dataset(file, p->path, set->name, set->field, &dataset, found, err);
+        status = pp__h5_open_dataset(file, &wanted, &dataset, found, &p->behind, err);
     if (status != PP_OK) {
         H5Fclose(file);
         return status;
@@ -269,7 +288,6 @@ void pp__h5_one_locate(const pp__h5_one *set, int64_t row, char *text, size_t si
 static pp_status check_length(part *p, pp_error *err)
 {
     int64_t bytes = pp__h5_file_bytes(p->file);
-    if (p->bytes == 0) p->bytes = bytes;
     if (bytes >= p->bytes) return PP_OK;
     return pp_fail(err, PP_E_DATA,
                    "%s: has been cut from %lld to %lld bytes while it was read; copy or make it "

@@ -38,6 +38,12 @@ static int64_t fit_chunk(const pp__repack *r, const pp__row_set *set)
 
 /* ---- row data sets ---- */
 
+static void forget_set(pp__row_set *set)
+{
+    pp__h5_forget(&set->behind);
+    free(set->name);
+}
+
 /* Takes the set over where it succeeds. */
 static pp_status keep_set(pp__repack *r, const pp__row_set *set, pp_error *err)
 {
@@ -80,14 +86,17 @@ static pp_status add_row_set(pp__repack *r, hid_t from, hid_t type, const pp__h5
     set.name = strdup(name);
     if (set.name == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", r->input);
     pp__h5_form form = {type, set.chunk_rows, set.chunk_rows > 0 ? r->options->gzip : -1};
-    pp_status status = pp__h5_writer_add(r->writer, name, &form, set.n_dims, set.dims, err);
+    pp__h5_wanted wanted = {r->input, name, NULL, r->options->follow_links, 0};
+    pp_status status = pp__h5_check_values(r->file, &wanted, &set.behind, err);
+    if (status == PP_OK)
+        status = pp__h5_writer_add(r->writer, name, &form, set.n_dims, set.dims, err);
     if (status == PP_OK) {
         hid_t to = H5Dopen2(pp__h5_writer_file(r->writer), name, H5P_DEFAULT);
         status = pp__repack_attributes(r, from, to, name, err);
         H5Dclose(to);
     }
     if (status == PP_OK) status = keep_set(r, &set, err);
-    if (status != PP_OK) free(set.name);
+    if (status != PP_OK) forget_set(&set);
     return status;
 }
 
@@ -119,6 +128,29 @@ static int is_row_set(const pp__repack *r, const pp__h5_layout *found, hid_t typ
     return moves && H5Tdetect_class(type, H5T_REFERENCE) <= 0;
 }
 
+/* Nothing in the file, and nothing in others. */
+static int is_unwritten(hid_t dataset)
+{
+    H5D_space_status_t space;
+    hid_t creation = H5Dget_create_plist(dataset);
+    int is_here = H5Pget_layout(creation) != H5D_VIRTUAL && H5Pget_external_count(creation) == 0;
+    H5Pclose(creation);
+    return is_here && H5Dget_space_status(dataset, &space) >= 0 &&
+           space == H5D_SPACE_STATUS_NOT_ALLOCATED;
+}
+
+/* Raw storage in another file would be copied as well. */
+static pp_status check_copied(const pp__repack *r, hid_t dataset, const char *name, pp_error *err)
+{
+    char other[256] = "?";
+    hid_t creation = H5Dget_create_plist(dataset);
+    int count = H5Pget_external_count(creation);
+    if (count > 0) H5Pget_external(creation, 0, sizeof other - 1, other, NULL, NULL);
+    H5Pclose(creation);
+    if (count <= 0 || r->options->follow_links) return PP_OK;
+    return pp__h5_refuse(r->input, name, "stored in", other, err);
+}
+
 static pp_status take_dataset(pp__repack *r, const char *name, pp_error *err)
 {
     hid_t from;
@@ -126,11 +158,12 @@ static pp_status take_dataset(pp__repack *r, const char *name, pp_error *err)
     pp_status status = pp__h5_open_any(r->file, r->input, name, &from, &found, err);
     if (status != PP_OK) return status;
     hid_t in_file = H5Dget_type(from), type = H5Tcopy(in_file);
-    if (is_row_set(r, &found, type)) {
+    if (is_row_set(r, &found, type) && !is_unwritten(from)) {
         status = add_row_set(r, from, type, &found, name, err);
     } else {
         r->references += H5Tdetect_class(type, H5T_REFERENCE) > 0;
-        status = copy_object(r, name, (int64_t)H5Dget_storage_size(from), err);
+        status = check_copied(r, from, name, err);
+        if (status == PP_OK) status = copy_object(r, name, (int64_t)H5Dget_storage_size(from), err);
     }
     H5Tclose(type);
     H5Tclose(in_file);
@@ -252,8 +285,10 @@ static pp_status look_at_x(pp__repack *r, pp_error *err)
 {
     hid_t x;
     pp__h5_layout found;
+    pp__h5_behind behind = {NULL, 0};
     const char *name = r->options->x + strspn(r->options->x, "/");
-    pp_status status = pp__h5_open_dataset(r->file, r->input, name, NULL, &x, &found, err);
+    pp__h5_wanted wanted = {r->input, name, NULL, r->options->follow_links, 0};
+    pp_status status = pp__h5_open_dataset(r->file, &wanted, &x, &found, &behind, err);
     if (status != PP_OK) return status;
     hid_t type = H5Dget_type(x);
     r->rows = (int64_t)found.dims[0];
@@ -262,6 +297,7 @@ static pp_status look_at_x(pp__repack *r, pp_error *err)
         r->x_row_bytes *= (int64_t)found.dims[d];
     H5Tclose(type);
     H5Dclose(x);
+    pp__h5_forget(&behind);
     if (r->rows > 0) return PP_OK;
     return pp_fail(err, PP_E_DATA, "%s: /%s has no rows", r->input, name);
 }
@@ -288,11 +324,11 @@ pp_status pp_repack(const char *input, const char *output, const pp_repack_optio
     if (status != PP_OK) return status;
     status = look_at_x(&r, err);
     if (status == PP_OK) status = write_output(&r, err);
-    H5Fclose(r.file);
     if (status == PP_OK && made != NULL)
         *made = (pp_repacked){r.rows, r.n_sets, choose_chunk_rows(&r), r.references};
     for (int i = 0; i < r.n_sets; i++)
-        free(r.sets[i].name);
+        forget_set(&r.sets[i]);
     free(r.sets);
+    H5Fclose(r.file);
     return status;
 }

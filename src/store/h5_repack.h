@@ -11,6 +11,7 @@ typedef struct pp__row_set {
     int n_dims;
     int64_t dims[H5S_MAX_RANK];
     int has_pointers; /* values of variable length: rows in memory point to them */
+    pp__h5_behind behind;
 } pp__row_set;
 
 typedef struct pp__repack {

@@ -107,7 +107,7 @@ static hid_t native_type(pp_h5_type type)
 static pp_status create_file(pp_h5_writer *writer, pp_error *err)
 {
     pp_status status = PP_OK;
-    hid_t access = pp__h5_access(), creation = H5Pcreate(H5P_FILE_CREATE);
+    hid_t access = pp__h5_access(0), creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_obj_track_times(creation, 0);
     writer->file = H5Fcreate(pp_fs_aside(writer->aside), H5F_ACC_TRUNC, creation, access);
     if (writer->file < 0) status = pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);

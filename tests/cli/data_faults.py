@@ -183,28 +183,49 @@ class Replaced(Faults):
 
 
 class Access(Faults):
+    WRITTEN = "is open for writing in another program"
+
     def test_locked_by_a_writer(self):
-        """An exclusive lock does not keep a reader out: no byte of the file changes under it."""
+        """Whoever writes holds an exclusive lock; of a reader's nothing is seen."""
         path = write(self.path())
         before = self.trains(job_of(path))
         with open(path, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_SH)
             self.assertEqual(self.trains(job_of(path)), before)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self.refused(job_of(path), path, self.WRITTEN, more=["--overwrite"])
 
     def test_open_in_a_writer(self):
-        """Files of the older format do not say so; those of the newer do."""
+        """Of an older format, which has no mark for it; of the newer, without and with readers beside it;
+        and the mark that a writer which died has left."""
         import h5py
 
         path = write(self.path())
-        before = self.trains(job_of(path))
-        with h5py.File(path, "r+"):
-            self.assertEqual(self.trains(job_of(path)), before)
         x, y = rows()
+        job = job_of(path)
+        with h5py.File(path, "r+") as file:
+            file["later"] = y
+            for command in (["inspect", path], ["repack", path, self.path("o.h5")], ["audit", path]):
+                self.expect_error(run(command, cwd=self.scratch), 3, path, self.WRITTEN)
+            self.refused(job, path, self.WRITTEN)
         with h5py.File(path, "w", libver="latest") as file:
             file["x"], file["y"] = x, y
             file.flush()
-            self.refused(patched(job_of(path), {"name": "other"}), path,
-                         "is open for writing in another program", "h5clear", more=["--overwrite"])
+            self.refused(job, path, self.WRITTEN, "h5clear")
+            file.swmr_mode = True
+            self.refused(job, path, self.WRITTEN)
+            left = self.path("left.h5")
+            shutil.copy(path, left)
+        self.refused(job_of(left), left, self.WRITTEN, "h5clear")
+        self.trains(job)
+
+    def test_without_locks(self):
+        """HDF5's own variable switches them off, for file systems on which they hang."""
+        path = write(self.path())
+        with open(path, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            off = {"HDF5_USE_FILE_LOCKING": "FALSE"}
+            self.expect(run(["inspect", path], cwd=self.scratch, environment=off))
 
     def test_forbidden_on_one_rank(self):
         """Each rank has its own directory, and rank 1 may not read the file in its own. Root may everything

@@ -319,6 +319,36 @@ static void test_refused_files(void)
     scratch_remove(&s);
 }
 
+/* Chunks that were never written, of rows or of columns, and a chunk shorter than it should be. */
+static void test_unwritten_rows(void)
+{
+    scratch s;
+    scratch_make(&s);
+    float values[10 * COLUMNS] = {1};
+    int64_t dims[2] = {40, COLUMNS};
+    const char *path = scratch_path(&s, "holes.h5");
+    pp_h5_writer *w;
+    CU_ASSERT_EQUAL_FATAL(pp_h5_writer_create(path, &w, NULL), PP_OK);
+    pp_h5_writer_add(w, "none", PP_H5_F32, 2, dims, 0, NULL);
+    pp_h5_writer_add(w, "some", PP_H5_F32, 2, dims, 10, NULL);
+    pp_h5_writer_put(w, "some", 0, 10, PP_H5_F32, values, NULL);
+    pp_h5_writer_put(w, "some", 20, 10, PP_H5_F32, values, NULL);
+    CU_ASSERT_EQUAL(pp_h5_writer_close(w, NULL), PP_OK);
+    expect_refused(path, "none", PP_E_DATA, "/none was never written");
+    expect_refused(path, "some", PP_E_DATA,
+                   "/some: rows 10 to 19 were never written (2 of 4 chunks were)");
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t set = H5Dopen2(file, "some", H5P_DEFAULT);
+    for (hsize_t row = 10; row < 40; row += 20) {
+        hsize_t offset[2] = {row, 0};
+        CU_ASSERT_TRUE(H5Dwrite_chunk(set, H5P_DEFAULT, 0, offset, 12, values) >= 0);
+    }
+    H5Dclose(set);
+    H5Fclose(file);
+    expect_refused(path, "some", PP_E_DATA, "the chunk of rows 10 to 19 has 12 bytes instead of");
+    scratch_remove(&s);
+}
+
 static void test_rows_disagree(void)
 {
     scratch s;
@@ -327,7 +357,9 @@ static void test_rows_disagree(void)
     const char *files[2] = {make_rows(&s, "a.h5", 3, 0, 0.0f), scratch_path(&s, "b.h5")};
     pp_h5_writer *w;
     pp_h5_writer_create(files[1], &w, NULL);
+    float values[4 * (COLUMNS + 1)] = {0};
     pp_h5_writer_add(w, "x", PP_H5_F32, 2, other, 0, NULL);
+    pp_h5_writer_put(w, "x", 0, 4, PP_H5_F32, values, NULL);
     CU_ASSERT_EQUAL(pp_h5_writer_close(w, NULL), PP_OK);
     pp_h5_set *set = NULL;
     pp_error err;
@@ -530,6 +562,7 @@ const pp_test pp_tests_h5[] = {
     {"things that are not rows are refused", test_refused_shapes},
     {"a long list of data sets is cut", test_long_list_is_cut},
     {"missing, foreign and cut files are told apart", test_refused_files},
+    {"rows that were never written are refused", test_unwritten_rows},
     {"files whose rows disagree are both named", test_rows_disagree},
     {"equal calls write equal bytes", test_equal_bytes},
     {"a data set grows", test_growing},
