@@ -40,6 +40,8 @@ typedef struct pp_inspection_targets {
     int64_t distinct;                     /* values in the sample, first column */
     int all_integral;                     /* values in the sample, first column */
     double spike;                         /* the most frequent value of the sample; NaN: none */
+    double code; /* an extreme that many rows share, far from all others: NaN: there is none */
+    double code_share;                    /* of the sample */
     int64_t spike_rows;                   /* rows that hold it, counted in the pass */
     /* Adjacent rows: changes of class over those expected of shuffled rows; for a regression half
      * the mean squared step over the variance (von Neumann's ratio). About 1: shuffled. */
@@ -54,6 +56,8 @@ typedef struct pp_inspection_feature {
     int64_t equal_targets;             /* rows where it equals y (one column only) */
     int64_t rises;                     /* rows with a larger value than the row before */
     double q01, q25, median, q75, q99; /* of the sample */
+    double code, code_share;           /* as of the targets */
+    int64_t distinct;                  /* values in the sample */
     double
         tells; /* what the feature alone tells about y: 1 - the leave-one-out error of the nearest
                   neighbour in this feature over the error of the best constant, in the sample */
@@ -81,6 +85,17 @@ typedef struct pp_inspection_lanes {
     int64_t worst_class; /* the class it differs most in, -1: regression */
     double share_there, share_overall;
 } pp_inspection_lanes;
+
+/* Held-out rows of files of their own against the training rows, in the sample. */
+typedef struct pp_inspection_shift {
+    int64_t
+        feature; /* that differs most; -1: the target itself, -2: none does by more than chance */
+    double distance; /* of its distribution functions, beyond chance */
+    double mean, deviation, held_out_mean, held_out_deviation;
+    double classes;     /* total variation distance of the class shares; 0: regression */
+    int64_t class_most; /* the class whose share differs most */
+    double share, held_out_share;
+} pp_inspection_shift;
 
 typedef enum pp_severity { PP_SEVERITY_ERROR, PP_SEVERITY_WARNING } pp_severity;
 
@@ -123,15 +138,21 @@ typedef struct pp_inspection {
     int64_t *class_rows; /* [classes] of all rows; NULL: regression */
     pp_inspection_targets targets;
     pp_inspection_feature *features; /* [inputs] */
-    int64_t sample_rows;
+    int64_t sample_rows, distinct_rows; /* of the sample: rows, and those with different x */
     pp_inspection_repeats repeats;
     pp_inspection_lanes lanes;
     pp_inspection_series series;
+    pp_inspection_shift shift;
     pp_finding *findings;
     int n_findings, n_errors;
     pp_inspection_timing timing;
     struct pp_arena *arena; /* owns the arrays */
 } pp_inspection;
+
+/* Whether rows are told apart by a feature that is measured, so that equal rows are copies and no
+ * coincidence. */
+int pp_inspection_tells_copies(const pp_inspection *inspection);
+const pp_finding *pp_inspection_find(const pp_inspection *inspection, const char *id); /* or NULL */
 
 /* Collective. *inspection is made on rank 0 (NULL elsewhere); the caller destroys it. */
 pp_status pp_inspect(pp_comm *comm, const pp_job *job, pp_inspection **inspection, pp_error *err);

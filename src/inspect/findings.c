@@ -19,6 +19,22 @@ void pp_inspect_kinds(void (*say)(const pp_finding_kind *kind))
             say(&row->kind);
 }
 
+const pp_finding *pp_inspection_find(const pp_inspection *inspection, const char *id)
+{
+    for (int i = 0; i < inspection->n_findings; i++)
+        if (strcmp(inspection->findings[i].kind->id, id) == 0) return &inspection->findings[i];
+    return NULL;
+}
+
+int pp_inspection_tells_copies(const pp_inspection *inspection)
+{
+    const double nearly_all = 0.9;
+    int64_t most = 0;
+    for (int64_t j = 0; j < inspection->inputs; j++)
+        if (inspection->features[j].distinct > most) most = inspection->features[j].distinct;
+    return (double)most >= nearly_all * (double)inspection->distinct_rows;
+}
+
 static int count_rows(void)
 {
     int count = 0;

@@ -160,6 +160,27 @@ static int outlier(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
+static int has_code(const pp__look *at, const pp_inspection_feature *f)
+{
+    (void)at;
+    return isfinite(f->code);
+}
+
+static int code(const pp__look *at, char *text, size_t size)
+{
+    char list[160];
+    int64_t count = list_features(at, has_code, list, sizeof list), j = 0;
+    if (count == 0) return 0;
+    while (!has_code(at, &at->found->features[j]))
+        j++;
+    const pp_inspection_feature *f = &at->found->features[j];
+    snprintf(text, size,
+             "features where a value far from all others stands in many rows: %s (feature %lld: "
+             "%.9g in %.2g%% of the rows, median %.4g)",
+             list, (long long)j, f->code, 100 * f->code_share, f->median);
+    return 1;
+}
+
 static int is_target(const pp__look *at, const pp_inspection_feature *f)
 {
     int64_t rows = at->found->rows - at->found->targets.non_finite;
@@ -174,11 +195,13 @@ static int leak_equal(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
-/* With one feature there is nothing else that could tell the target. */
+/* With one feature there is nothing else that could tell the target; of rows that are copies any
+ * feature tells it, by the other copy. */
 static int is_near(const pp__look *at, const pp_inspection_feature *f)
 {
-    return at->found->inputs > 1 && at->found->sample_rows >= FEW_SAMPLED && f->tells >= NEARLY &&
-           !is_target(at, f);
+    int are_copies = 2 * at->found->distinct_rows < at->found->sample_rows;
+    return at->found->inputs > 1 && !are_copies && at->found->sample_rows >= FEW_SAMPLED &&
+           f->tells >= NEARLY && !is_target(at, f);
 }
 
 static int leak_near(const pp__look *at, char *text, size_t size)
@@ -236,6 +259,10 @@ const pp__finding_row pp__findings_of_features[] = {
     {{"feature-offset", WARNING, "features far from 0 for their spread",
       "set data.standardise to true"},
      offset},
+    {{"missing-code", WARNING, "codes for missing values among the features",
+      "put the median of the feature in their place, or leave these rows out; a column that says "
+      "where it was missing may tell something"},
+     code},
     {{"feature-outlier", WARNING, "values far from all others of their feature",
       "repair them if they stand for missing values, such as -999"},
      outlier},

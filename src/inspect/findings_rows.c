@@ -69,6 +69,30 @@ static int held_out(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
+/* Validation files of another kind, by a feature or the target, or by a tenth of the rows in other
+ * classes. */
+static int shifted(const pp__look *at, char *text, size_t size)
+{
+    const pp_inspection_shift *s = &at->found->shift;
+    char what[48];
+    if (s->classes > 0.1) {
+        snprintf(text, size,
+                 "%.1f%% of the training rows are of class %lld, %.1f%% of the held-out",
+                 100 * s->share, (long long)s->class_most, 100 * s->held_out_share);
+        return 1;
+    }
+    if (!(s->distance > 0.2)) return 0;
+    if (s->feature < 0)
+        snprintf(what, sizeof what, "the target");
+    else
+        snprintf(what, sizeof what, "feature %lld", (long long)s->feature);
+    snprintf(text, size,
+             "%s has a mean of %.4g (deviation %.3g) in the training rows and of %.4g (%.3g) in "
+             "the held-out",
+             what, s->mean, s->deviation, s->held_out_mean, s->held_out_deviation);
+    return 1;
+}
+
 /* Of a split by rows, neighbours are on either side; files of their own are another matter. */
 static int series(const pp__look *at, char *text, size_t size)
 {
@@ -128,6 +152,10 @@ const pp__finding_row pp__findings_of_rows[] = {
     {{"held-out-in-training", ERROR, "held-out rows that are training rows",
       "take them out of the training files; the evaluation is of what was learnt by heart"},
      held_out},
+    {{"held-out-shift", WARNING, "held-out rows of another kind than the training rows",
+      "find out which of the two is like the rows that the model is for; scale both with the same "
+      "numbers, or hold rows out of the training files (data.validation.fraction)"},
+     shifted},
     {{"duplicate-rows", WARNING, "rows that repeat others",
       "remove copies before rows are held out: a copy on each side makes the evaluation too good"},
      duplicates},

@@ -188,6 +188,15 @@ static int outlier(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
+static int code(const pp__look *at, char *text, size_t size)
+{
+    const pp_inspection_targets *y = &at->found->targets;
+    if (!is_regression(at) || at->found->y_columns > 1 || !isfinite(y->code)) return 0;
+    snprintf(text, size, "%.2g%% of the targets are %.9g, far from all others (median %.4g)",
+             100 * y->code_share, y->code, y->median);
+    return 1;
+}
+
 static int sorted(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_targets *y = &at->found->targets;
@@ -256,6 +265,9 @@ const pp__finding_row pp__findings_of_targets[] = {
     {{"target-scale", WARNING, "targets far from the scale of a net's answers",
       "set data.standardise_targets to true"},
      scale},
+    {{"missing-target-code", WARNING, "codes for missing values among the targets",
+      "leave these rows out; nothing can be learnt of them"},
+     code},
     {{"target-outlier", WARNING, "targets far from all others",
       "repair them if they stand for missing values; else use the huber or mae loss"},
      outlier},

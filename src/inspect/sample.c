@@ -126,6 +126,66 @@ static double quantile(const entry *list, int64_t n, double share)
     return n == 0 ? NAN : list[(int64_t)(share * (double)(n - 1) + 0.5)].value;
 }
 
+/* ---- codes for missing values ---- */
+
+/* -1, -99, 999, -9999, ...; the least of 16 and 32 bits; the fill values of netCDF. */
+static int is_usual_code(double v)
+{
+    double nines = log10(fabs(v) + 1);
+    if (v == -1 || v == -32767 || v == -32768 || v == -2147483648.0 || fabs(v) > 9e36) return 1;
+    return fabs(v) >= 99 && nines == floor(nines);
+}
+
+typedef struct extreme {
+    int64_t rows; /* that hold it */
+    int64_t first_other, others;
+    double value, nearest;
+} extreme;
+
+static extreme extreme_of(const entry *list, int64_t n, int high)
+{
+    extreme e = {.value = list[high ? n - 1 : 0].value};
+    while (e.rows < n && list[high ? n - 1 - e.rows : e.rows].value == (float)e.value)
+        e.rows++;
+    e.others = n - e.rows;
+    e.first_other = high ? 0 : e.rows;
+    if (e.others > 0) e.nearest = list[high ? n - 1 - e.rows : e.rows].value;
+    return e;
+}
+
+/* An extreme that several rows share, and that lies far from the others for their spread: 2
+ * interquartile ranges where it is one of the codes in use, else 20. */
+static int is_code(const extreme *e, const entry *list)
+{
+    enum { FEWEST = 3, FEWEST_OTHERS = 20 };
+    if (e->rows < FEWEST || e->others < FEWEST_OTHERS) return 0;
+    const entry *others = list + e->first_other;
+    double range = quantile(others, e->others, 0.75) - quantile(others, e->others, 0.25);
+    double gap = fabs(e->value - e->nearest);
+    return range > 0 && gap >= (is_usual_code(e->value) ? 2 : 20) * range;
+}
+
+static void find_code(const entry *list, int64_t n, double *code, double *share)
+{
+    *code = NAN;
+    *share = 0;
+    for (int high = 0; high < 2 && n > 0; high++) {
+        extreme e = extreme_of(list, n, high);
+        if (!is_code(&e, list)) continue;
+        *code = e.value;
+        *share = (double)e.rows / (double)n;
+        return;
+    }
+}
+
+static int64_t count_distinct(const entry *list, int64_t n)
+{
+    int64_t distinct = n > 0;
+    for (int64_t i = 1; i < n; i++)
+        distinct += list[i].value != list[i - 1].value;
+    return distinct;
+}
+
 /* ---- y ---- */
 
 static void tell_y(pp__sample *s, const entry *list, int64_t n, pp_inspection_targets *to)
@@ -146,6 +206,7 @@ static void tell_y(pp__sample *s, const entry *list, int64_t n, pp_inspection_ta
     to->q25 = quantile(list, n, 0.25);
     to->median = quantile(list, n, 0.5);
     to->q75 = quantile(list, n, 0.75);
+    find_code(list, n, &to->code, &to->code_share);
 }
 
 static pp_status look_at_y(pp__sample *s, pp__scan *scan, pp_error *err)
@@ -251,8 +312,30 @@ static void look_at_x(const pp__sample *s, const pp__scan *scan, const telling *
         to->median = quantile(list, n, 0.5);
         to->q75 = quantile(list, n, 0.75);
         to->q99 = quantile(list, n, 0.99);
+        to->distinct = count_distinct(list, n);
+        find_code(list, n, &to->code, &to->code_share);
         to->tells = skill(t, s, scan, list, n);
     }
+}
+
+static int by_bits(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+static int count_rows(const pp__sample *s, const pp__scan *scan)
+{
+    uint64_t *hash = malloc((size_t)s->rows * sizeof *hash);
+    if (hash == NULL) return 0;
+    for (int64_t i = 0; i < s->rows; i++)
+        hash[i] = pp__hash_row(s->x + i * scan->inputs, scan->inputs);
+    qsort(hash, (size_t)s->rows, sizeof *hash, by_bits);
+    scan->report->distinct_rows = s->rows > 0;
+    for (int64_t i = 1; i < s->rows; i++)
+        scan->report->distinct_rows += hash[i] != hash[i - 1];
+    free(hash);
+    return 1;
 }
 
 pp_status pp__sample_finish_x(pp__sample *s, pp__scan *scan, pp_error *err)
@@ -261,9 +344,9 @@ pp_status pp__sample_finish_x(pp__sample *s, pp__scan *scan, pp_error *err)
     if (!pp__is_root(scan)) return PP_OK;
     telling t = {NULL, 0};
     entry *list = malloc((size_t)s->rows * sizeof *list);
-    int ok = list != NULL && prepare(&t, s, scan);
+    int ok = list != NULL && prepare(&t, s, scan) && count_rows(s, scan);
     if (ok) look_at_x(s, scan, &t, list);
     free(t.class_of);
     free(list);
-    return ok ? PP_OK : pp__inspect_no_memory(err);
+    return ok ? pp__look_for_shift(s, scan, err) : pp__inspect_no_memory(err);
 }

@@ -206,6 +206,26 @@ FAULTS = {
         {},
         {"feature-outlier": "-9999 in data.h5: /x: row 1500, feature 3"},
     ),
+    "-99 for a missing value in many rows": (
+        {"x": joined(features()[:-60], with_column(2, -99)[-60:]), "y": classes()},
+        {},
+        {"missing-code": "many rows: 2 (feature 2: -99 in 3% of the rows"},
+    ),
+    "-999 for a missing target": (
+        {"x": features(), "y": changed(20 * numbers(), range(0, ROWS, 50), -999)},
+        {},
+        {"missing-target-code": "2% of the targets are -999"},
+    ),
+    "held-out rows with another class mix": (
+        {"x": features(), "y": (np.arange(ROWS) % 10 == 0).astype(np.int64)},
+        {"data.validation": {"files": ["held.h5"]}},
+        {"held-out-shift": "of class 0"},
+    ),
+    "held-out rows in another unit": (
+        {"x": 3 * features() + 4, "y": classes()},
+        {"data.validation": {"files": ["held.h5"]}},
+        {"held-out-shift": "mean of"},
+    ),
     "windows of a series": (
         {"x": windows()[:, :-1], "y": windows()[:, -1]},
         {},
