@@ -17,12 +17,26 @@ typedef struct pp_case {
     const pp_inspection *data; /* what the rows show; NULL: not looked at */
     const pp_json *verdict;    /* verdict.json of the job's own run; NULL: not run yet */
     pp_arena *arena;           /* where patches live */
+    const char *copies;        /* directory for mended copies of the rows; NULL: none are made */
 } pp_case;
+
+/* What is mended in a copy of the rows, FILES.h5 and, of validation files, FILES-held-out.h5. All
+ * arrays have a member for each feature; NULL: nothing of the kind. */
+typedef struct pp_mend {
+    const char *files;
+    const float *code, *instead;    /* x equal to code becomes the other; NaN: none is */
+    const double *low, *high;       /* rows with an x beyond are left out */
+    const char *left_out;           /* 1: the feature is */
+    double target_low, target_high; /* rows whose first target is beyond are left out */
+    int unique;                     /* rows that repeat an earlier one in x and y are left out */
+    int64_t slip, slip_row; /* rows from slip_row on get the target of the row `slip` further on */
+} pp_mend;
 
 /* "dropout 0": model.layers[1].rate = 0. A patch without changes: could not be made, no memory. */
 typedef struct pp_probe {
     const char *label;
     pp_patch patch;
+    const pp_mend *mend; /* the copy that the patch names is to be made so; NULL: there is none */
 } pp_probe;
 
 typedef struct pp_cause {
@@ -33,6 +47,7 @@ typedef struct pp_cause {
      * NULL: no change of the job removes it; told from the data and the controls. */
     int (*probes)(const pp_case *c, pp_probe *probes, int room);
     int in_data;          /* the reference recipe does not remove it */
+    int flatters;         /* it lifts the score: without it the score is what it should have been */
     const char *explains; /* ids, blanks between: where the probes of both repair, this is named */
     const char *transfer; /* the remedy in PyTorch, one line */
 } pp_cause;

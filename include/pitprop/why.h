@@ -13,6 +13,7 @@
 #define PITPROP_WHY_H
 
 #include "pitprop/farm.h"
+#include "pitprop/inspect.h"
 
 enum { PP_WHY_WITH = 2 }; /* causes that are removed together with a first one, at most */
 
@@ -21,6 +22,7 @@ typedef struct pp_experiment {
     const char *cause;             /* id; NULL: a control */
     const char *with[PP_WHY_WITH]; /* ids of causes that are removed as well; NULL behind them */
     int on_reference; /* of a cause in the data: removed from the reference recipe, a control */
+    int mended;       /* on a copy of the rows without the cause */
     double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
     const char *label;       /* "dropout 0", "the job", "another seed" */
     const char *id; /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */
@@ -51,7 +53,7 @@ typedef enum pp_why_answer {
     PP_WHY_UNDETERMINED,
     PP_WHY_NO_SIGNAL,
     PP_WHY_MORE_ROWS,
-    PP_WHY_DATA,   /* the job cannot be run: error */
+    PP_WHY_DATA,   /* the rows are at fault, or the job cannot be run: error */
     PP_WHY_UNKNOWN /* models learn from these data, and no probe repairs this one */
 } pp_why_answer;
 
@@ -66,6 +68,8 @@ typedef struct pp_why {
     const char *named[PP_WHY_ACCUSED]; /* ids of causes that the data show and no probe repairs */
     int n_named;
     int64_t rows, inputs;        /* of training */
+    const pp_finding *findings;  /* [n_findings] of the survey of the rows */
+    int n_findings;
     int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES all at once */
     int n_accused;
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */
@@ -73,7 +77,7 @@ typedef struct pp_why {
         *diff; /* the remedy, a line "- path = value" and "+ path = value" a change; "" none */
     double margin, noise; /* a repair lifts the score by more than margin; between seeds */
     double spent, budget; /* multiples of the job's training; the job itself not counted */
-    char sentence[768];
+    char sentence[1536];
     struct pp_arena *arena; /* owns all of it */
 } pp_why;
 

@@ -45,6 +45,9 @@ void pp_report_why(FILE *stream, pp_style style, const pp_why *why)
         put(stream, order[i], order[i]->repaired ? "->" : "");
     free(order);
     fprintf(stream, "\n%s: %s\n", pp_why_answer_name(why->answer), why->sentence);
+    if (why->n_findings > 0) fprintf(stream, "\nThe rows (pitprop inspect):\n");
+    for (int i = 0; i < why->n_findings; i++)
+        fprintf(stream, "  %s: %s\n", why->findings[i].kind->id, why->findings[i].sentence);
     if (why->remedy >= 0) fprintf(stream, "\n%s\n", why->diff);
     fprintf(stream, "Cost: %.3g of at most %.3g times the job's own training.\n", why->spent,
             why->budget);

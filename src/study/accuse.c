@@ -73,7 +73,7 @@ void pp__find_repairs(pp_why *w, pp_experiment *experiments)
         pp_experiment *e = &experiments[i];
         double margin = fmax(w->margin, 3 * hypot(job->score_error, e->score_error));
         e->repaired = is_whole(e) && !e->collapsed && e->score > job->score + margin &&
-                      e->score >= part_of_best * best;
+                      e->score >= part_of_best * best && pp__shows_in_reference(w, i);
     }
 }
 
@@ -222,9 +222,21 @@ static int least_change(const pp_why *w, int i)
     return least;
 }
 
+/* A copy of the rows without the fault is given as the remedy where it repairs the job. */
+static void accuse_data(pp_why *w, int i)
+{
+    w->answer = PP_WHY_DATA;
+    w->accused[w->n_accused++] = i;
+    if (w->experiments[i].repaired) w->remedy = i;
+}
+
 static void accuse(pp_why *w, int i)
 {
     i = least_change(w, i);
+    if (w->experiments[i].mended && w->experiments[i].with[0] == NULL) {
+        accuse_data(w, i);
+        return;
+    }
     w->answer = w->experiments[i].with[0] != NULL ? PP_WHY_CAUSES : PP_WHY_CAUSE;
     w->accused[w->n_accused++] = w->remedy = i;
 }
@@ -309,6 +321,8 @@ void pp__accuse(pp_why *w)
     w->remedy = -1;
     if (job->failed)
         w->answer = PP_WHY_DATA;
+    else if (pp__data_decide(w) >= 0)
+        accuse_data(w, pp__data_decide(w));
     else if (pp__is_healthy(w))
         w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
     else if (is_repaired_in_vain(w))
@@ -328,4 +342,5 @@ void pp__accuse(pp_why *w)
     if (w->answer == PP_WHY_UNKNOWN && w->experiments[PP_WHY_REFERENCE].repaired)
         w->remedy = PP_WHY_REFERENCE;
     pp__say_why(w);
+    pp__say_findings(w);
 }

@@ -16,6 +16,7 @@ int pp__probe(const pp_case *c, pp_probe *probe, const char *label, ...)
     va_end(arguments);
     probe->label = pp_arena_strdup(c->arena, words);
     probe->patch.count = 0;
+    probe->mend = NULL;
     probe->patch.paths = PP_ARENA_NEW(c->arena, const char *, MOST_CHANGES);
     probe->patch.values = PP_ARENA_NEW(c->arena, const char *, MOST_CHANGES);
     return probe->label != NULL && probe->patch.paths != NULL && probe->patch.values != NULL;

@@ -106,6 +106,16 @@ CAUSE_PROBES(pp__probe_frozen);
 CAUSE_SIGN(pp__sign_overfitting);
 CAUSE_PROBES(pp__probe_overfitting);
 
+/* cause_mended.c */
+CAUSE_SIGN(pp__sign_codes);
+CAUSE_PROBES(pp__probe_codes);
+CAUSE_SIGN(pp__sign_outliers);
+CAUSE_PROBES(pp__probe_outliers);
+CAUSE_SIGN(pp__sign_leak);
+CAUSE_PROBES(pp__probe_leak);
+CAUSE_SIGN(pp__sign_copies);
+CAUSE_PROBES(pp__probe_copies);
+
 /* cause_output.c */
 CAUSE_SIGN(pp__sign_missing_activation);
 CAUSE_PROBES(pp__probe_missing_activation);

@@ -136,7 +136,11 @@ static pp_status add_seed(plan *p, int k, pp_error *err)
 
 static pp_case case_of(const plan *p)
 {
-    return (pp_case){.job = p->job, .data = p->data, .verdict = p->verdict, .arena = p->arena};
+    return (pp_case){.job = p->job,
+                     .data = p->data,
+                     .verdict = p->verdict,
+                     .arena = p->arena,
+                     .copies = pp_arena_printf(p->arena, "%s/why/copies", p->spec->directory)};
 }
 
 pp_status pp__plan_controls(plan *p, pp_error *err)
@@ -185,28 +189,48 @@ static pp_status add_to_reference(plan *p, const pp_experiment *probe, pp_error 
     return add(p, &e, err);
 }
 
-pp_status pp__plan_singles(plan *p, pp_error *err)
+/* Probes of a cause: those that train on a mended copy of the rows, which is made, or the others.
+ */
+static pp_status add_probes(plan *p, const pp_cause *cause, int mended, pp_error *err)
 {
-    int n_causes;
-    const pp_cause *causes = pp_causes(&n_causes);
+    pp_probe probes[MOST_PROBES];
     pp_case c = case_of(p);
-    for (int i = 0; i < n_causes; i++) {
-        pp_probe probes[MOST_PROBES];
-        if (causes[i].probes == NULL || !is_wanted(p, causes[i].id)) continue;
-        int n = causes[i].probes(&c, probes, MOST_PROBES);
-        double sign = causes[i].sign(&c);
-        for (int k = 0; k < n; k++) {
-            pp_experiment e = {.cause = causes[i].id,
-                               .label = probes[k].label,
-                               .id = pp_arena_printf(p->arena, "%s-%d", causes[i].id, k + 1),
-                               .sign = sign,
-                               .patch = probes[k].patch};
-            pp_status status = add(p, &e, err);
-            if (status == PP_OK && causes[i].in_data) status = add_to_reference(p, &e, err);
-            if (status != PP_OK) return status;
-        }
+    int n = cause->probes(&c, probes, MOST_PROBES);
+    for (int k = 0; k < n; k++) {
+        pp_experiment e = {.cause = cause->id,
+                           .label = probes[k].label,
+                           .id = pp_arena_printf(p->arena, "%s-%d", cause->id, k + 1),
+                           .sign = cause->sign(&c),
+                           .mended = mended,
+                           .patch = probes[k].patch};
+        if ((probes[k].mend != NULL) != mended) continue;
+        if (mended && !pp__make_copy(p, probes[k].mend)) continue;
+        pp_status status = add(p, &e, err);
+        if (status == PP_OK && cause->in_data) status = add_to_reference(p, &e, err);
+        if (status != PP_OK) return status;
     }
     return PP_OK;
+}
+
+static pp_status add_causes(plan *p, int mended, pp_error *err)
+{
+    int n_causes;
+    pp_status status = PP_OK;
+    const pp_cause *causes = pp_causes(&n_causes);
+    for (int i = 0; i < n_causes && status == PP_OK; i++)
+        if (causes[i].probes != NULL && is_wanted(p, causes[i].id))
+            status = add_probes(p, &causes[i], mended, err);
+    return status;
+}
+
+pp_status pp__plan_singles(plan *p, pp_error *err)
+{
+    return add_causes(p, 0, err);
+}
+
+pp_status pp__plan_mended(plan *p, pp_error *err)
+{
+    return add_causes(p, 1, err);
 }
 
 int pp__plan_named(const plan *p, const char **named, int most)

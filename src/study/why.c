@@ -266,12 +266,12 @@ static pp_status run_job(why *w, pp_error *err)
     return PP_OK;
 }
 
-/* Experiments from `first` on, by place. */
+/* Experiments from `first` on that have not had all of their training, by place. */
 static int list_from(const why *w, int first, int *list)
 {
     int n = 0;
     for (int i = first; i < w->plan.count; i++)
-        list[n++] = i;
+        if (w->plan.experiments[i].share < 1) list[n++] = i;
     return n;
 }
 
@@ -295,6 +295,18 @@ static pp_status try_together(why *w, combine_fn combine, pp_error *err)
     return status;
 }
 
+/* What the survey of the rows suggests is tried at full length on mended copies of them, where the
+ * budget bears it. */
+static pp_status try_mended(why *w, pp_error *err)
+{
+    int list[WHY_MOST], first = w->plan.count;
+    pp_status status = pp__plan_mended(&w->plan, err);
+    int n = list_from(w, first, list);
+    if (status == PP_OK && n > 0 && work_of(w, list, n) <= rest(w))
+        status = experiment(w, list, n, 1, err);
+    return status;
+}
+
 static pp_status investigate(why *w, pp_error *err)
 {
     pp_why *result = w->result;
@@ -306,13 +318,17 @@ static pp_status investigate(why *w, pp_error *err)
     result->budget = w->spec->budget > 0
                          ? w->spec->budget
                          : fmax(PP_WHY_BUDGET, PP_WHY_LEAST_WORK / w->plan.job_work);
+    if (status == PP_OK) status = pp__keep_findings(&w->plan, result, err);
     if (status == PP_OK) status = run_job(w, err);
+    if (status == PP_OK && !w->rounds.stopped && !w->plan.experiments[PP_WHY_JOB].failed)
+        status = try_mended(w, err);
     if (status != PP_OK || w->rounds.stopped) return status;
     int failed = w->plan.experiments[PP_WHY_JOB].failed;
     int looks_healthy = !failed && !w->plan.experiments[PP_WHY_JOB].collapsed;
     if (looks_healthy) status = probe(w, PP_WHY_SEED_1, 0.3, err);
     if (failed || (looks_healthy && pp__is_healthy(result)) || status != PP_OK || w->rounds.stopped)
         return status;
+    if (looks_healthy && pp__data_decide(result) >= 0) return status;
     int first = looks_healthy ? w->plan.count : PP_WHY_SEED_1;
     status = pp__plan_singles(&w->plan, err);
     if (status == PP_OK) status = probe(w, first, 1.0 / 3, err);

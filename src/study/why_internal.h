@@ -35,6 +35,8 @@ void pp__plan_close(plan *p);
 pp_status pp__plan_controls(plan *p, pp_error *err);
 /* A probe of every cause that is possible here, by itself; wants the verdict. */
 pp_status pp__plan_singles(plan *p, pp_error *err);
+/* The same on mended copies of the rows, which are made. */
+pp_status pp__plan_mended(plan *p, pp_error *err);
 /* Causes that the data show and that no probe repairs; returns how many. */
 int pp__plan_named(const plan *p, const char **named, int most);
 /* Pairs of the singles that came closest or are the most suspected. */
@@ -44,6 +46,19 @@ pp_status pp__plan_triples(plan *p, int most, pp_error *err);
 /* The patch of an experiment for 1/parts of its training, as a trial of a study. */
 pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
                          pp_error *err);
+
+/* ---- why_data.c: what the rows show ---- */
+/* Findings of the survey. */
+pp_status pp__keep_findings(const plan *p, pp_why *why, pp_error *err);
+/* A copy of the rows; 0: cannot be made, which is logged. */
+int pp__make_copy(const plan *p, const pp_mend *mend);
+/* Of a cause in the data: the reference recipe fails with it and does better without it. True of
+ * any other cause. */
+int pp__shows_in_reference(const pp_why *why, int experiment);
+/* The experiment on a mended copy of the rows that settles the matter; -1: none does. */
+int pp__data_decide(const pp_why *why);
+void pp__say_data(pp_why *why);
+void pp__say_findings(pp_why *why);
 
 /* ---- accuse.c: from numbers to an answer ---- */
 /* Marks what is repaired; fills in margin and noise. */

@@ -58,7 +58,10 @@ void pp__say_why(pp_why *w)
                      : "So few rows cannot rule a signal out either: more are needed.");
         break;
     case PP_WHY_DATA:
-        snprintf(text, size, "The job cannot be run: %s", job->error);
+        if (job->failed)
+            snprintf(text, size, "The job cannot be run: %s", job->error);
+        else
+            pp__say_data(w);
         break;
     case PP_WHY_UNKNOWN:
         snprintf(text, size,
