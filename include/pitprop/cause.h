@@ -47,6 +47,7 @@ typedef struct pp_cause {
      * NULL: no change of the job removes it; told from the data and the controls. */
     int (*probes)(const pp_case *c, pp_probe *probes, int room);
     int in_data;          /* the reference recipe does not remove it */
+    int of_rows;          /* the rows are to be mended, not the job: its answer is `data` */
     int flatters;         /* it lifts the score: without it the score is what it should have been */
     const char *explains; /* ids, blanks between: where the probes of both repair, this is named */
     const char *transfer; /* the remedy in PyTorch, one line */

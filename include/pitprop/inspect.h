@@ -97,6 +97,13 @@ typedef struct pp_inspection_shift {
     double share, held_out_share;
 } pp_inspection_shift;
 
+/* Targets that fit x better so many rows on, by linear fits to neighbouring training rows. */
+typedef struct pp_inspection_slip {
+    int64_t lag;                /* up to 64 either way; 0: none stands out */
+    int64_t row;                /* about where it begins; 0: all rows */
+    double fits, fits_as_it_is; /* R2 */
+} pp_inspection_slip;
+
 typedef enum pp_severity { PP_SEVERITY_ERROR, PP_SEVERITY_WARNING } pp_severity;
 
 /* A row of the table of findings, and what was found. */
@@ -143,6 +150,7 @@ typedef struct pp_inspection {
     pp_inspection_lanes lanes;
     pp_inspection_series series;
     pp_inspection_shift shift;
+    pp_inspection_slip slip;
     pp_finding *findings;
     int n_findings, n_errors;
     pp_inspection_timing timing;

@@ -197,6 +197,24 @@ static int code(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
+static int slipped(const pp__look *at, char *text, size_t size)
+{
+    const pp_inspection_slip *s = &at->found->slip;
+    char place[480] = "all rows: ";
+    if (s->lag == 0) return 0;
+    if (s->row > 0) {
+        char row[440];
+        pp_h5_locate(at->y, s->row, row, sizeof row);
+        snprintf(place, sizeof place, "from %s on: ", row);
+    }
+    snprintf(text, size,
+             "%sthe target %lld row%s %s fits x (R2 of linear fits %.2f, as they stand %.2f)",
+             place, (long long)(s->lag < 0 ? -s->lag : s->lag),
+             s->lag == 1 || s->lag == -1 ? "" : "s", s->lag < 0 ? "before" : "further on", s->fits,
+             s->fits_as_it_is);
+    return 1;
+}
+
 static int sorted(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_targets *y = &at->found->targets;
@@ -271,6 +289,9 @@ const pp__finding_row pp__findings_of_targets[] = {
     {{"target-outlier", WARNING, "targets far from all others",
       "repair them if they stand for missing values; else use the huber or mae loss"},
      outlier},
+    {{"slipped-targets", WARNING, "targets that belong to rows nearby",
+      "find the row that was lost or added on one side; data.shift_targets moves all of them back"},
+     slipped},
     {{"sorted-by-target", WARNING, "rows sorted by target",
       "keep data.shuffle on, with small windows; or shuffle the rows once in the file"},
      sorted},

@@ -268,7 +268,8 @@ static pp_status inspect(pp__scan *scan, pp_error *err)
     if (status != PP_OK) return status;
     if (pp__is_root(scan)) {
         scan->report->timing = timing;
-        status = pp__judge(scan, err);
+        status = pp__look_for_slip(scan, err);
+        if (status == PP_OK) status = pp__judge(scan, err);
     }
     return pp_comm_agree(scan->comm, status, err);
 }

@@ -79,6 +79,10 @@ pp_status pp__sample_finish_x(pp__sample *sample, pp__scan *scan, pp_error *err)
 /* Rank 0, once the sample is whole. */
 pp_status pp__look_for_shift(const pp__sample *sample, pp__scan *scan, pp_error *err);
 
+/* ---- slip.c ---- */
+/* Rank 0. */
+pp_status pp__look_for_slip(pp__scan *scan, pp_error *err);
+
 /* ---- repeats.c ---- */
 typedef struct pp__repeats pp__repeats;
 pp_status pp__repeats_start(pp__scan *scan, pp__repeats **repeats, pp_error *err);

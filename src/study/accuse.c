@@ -233,7 +233,7 @@ static void accuse_data(pp_why *w, int i)
 static void accuse(pp_why *w, int i)
 {
     i = least_change(w, i);
-    if (w->experiments[i].mended && w->experiments[i].with[0] == NULL) {
+    if (pp__is_of_rows(&w->experiments[i])) {
         accuse_data(w, i);
         return;
     }
@@ -322,7 +322,7 @@ void pp__accuse(pp_why *w)
     if (job->failed)
         w->answer = PP_WHY_DATA;
     else if (pp__data_decide(w) >= 0)
-        accuse_data(w, pp__data_decide(w));
+        accuse(w, pp__data_decide(w));
     else if (pp__is_healthy(w))
         w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
     else if (is_repaired_in_vain(w))

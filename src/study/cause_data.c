@@ -167,27 +167,40 @@ CAUSE_PROBES(pp__probe_unmixed)
 
 CAUSE_SIGN(pp__sign_misaligned)
 {
+    if (c->data != NULL && c->data->slip.lag != 0) return 0.9;
     return pp__has_verdict(c, "uninformative memorised at-base-rate at-target-mean") ? 0.05 : 0.02;
 }
 
+static int shift_targets(const pp_case *c, pp_probe *probe, int64_t by)
+{
+    if (!pp__probe(c, probe, "targets shifted by %lld", (long long)by)) return 0;
+    pp__change(probe, "data.shift_targets", pp__text(c, (double)(c->job->data.shift_targets + by)));
+    return 1;
+}
+
+/* By what the survey has found; else by a few rows, where there are enough different ones to tell
+ * them from another task of the same rows. In a series the target of a neighbour is a feature, or
+ * nearly: that repairs anything. */
 CAUSE_PROBES(pp__probe_misaligned)
 {
+    enum { FEW = 100 };
     static const int shifts[] = {1, -1, 2, -2, 3, -3};
+    const pp_inspection *d = c->data;
     int n = 0;
-    /* In a series the target of a neighbour is a feature, or nearly: that repairs anything. */
-    if (c->data != NULL && (c->data->series.stride > 0 || c->data->series.target)) return 0;
-    for (int i = 0; i < 6 && n < room; i++) {
-        if (!pp__probe(c, &probes[n], "targets shifted by %d", shifts[i])) return n;
-        pp__change(&probes[n++], "data.shift_targets",
-                   pp__text(c, (double)(c->job->data.shift_targets + shifts[i])));
-    }
+    if (d != NULL && (d->series.stride > 0 || d->series.target)) return 0;
+    if (d != NULL && d->slip.row > 0) return room > 0 && pp__realign(c, probes, &d->slip);
+    if (d != NULL && d->slip.lag != 0) return room > 0 && shift_targets(c, probes, d->slip.lag);
+    if (d != NULL && d->sample_rows > 0 && d->distinct_rows < FEW) return 0;
+    for (int i = 0; i < 6 && n < room; i++)
+        n += shift_targets(c, &probes[n], shifts[i]);
     return n;
 }
 
 CAUSE_SIGN(pp__sign_validation)
 {
     if (c->job->data.n_validation_files == 0) return 0;
-    return pp__has_verdict(c, "memorised uninformative diverged") ? 0.4 : 0.1;
+    if (c->data != NULL && pp_inspection_find(c->data, "held-out-shift") != NULL) return 0.8;
+    return pp__has_verdict(c, "memorised uninformative diverged worse-than-constant") ? 0.4 : 0.1;
 }
 
 CAUSE_PROBES(pp__probe_validation)

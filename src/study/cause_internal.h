@@ -116,6 +116,9 @@ CAUSE_PROBES(pp__probe_leak);
 CAUSE_SIGN(pp__sign_copies);
 CAUSE_PROBES(pp__probe_copies);
 
+/* Moves them back. */
+int pp__realign(const pp_case *c, pp_probe *probe, const pp_inspection_slip *slip);
+
 /* cause_output.c */
 CAUSE_SIGN(pp__sign_missing_activation);
 CAUSE_PROBES(pp__probe_missing_activation);

@@ -100,8 +100,7 @@ CAUSE_PROBES(pp__probe_codes)
 
 CAUSE_SIGN(pp__sign_outliers)
 {
-    if (has_finding(c, "target-outlier")) return 0.7;
-    return has_finding(c, "feature-outlier") ? 0.6 : 0;
+    return has_finding(c, "target-outlier") || has_finding(c, "feature-outlier") ? 0.7 : 0;
 }
 
 static int bound_features(const pp_case *c, pp_mend *m)
@@ -180,4 +179,17 @@ CAUSE_PROBES(pp__probe_copies)
     if (m == NULL) return 0;
     m->unique = 1;
     return on_copy(c, probes, "rows that repeat others left out", m);
+}
+
+/* ---- targets that have slipped from a row on ---- */
+
+int pp__realign(const pp_case *c, pp_probe *probe, const pp_inspection_slip *slip)
+{
+    pp_mend *m = may_copy(c, 1) ? new_mend(c, "misaligned-rows") : NULL;
+    const char *label = pp_arena_printf(c->arena, "targets from row %lld on shifted by %lld",
+                                        (long long)slip->row, (long long)slip->lag);
+    if (m == NULL || label == NULL) return 0;
+    m->slip = slip->lag;
+    m->slip_row = slip->row;
+    return on_copy(c, probe, label, m);
 }

@@ -189,9 +189,8 @@ static pp_status add_to_reference(plan *p, const pp_experiment *probe, pp_error 
     return add(p, &e, err);
 }
 
-/* Probes of a cause: those that train on a mended copy of the rows, which is made, or the others.
- */
-static pp_status add_probes(plan *p, const pp_cause *cause, int mended, pp_error *err)
+/* Probes of a cause, and the copies of the rows that they want. */
+static pp_status add_probes(plan *p, const pp_cause *cause, pp_error *err)
 {
     pp_probe probes[MOST_PROBES];
     pp_case c = case_of(p);
@@ -201,10 +200,9 @@ static pp_status add_probes(plan *p, const pp_cause *cause, int mended, pp_error
                            .label = probes[k].label,
                            .id = pp_arena_printf(p->arena, "%s-%d", cause->id, k + 1),
                            .sign = cause->sign(&c),
-                           .mended = mended,
+                           .mended = probes[k].mend != NULL,
                            .patch = probes[k].patch};
-        if ((probes[k].mend != NULL) != mended) continue;
-        if (mended && !pp__make_copy(p, probes[k].mend)) continue;
+        if (e.mended && !pp__make_copy(p, probes[k].mend)) continue;
         pp_status status = add(p, &e, err);
         if (status == PP_OK && cause->in_data) status = add_to_reference(p, &e, err);
         if (status != PP_OK) return status;
@@ -212,14 +210,18 @@ static pp_status add_probes(plan *p, const pp_cause *cause, int mended, pp_error
     return PP_OK;
 }
 
-static pp_status add_causes(plan *p, int mended, pp_error *err)
+/* Those that the survey of the rows suggests, or the others. */
+static pp_status add_causes(plan *p, int surveyed, pp_error *err)
 {
     int n_causes;
     pp_status status = PP_OK;
     const pp_cause *causes = pp_causes(&n_causes);
-    for (int i = 0; i < n_causes && status == PP_OK; i++)
-        if (causes[i].probes != NULL && is_wanted(p, causes[i].id))
-            status = add_probes(p, &causes[i], mended, err);
+    pp_case c = case_of(p);
+    for (int i = 0; i < n_causes && status == PP_OK; i++) {
+        if (causes[i].probes == NULL || !is_wanted(p, causes[i].id)) continue;
+        int is_suggested = causes[i].in_data && causes[i].sign(&c) >= WHY_SUGGESTED;
+        if (is_suggested == surveyed) status = add_probes(p, &causes[i], err);
+    }
     return status;
 }
 
@@ -228,7 +230,7 @@ pp_status pp__plan_singles(plan *p, pp_error *err)
     return add_causes(p, 0, err);
 }
 
-pp_status pp__plan_mended(plan *p, pp_error *err)
+pp_status pp__plan_surveyed(plan *p, pp_error *err)
 {
     return add_causes(p, 1, err);
 }

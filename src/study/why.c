@@ -295,12 +295,11 @@ static pp_status try_together(why *w, combine_fn combine, pp_error *err)
     return status;
 }
 
-/* What the survey of the rows suggests is tried at full length on mended copies of them, where the
- * budget bears it. */
-static pp_status try_mended(why *w, pp_error *err)
+/* What the survey of the rows suggests is tried at full length, where the budget bears it. */
+static pp_status try_surveyed(why *w, pp_error *err)
 {
     int list[WHY_MOST], first = w->plan.count;
-    pp_status status = pp__plan_mended(&w->plan, err);
+    pp_status status = pp__plan_surveyed(&w->plan, err);
     int n = list_from(w, first, list);
     if (status == PP_OK && n > 0 && work_of(w, list, n) <= rest(w))
         status = experiment(w, list, n, 1, err);
@@ -321,7 +320,7 @@ static pp_status investigate(why *w, pp_error *err)
     if (status == PP_OK) status = pp__keep_findings(&w->plan, result, err);
     if (status == PP_OK) status = run_job(w, err);
     if (status == PP_OK && !w->rounds.stopped && !w->plan.experiments[PP_WHY_JOB].failed)
-        status = try_mended(w, err);
+        status = try_surveyed(w, err);
     if (status != PP_OK || w->rounds.stopped) return status;
     int failed = w->plan.experiments[PP_WHY_JOB].failed;
     int looks_healthy = !failed && !w->plan.experiments[PP_WHY_JOB].collapsed;

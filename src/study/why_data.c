@@ -78,6 +78,12 @@ static int is_flattered(const pp_why *w, int i)
            is_below(e, &w->experiments[PP_WHY_JOB]);
 }
 
+int pp__is_of_rows(const pp_experiment *e)
+{
+    const pp_cause *cause = cause_of(e);
+    return cause != NULL && cause->of_rows && e->with[0] == NULL;
+}
+
 static double best_of(const pp_why *w)
 {
     double best = 0;
@@ -94,7 +100,9 @@ int pp__data_decide(const pp_why *w)
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
         if (is_flattered(w, i)) return i;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
-        int repairs = e[i].mended && !e[i].on_reference && e[i].with[0] == NULL && e[i].repaired &&
+        const pp_cause *cause = cause_of(&e[i]);
+        int repairs = cause != NULL && cause->in_data && e[i].sign >= WHY_SUGGESTED &&
+                      !e[i].on_reference && e[i].with[0] == NULL && e[i].repaired &&
                       e[i].score >= good_part * best_of(w);
         if (repairs && (found < 0 || e[i].sign > e[found].sign)) found = i;
     }
@@ -149,5 +157,14 @@ void pp__say_findings(pp_why *w)
         if (f == NULL || e->score < job->score + least_gain) continue;
         snprintf(w->sentence + used, sizeof w->sentence - used,
                  " Of the rows: %s; with '%s' the score is %.3f.", f->sentence, e->label, e->score);
+    }
+    for (int i = 0; i < w->n_findings; i++) {
+        size_t used = strlen(w->sentence);
+        int is_told = w->n_accused > 0 &&
+                      strcmp(w->experiments[w->accused[0]].cause, "validation-from-elsewhere") == 0;
+        if (is_told || strcmp(w->findings[i].kind->id, "held-out-shift") != 0) continue;
+        snprintf(w->sentence + used, sizeof w->sentence - used,
+                 " Held-out rows are of another kind than the training rows: %s.",
+                 w->findings[i].sentence);
     }
 }

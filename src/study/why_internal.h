@@ -28,15 +28,16 @@ typedef struct plan {
     int count;
 } plan;
 enum { WHY_MOST = 640 };
+#define WHY_SUGGESTED 0.7 /* sign of a cause in the data that the survey of the rows shows */
 
 /* Collective for the look at the data; the rest is made on rank 0. */
 pp_status pp__plan_open(plan *p, const pp_why_spec *spec, pp_arena *arena, pp_error *err);
 void pp__plan_close(plan *p);
 pp_status pp__plan_controls(plan *p, pp_error *err);
-/* A probe of every cause that is possible here, by itself; wants the verdict. */
+/* Probes of the causes in the data that the survey of the rows suggests. */
+pp_status pp__plan_surveyed(plan *p, pp_error *err);
+/* A probe of every other cause that is possible here, by itself; wants the verdict. */
 pp_status pp__plan_singles(plan *p, pp_error *err);
-/* The same on mended copies of the rows, which are made. */
-pp_status pp__plan_mended(plan *p, pp_error *err);
 /* Causes that the data show and that no probe repairs; returns how many. */
 int pp__plan_named(const plan *p, const char **named, int most);
 /* Pairs of the singles that came closest or are the most suspected. */
@@ -55,8 +56,10 @@ int pp__make_copy(const plan *p, const pp_mend *mend);
 /* Of a cause in the data: the reference recipe fails with it and does better without it. True of
  * any other cause. */
 int pp__shows_in_reference(const pp_why *why, int experiment);
-/* The experiment on a mended copy of the rows that settles the matter; -1: none does. */
+/* The experiment on what the survey suggests that settles the matter; -1: none does. */
 int pp__data_decide(const pp_why *why);
+/* The rows alone are to be mended. */
+int pp__is_of_rows(const pp_experiment *experiment);
 void pp__say_data(pp_why *why);
 void pp__say_findings(pp_why *why);
 

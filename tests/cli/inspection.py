@@ -69,6 +69,12 @@ def half_at(value):
     return changed(numbers(), np.random.default_rng(3).permutation(ROWS)[: ROWS // 2], value)
 
 
+def slipped(values):
+    """A value twice in the middle: those below belong to the row before."""
+    middle = len(values) // 2
+    return np.concatenate([values[:middle], values[middle - 1 : -1]])
+
+
 def repeated(different_y):
     """5% of the rows once more, further down."""
     x, y = features(), classes()
@@ -225,6 +231,16 @@ FAULTS = {
         {"x": 3 * features() + 4, "y": classes()},
         {"data.validation": {"files": ["held.h5"]}},
         {"held-out-shift": "mean of"},
+    ),
+    "targets that have slipped by five rows": (
+        {"x": features(), "y": np.roll(features() @ np.arange(1, FEATURES + 1), 5)},
+        {},
+        {"slipped-targets": "all rows: the target 5 rows further on"},
+    ),
+    "targets that have slipped by one row, from the middle on": (
+        {"x": features(), "y": slipped(features() @ np.arange(1, FEATURES + 1))},
+        {},
+        {"slipped-targets": "row 1000 on: the target 1 row further on"},
     ),
     "windows of a series": (
         {"x": windows()[:, :-1], "y": windows()[:, -1]},
