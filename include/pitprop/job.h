@@ -134,6 +134,7 @@ typedef struct pp_job_model {
     int n_layers;
     pp_at_prediction at_prediction; /* applied to outputs when predicting, never in training */
     double clamp_low, clamp_high;
+    const char *initial; /* safetensors file with the values to begin with; "": drawn */
 } pp_job_model;
 
 typedef enum pp_loss_type {

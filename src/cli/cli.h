@@ -54,12 +54,14 @@ typedef struct cli_command {
     int parallel;    /* starts MPI, but for --submit; others run on one rank, and the rest leave */
     const cli_option *options; /* ended by a NULL name */
     int (*run)(cli *c);        /* returns the exit code */
+    int (*start)(int argc, char **argv); /* instead, with the arguments as they are */
     const char *notes;         /* more help, nullable */
     void (*print_more)(void);  /* help that a table has, nullable */
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack;
+    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack,
+    cli_torch;
 
 /* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
 extern volatile sig_atomic_t cli_stop;

@@ -8,8 +8,8 @@
 #include "pitprop/version.h"
 
 static const cli_command *const commands[] = {
-    &cli_train,   &cli_why,    &cli_sweep,  &cli_submit, &cli_predict, &cli_audit,  &cli_check,
-    &cli_inspect, &cli_schema, &cli_import, &cli_repack, &cli_synth,   &cli_version};
+    &cli_train,   &cli_why,    &cli_sweep,  &cli_submit, &cli_predict, &cli_audit, &cli_check,
+    &cli_inspect, &cli_schema, &cli_import, &cli_repack, &cli_synth,   &cli_torch, &cli_version};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 volatile sig_atomic_t cli_stop;
@@ -102,6 +102,7 @@ int main(int argc, char **argv)
         return 0;
     }
     const cli_command *command = strcmp(name, "--version") == 0 ? &cli_version : find(name);
+    if (command != NULL && command->start != NULL) return command->start(argc - 2, argv + 2);
     if (command != NULL) return run(command, argc, argv);
     if (!is_other_rank()) {
         if (*name == '\0')

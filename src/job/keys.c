@@ -294,6 +294,9 @@ static const pp__key model_keys[] = {
      .help = "Lowest prediction."},
     {MODEL("clamp_high", PP__NUMBER, clamp_high), CLAMP, .fallback = "1",
      .help = "Highest prediction."},
+    {MODEL("initial", PP__STRING, initial), .fallback = "\"\"",
+     .help = "safetensors file with the parameters to begin with, under the names of a run's "
+             "model.safetensors; empty: drawn as each layer's init says."},
 };
 
 static const pp__group model_group = {.selector = "at_prediction",

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trial_internal.h"
+
 #include "pitprop/arena.h"
 #include "pitprop/dataset.h"
 #include "pitprop/fs.h"
@@ -113,21 +115,8 @@ static pp_status load_params(predictor *p, pp_error *err)
     float *values = calloc((size_t)p->model->size, sizeof *values);
     p->params = p->backend->allocate(p->device, (size_t)p->model->size * sizeof(float));
     pp_status status = values != NULL && p->params != NULL
-                           ? PP_OK
+                           ? pp__read_params(p->model, p->file, "model.safetensors", values, err)
                            : pp_fail(err, PP_E_MEMORY, "no memory for the model");
-    for (int i = 0; i < p->model->n_params && status == PP_OK; i++) {
-        const pp_param *param = &p->model->params[i];
-        const pp_tensor *t = pp_tensorfile_find(p->file, param->name);
-        int64_t count = 1;
-        for (int d = 0; t != NULL && d < t->n_dims; d++)
-            count *= t->shape[d];
-        if (t == NULL || t->dtype != PP_F32 || count != param->count)
-            status =
-                pp_fail(err, PP_E_DATA,
-                        "model.safetensors: tensor %s is missing or of another shape", param->name);
-        else
-            memcpy(values + param->offset, t->data, (size_t)count * sizeof *values);
-    }
     if (status == PP_OK)
         p->backend->upload(p->device, p->params, values, (size_t)p->model->size * sizeof *values);
     free(values);

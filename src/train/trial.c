@@ -240,12 +240,11 @@ static pp_status begin(trial *t, pp_error *err)
     if (t->step == 0) {
         size_t bytes = (size_t)t->model->size * sizeof(float);
         float *values = malloc(bytes);
-        if (values == NULL) {
+        if (values == NULL)
             status = pp_fail(err, PP_E_MEMORY, "no memory for %zu bytes of parameters", bytes);
-        } else {
-            pp_model_init(t->model, (uint64_t)t->job->seed, values);
-            t->spec->backend->upload(t->device, t->params, values, bytes);
-        }
+        status = pp_comm_agree(t->comm, status, err);
+        if (status == PP_OK) status = pp__trial_initial(t, values, err);
+        if (status == PP_OK) t->spec->backend->upload(t->device, t->params, values, bytes);
         free(values);
     } else {
         pp_log_write(t->log, PP_LOG_INFO, "resuming at step %" PRId64 " of %" PRId64, t->step,

@@ -200,4 +200,12 @@ pp_status pp__trial_save(trial *t, pp_error *err); /* collective */
 pp_status pp__trial_restore(trial *t, int64_t *metrics,
                             pp_error *err); /* collective; 0 steps: none */
 
+struct pp_tensorfile;
+
+/* Parameters [model size] from the tensors of their names; path is for the message. */
+pp_status pp__read_params(const pp_model *model, const struct pp_tensorfile *file, const char *path,
+                          float *values, pp_error *err);
+/* Collective: those that training begins with, drawn or from model.initial. */
+pp_status pp__trial_initial(const trial *t, float *values, pp_error *err);
+
 #endif

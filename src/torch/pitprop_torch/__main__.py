@@ -1,0 +1,44 @@
+"""python3 -m pitprop_torch [options] SCRIPT.py [its arguments]"""
+
+import argparse
+import os
+import sys
+
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(
+        prog="pitprop torch",
+        description="Runs a PyTorch script as it is, reads what it trains, says why it fails, and proves "
+        "the repair by reruns of the same script. Options stand before the script.",
+    )
+    parser.add_argument("-o", "--output", metavar="DIR", help="where everything goes (default: pitprop-torch/SCRIPT)")
+    parser.add_argument("--no-rerun", action="store_true", help="no reruns of the script: no proof in PyTorch")
+    parser.add_argument("--no-why", action="store_true", help="no experiments: what the capture shows alone")
+    parser.add_argument("--rows", type=int, default=200000, metavar="N", help="most rows that are kept (200000)")
+    parser.add_argument("--ranks", type=int, default=os.cpu_count() or 1, metavar="N", help="processes of pitprop why (all cores)")
+    parser.add_argument("--budget", type=float, metavar="TIMES", help="what experiments may cost, as of pitprop why")
+    parser.add_argument("--shown", type=int, default=12, metavar="N", help="experiments on the page (12)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="leave out what the script prints")
+    parser.add_argument("script", help="the script, followed by its own arguments")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(words)
+    if not os.path.isfile(options.script):
+        parser.error(f"{options.script}: no such file")
+    return options
+
+
+def main():
+    options = parse(sys.argv[1:])
+    try:
+        from . import flow
+    except ImportError as reason:
+        sys.exit(
+            f"pitprop: error: torch: {sys.executable} has no module {reason.name}; the script runs in the "
+            "python3 of the PATH, which needs torch, numpy and h5py"
+        )
+    sys.exit(flow.main(options))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,280 @@
+"""Runs a script under the hooks and leaves what was seen in a file.
+
+    python3 -m pitprop_torch.child ORDER RESULT SCRIPT [ARG]...
+
+ORDER is a JSON file: rows, seed (null: the script's own), changes. RESULT is a pickle of plain Python
+and NumPy values, for a parent that has no need of PyTorch."""
+
+import json
+import os
+import pickle
+import random
+import runpy
+import sys
+import time
+import traceback
+
+import numpy as np
+import torch
+
+from . import faults, graph, measure
+from .changes import Changes
+from .recorder import Recorder
+from .rows import keys_of
+from .tracer import Tracer
+
+
+def shift_seeds(seed):
+    """Another initialisation, order and, where PyTorch draws them, other data."""
+    old = torch.manual_seed
+
+    def shifted(value):
+        return old(int(value) + seed)
+
+    torch.manual_seed = shifted
+    old(1000 + seed)
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+def end_of(error):
+    """Why the script ended, and where in its own code."""
+    from . import lines
+
+    at = None
+    for frame in traceback.extract_tb(error.__traceback__):
+        if not lines.is_library(frame.filename):
+            at = (frame.filename, frame.lineno)
+    text = f"{type(error).__name__}: {error}"
+    return {"text": text, "line": at, "known": faults.explain(text)}
+
+
+def run(script, arguments, changes):
+    """The script's error, or None."""
+    sys.argv = [script] + arguments
+    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    names = {}
+    changes.prepare(names)
+    try:
+        runpy.run_path(script, init_globals=names, run_name="__main__")
+    except SystemExit as leave:
+        return None if not leave.code else {"text": f"exit {leave.code}", "line": None, "known": None}
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever a script may do
+        traceback.print_exc()
+        return end_of(error)
+    return None
+
+
+def pick(recorder):
+    """The training that the script is about: the last of those that are not much shorter than others."""
+    trainings = list(recorder.trainings.values())
+    if not trainings:
+        return None
+    longest = max(len(t.losses) for t in trainings)
+    return [t for t in trainings if 5 * len(t.losses) >= longest][-1]
+
+
+def plain(layers):
+    """Layers as data: words of a job, initial values, the call and its line."""
+    found = []
+    for layer in layers:
+        item = {"words": {k: v for k, v in layer.items() if k != "layers"}}
+        item["initial"] = {k: v.numpy() for k, v in getattr(layer, "initial", {}).items()}
+        if layer.op is not None:
+            item["call"], item["line"] = (layer.op.name, layer.op.index), layer.op.line
+            item["dim"] = layer.op.known.get("dim")
+        if layer["type"] == "residual":
+            item["layers"] = plain(layer["layers"])
+        found.append(item)
+    return found
+
+
+def loss_facts(loss):
+    known = {
+        k: v if not torch.is_tensor(v) else v.detach().tolist()
+        for k, v in loss.known.items()
+        if k not in ("input", "target") and isinstance(v, (int, float, str, bool, torch.Tensor))
+    }
+    return {
+        "name": loss.name,
+        "line": loss.line,
+        "known": known,
+        "by_hand": loss.by_hand,
+        "others": loss.others,
+        "scale": loss.scale,
+        "broadcast": loss.is_broadcast,
+        "pred_shape": tuple(loss.pred.shape) if loss.pred is not None else None,
+        "target_shape": tuple(loss.target.shape) if loss.target is not None else None,
+    }
+
+
+def optimizer_facts(optimizer):
+    group = optimizer.param_groups[0]
+    return {
+        "name": type(optimizer).__name__,
+        "line": getattr(optimizer, "pitprop_line", None),
+        "groups": len(optimizer.param_groups),
+        "settings": {
+            k: v for k, v in group.items() if isinstance(v, (int, float, bool, tuple)) and k != "params"
+        },
+    }
+
+
+def answers(training, x, batch_statistics):
+    """Outputs that the loss would take, for rows of x."""
+    with torch.no_grad():
+        blocks = [
+            graph.run(training.layers, torch.from_numpy(block), batch_statistics)
+            for block in np.array_split(x.astype(np.float32), max(1, len(x) // 20000))
+        ]
+    return torch.cat(blocks).reshape(len(x), -1).numpy()
+
+
+def module_answers(training, x):
+    if training.module is None or training.module_input is None:
+        return None
+    mode = training.module.training
+    training.module.eval()
+    try:
+        with torch.no_grad():
+            rows = torch.from_numpy(x).reshape(len(x), *training.module_input)
+            parts = [training.module(part) for part in rows.split(512)]
+            out = torch.cat([p[0] if isinstance(p, (tuple, list)) else p for p in parts])
+        return out.reshape(len(x), -1).float().numpy() if len(out) == len(x) else None
+    except Exception:  # a module that wants more than one tensor
+        return None
+    finally:
+        training.module.train(mode)
+
+
+def judge(training, recorder, y, p):
+    """Measure of outputs p for targets y."""
+    task = measure.task_of(training.loss.name, y, p.shape[1] if p.ndim == 2 else 1)
+    p = measure.probabilities(training.loss.name, p.reshape(len(y), -1), recorder.at_prediction)
+    name, value = measure.score(task, p, y)
+    return {"task": task, "name": name, "value": value, "rows": len(y)}
+
+
+def held_out_rows(training):
+    if not training.held_out.count:
+        return None
+    x, y = training.held_out.arrays()
+    x_train, y_train = training.rows.arrays()
+    if x.shape[1:] != x_train.shape[1:] or y.shape[1:] != y_train.shape[1:]:
+        return None
+    known = set(keys_of(x_train, y_train.astype(y.dtype)))
+    fresh = [i for i, key in enumerate(keys_of(x, y)) if key not in known]
+    return (x[fresh], y[fresh]) if len(fresh) >= 20 else None
+
+
+def summarise(recorder, training, brief):
+    x, y = training.rows.arrays()
+    held_out = held_out_rows(training)
+    last = list(training.last)
+    result = {
+        "readable": training.why_not is None,
+        "why_not": training.why_not,
+        "layers": plain(training.layers or []),
+        "loss": loss_facts(training.loss),
+        "optimizers": [optimizer_facts(o) for o in training.optimizers.values()],
+        "built": [optimizer_facts(o) for o in recorder.all_optimizers],
+        "x": x,
+        "y": y,
+        "held_out": held_out,
+        "full": training.rows.full,
+        "first": training.first,
+        "first_plain": training.first_plain,
+        "losses": np.array(training.losses),
+        "rates": np.array(training.rates),
+        "steps": training.steps,
+        "batch": training.batch_sizes.most_common(1)[0][0],
+        "accumulated": recorder.accumulated.most_common(1)[0][0] if recorder.accumulated else 1,
+        "passes": training.rows.passes,
+        "loaders": list(recorder.loaders.values()),
+        "clip": training.clip,
+        "weights_by_label": training.weights_by_label,
+        "at_prediction": recorder.at_prediction,
+        "model": type(training.module).__name__ if training.module is not None else None,
+        "input_shape": training.module_input,
+        "others": len(recorder.trainings) - 1,
+        "notes": recorder.notes,
+        "last": tuple(np.concatenate([b[i] for b in last]) for i in (1, 2)),
+        "training_mode_at_end": training.module.training if training.module is not None else None,
+    }
+    final_x, final_y = held_out if held_out is not None else (x, y)
+    readable = training.why_not is None
+    p = answers(training, final_x, False) if readable else module_answers(training, final_x)
+    if p is None:  # what the last batches got
+        final_y, p = result["last"]
+        p = p.reshape(len(final_y), -1)
+    result["final"] = (final_y, p)
+    result["measure"] = judge(training, recorder, final_y, p)
+    result["measure"]["held_out"] = held_out is not None and len(final_y) == len(final_x)
+    if brief:
+        for name in ("layers", "first", "losses", "rates", "last", "final", "x", "y", "held_out"):
+            result.pop(name)
+    return result
+
+
+def draw(script, arguments, rows, known):
+    """Rows of other runs of the script with other seeds, until there are enough; None: the same ones."""
+    found, seed, begun = [], 1, time.time()
+    old = torch.manual_seed
+    while sum(len(y) for _, y in found) < rows and time.time() - begun < 30:
+        torch.manual_seed = old
+        shift_seeds(seed)
+        recorder = Recorder(rows)
+        tracer = Tracer(recorder)
+        tracer.start()
+        error = run(script, arguments, Changes([]))
+        tracer.stop()
+        training = pick(recorder)
+        if error is not None or training is None or not training.rows.count:
+            return None
+        x, y = training.rows.arrays()
+        keys = set(keys_of(x, y))
+        if keys & known:
+            return None
+        known |= keys
+        found.append((x, y))
+        seed += 1
+    return tuple(np.concatenate([pair[i] for pair in found]) for i in (0, 1))
+
+
+def observe(order, script, arguments):
+    """One run of the script: what was seen."""
+    recorder = Recorder(order["rows"])
+    tracer = Tracer(recorder, changes := Changes(order["changes"]))
+    if order["seed"] is not None:
+        shift_seeds(order["seed"])
+    begun = time.time()
+    tracer.start()
+    error = run(script, arguments, changes)
+    tracer.stop()
+    sys.stdout.flush()
+    result = {"error": error, "seconds": time.time() - begun, "torch": torch.__version__}
+    training = pick(recorder)
+    result["trained"] = training is not None and training.rows.count > 0
+    result["faults"] = faults.find(recorder, training) if training is not None else []
+    if result["trained"]:
+        result.update(summarise(recorder, training, order["brief"]))
+    return result
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        order = json.load(file)
+    result_path, script, arguments = sys.argv[2], sys.argv[3], sys.argv[4:]
+    torch.set_num_threads(1)
+    if order.get("draws"):
+        result = {"drawn": draw(script, arguments, order["draws"], set())}
+    else:
+        result = observe(order, script, arguments)
+    with open(result_path, "wb") as file:
+        pickle.dump(result, file)
+
+
+if __name__ == "__main__":
+    main()

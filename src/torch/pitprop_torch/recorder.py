@@ -1,0 +1,261 @@
+"""What a script trains, as its calls go by: models, losses, batches, rows, steps, and what is odd."""
+
+from collections import Counter, deque
+
+import torch
+
+from . import formulas, graph, lines, ops
+from .rows import Rows, as_rows
+
+FIRST_BATCHES = 12  # kept in their order, for the replay
+LOOKED_AT = 50  # steps whose gradients are looked at
+BATCHES_READ = 3  # whose graph is read in full
+
+
+def shape(tensor):
+    return tuple(tensor.shape)
+
+
+class Training:
+    """One model that is trained: the same parameters, the same loss."""
+
+    def __init__(self, limit):
+        self.layers = self.root = None  # as read
+        self.why_not = None  # what a job cannot say
+        self.loss = None  # formulas.Loss of the first batch
+        self.module = None
+        self.module_input = None  # [rows, ...] without the rows
+        self.initial = None
+        self.rows, self.held_out = Rows(limit), Rows(limit)
+        self.first, self.losses, self.batch_sizes = [], [], Counter()
+        self.last, self.last_rows = deque(), 0
+        self.optimizers, self.rates, self.steps = {}, [], 0
+        self.clip = None
+        self.passes, self.orders = 0, []
+        self.weights_by_label = {}
+        self.training_mode = Counter()
+        self.rescued = 0  # steps before which gradients were not zeroed
+        self.empty = 0  # steps with no gradient at all
+        self.checked = 0
+        self.without_gradient = set()
+        self.root_input = None
+        self.first_plain = None  # the first loss without dropout
+
+
+class Recorder:
+    def __init__(self, limit=200000):
+        self.limit = limit
+        self.trainings = {}
+        self.current = None
+        self.notes, self.loaders = [], {}
+        self.module = None  # the last outermost call: (module, first tensor argument, output)
+        self.roots = {}  # id of the first weight: training
+        self.at_prediction = {}
+        self.outputs = deque(maxlen=4)  # of models, to recognise what is done to them later
+        self.largest_of_one = None
+        self.detached = []
+        self.used = set()  # ids of parameters that a forward pass has used
+        self.all_optimizers = []
+        self.pending_clip = None
+        self.pass_number = 0
+        self.stepped_since_backward = True
+        self.accumulated = Counter()
+        self.since_step = 0
+
+    # ---- events ----
+
+    def on_note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def on_op(self, op):
+        if op.name in ops.PRODUCTS or op.name == "batch_norm":
+            self.used |= {id(op.known.get("weight")), id(op.known.get("bias"))}
+            training = self.roots.get(id(op.known.get("weight")))
+            if training is not None:
+                training.root_input = op.input
+        if op.name in ("sigmoid", "softmax", "clamp"):
+            self.on_squash(op)
+        elif op.name == "detach" and op.line and op.input.requires_grad and op.input.dim() > 0:
+            self.detached.append((op.line, op.input.data_ptr()))
+            del self.detached[:-200]
+        elif op.name in ops.LOSSES and not op.input.requires_grad:
+            self.on_evaluation(op)
+
+    def on_squash(self, op):
+        """A sigmoid or clamp over what a model has answered: perhaps only at prediction."""
+        place = op.input.data_ptr()
+        for output in self.outputs:
+            if output.data_ptr() == place and op.input.numel() == output.numel():
+                low, high = (op.known.get(name) for name in ("min", "max"))
+                self.at_prediction[op.name] = (op.line or lines.here(), low, high)
+
+    def on_largest(self, known, output):
+        value, dim = known.get("input"), known.get("dim")
+        if not torch.is_tensor(value) or value.dim() != 2 or dim not in (1, -1):
+            return
+        if value.shape[1] == 1 and self.largest_of_one is None:
+            if any(o.data_ptr() == value.data_ptr() for o in self.outputs):
+                self.largest_of_one = lines.here()
+
+    def on_module(self, module, args, output):
+        tensors = [a for a in args if torch.is_tensor(a)]
+        first = output[0] if isinstance(output, (tuple, list)) and output else output
+        if tensors and torch.is_tensor(first):
+            self.module = (module, tensors[0], first)
+            self.outputs.append(first.detach())
+
+    def on_loader(self, loader):
+        self.pass_number += 1
+        sampler = getattr(loader, "sampler", None)
+        self.loaders[id(loader)] = isinstance(sampler, torch.utils.data.RandomSampler)
+        for training in self.trainings.values():
+            training.rows.new_pass()
+
+    def on_clip(self, max_norm):
+        self.pending_clip = max_norm
+
+    def on_evaluation(self, op):
+        """A loss without gradients: rows that the script judges its model by."""
+        training = self.current
+        x, target = (training.root_input if training else None), op.known["target"]
+        if x is None or not torch.is_tensor(target) or x.dim() < 2 or len(x) != target.shape[0]:
+            return
+        x, y = as_rows(x), as_rows(target)
+        if training.held_out.add(x, y):
+            training.held_out.new_pass()
+
+    def on_backward(self, loss, landmarks):
+        training = self.read(loss, landmarks)
+        self.current = training
+        self.since_step += 1
+        if training is None:
+            return
+        training.losses.append(float(loss.detach().sum()))
+        if self.module is not None:
+            training.training_mode[self.module[0].training] += 1
+        self.look_at_gradients(training)
+        self.keep_batch(training)
+
+    def on_gradients(self):
+        training = self.current
+        if training is not None and training.checked <= LOOKED_AT and training.module is not None:
+            training.without_gradient |= {
+                name
+                for name, p in training.module.named_parameters()
+                if p.requires_grad and p.grad is None
+            }
+
+    def on_optimizer(self, optimizer):
+        self.all_optimizers.append(optimizer)
+
+    def on_step(self, optimizer):
+        training = self.owner_of(optimizer) or self.current
+        if training is None:
+            return
+        training.optimizers.setdefault(id(optimizer), optimizer)
+        training.steps += 1
+        training.rates.append(float(optimizer.param_groups[0]["lr"]))
+        self.accumulated[self.since_step] += 1
+        self.since_step = 0
+        self.stepped_since_backward = True
+        if self.pending_clip is not None:
+            training.clip, self.pending_clip = self.pending_clip, None
+        if training.steps <= LOOKED_AT:
+            found = [p.grad for g in optimizer.param_groups for p in g["params"]]
+            if all(g is None or not bool(g.any()) for g in found):
+                training.empty += 1
+
+    # ---- reading ----
+
+    def owner_of(self, optimizer):
+        mine = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        for training in self.trainings.values():
+            if mine & {id(p) for p in training.parameters}:
+                return training
+        return None
+
+    def read(self, loss, landmarks):
+        """The training that this loss belongs to, made when it is new."""
+        if loss.grad_fn is None:
+            return None
+        losses, ends, weights = graph.losses_of(loss.grad_fn, landmarks)
+        found = formulas.identify(loss, losses, ends, weights, landmarks)
+        layers, root, why_not = None, None, found.why_not
+        if why_not is None:
+            try:
+                layers, root = graph.read(found.node, landmarks)
+            except graph.NotReadable as reason:
+                why_not = str(reason)
+        parameters = [t for layer in graph.flat(layers or []) for t in layer.leaves]
+        if why_not is None and (root is None or root.dim() != 2):
+            why_not = "inputs that are no rows of numbers"
+        key = id(parameters[0]) if parameters and why_not is None else id(self.module and self.module[0])
+        training = self.trainings.get(key)
+        if training is None:
+            training = self.trainings[key] = self.begin(layers, root, why_not, found, parameters)
+        training.batch = (found, root if why_not is None else (self.module and self.module[1]))
+        if why_not is not None and training.why_not is None:
+            training.why_not = why_not
+        return training
+
+    def begin(self, layers, root, why_not, found, parameters):
+        training = Training(self.limit)
+        training.layers, training.why_not, training.loss = layers, why_not, found
+        training.parameters = [p for p in parameters if p.requires_grad]
+        if self.module is not None and self.is_of(self.module[2], found):
+            training.module = self.module[0]
+            training.module_input = shape(self.module[1])[1:]
+            if not training.parameters:
+                training.parameters = [p for p in self.module[0].parameters() if p.requires_grad]
+        for layer in graph.flat(layers or []):
+            layer.initial = {
+                name: t.detach().clone() for name, t in layer.tensors.items() if t is not None
+            }
+            if layer.op is not None and layer is layers[0] and "weight" in layer.tensors:
+                self.roots[id(layer.op.known["weight"])] = training
+        if any(layer["type"] == "dropout" for layer in graph.flat(layers or [])) and found.op is not None:
+            training.first_plain = self.without_dropout(layers, root, found)
+        return training
+
+    @staticmethod
+    def without_dropout(layers, root, found):
+        """The first loss as it were in eval mode; batch norm takes the batch."""
+        with torch.no_grad():
+            pred = graph.run(layers, root.detach(), True).reshape(found.pred.shape)
+            rest = {k: v for k, v in found.known.items() if k not in ("input", "target")}
+            return float(ops.LOSSES[found.name](pred, found.target, **rest).mean())
+
+    @staticmethod
+    def is_of(output, found):
+        return found.pred is not None and output.shape[:1] == found.pred.shape[:1]
+
+    def look_at_gradients(self, training):
+        """Before backward, after a step: is there still the old gradient?"""
+        if training.checked >= LOOKED_AT or not self.stepped_since_backward:
+            return
+        self.stepped_since_backward = False
+        training.checked += 1
+        if any(p.grad is not None and bool(p.grad.any()) for p in training.parameters[-2:]):
+            training.rescued += 1
+
+    def keep_batch(self, training):
+        found, x = training.batch
+        pred, target = found.pred, found.target
+        if x is None or pred is None or target is None or len(x) != target.shape[0]:
+            return
+        rows_x, rows_y = as_rows(x), as_rows(target)
+        if not self.loaders:
+            training.rows.new_pass()
+        training.rows.add(rows_x, rows_y)
+        training.batch_sizes[len(rows_x)] += 1
+        answer = as_rows(pred)
+        if len(training.first) < FIRST_BATCHES:
+            training.first.append((rows_x, rows_y, training.losses[-1]))
+        training.last.append((rows_x, rows_y, answer))
+        training.last_rows += len(rows_x)
+        while training.last and training.last_rows - len(training.last[0][0]) >= training.rows.count:
+            training.last_rows -= len(training.last.popleft()[0])
+        self.outputs.append(pred.detach())
+        for name, w in found.row_weights(rows_y):
+            training.weights_by_label[name] = w

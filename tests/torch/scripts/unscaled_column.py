@@ -1,0 +1,27 @@
+# truth: unscaled-inputs, dominant-feature
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from data import rings
+
+torch.manual_seed(0)
+x, y = rings(800)
+x = torch.cat([x, 3000 + 1000 * torch.randn(800, 1)], 1)
+loader = DataLoader(TensorDataset(x, y), batch_size=40, shuffle=True)
+model = nn.Sequential(nn.Linear(3, 32), nn.ReLU(), nn.Linear(32, 1))
+opt = torch.optim.SGD(model.parameters(), lr=0.05)
+criterion = nn.BCEWithLogitsLoss()
+for epoch in range(30):
+    for xb, yb in loader:
+        opt.zero_grad()
+        out = model(xb)
+        loss = criterion(out, yb.float().unsqueeze(1))
+        loss.backward()
+        opt.step()
+    if epoch % 10 == 9:
+        print("epoch", epoch + 1, "loss", round(loss.item(), 4))
+with torch.no_grad():
+    p = torch.sigmoid(model(x)).squeeze(1)
+print("accuracy %.3f" % ((p > 0.5).long() == y).float().mean().item())
