@@ -71,11 +71,12 @@ class Torch(support.Case):
                 "import torch\nfrom torch import nn\nmodel = nn.Linear(3, 2)\n"
                 "opt = torch.optim.SGD(model.parameters(), lr=0.1)\n"
                 "loss = nn.BCELoss()(torch.sigmoid(model(torch.randn(8, 3))), torch.ones(8, 2).long())\n"
+                "loss.backward()\n"
             )
         done = run(["torch", "-q", "labels.py"], cwd=self.scratch, environment={"PATH": PATH})
         self.assertEqual(done.code, 3, f"{done}")
         self.assertIn("y.float()", done.out)
-        self.assertIn("labels.py:5", done.out)
+        self.assertIn("labels.py:6", done.out)
 
     def test_no_script_is_a_clear_error(self):
         done = run(["torch", "none.py"], cwd=self.scratch, environment={"PATH": PATH})
