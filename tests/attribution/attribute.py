@@ -203,7 +203,9 @@ def run(instance, options):
                "accepted": [sorted(a) for a in instance.accepted], "home": home, "fault": None}
         if instance.valid:
             out["fault"] = instance.valid(Exam(home), sound, planted)
-        result = pitprop("train", write(home, "sound", sound or planted), "--json", "--quiet")
+        known = sound or planted
+        held = exam_rows(known) if instance.valid else None  # a question may hold out none
+        result = pitprop("train", write(home, "sound", known, held), "--json", "--quiet")
         out["sound"], out["sound_verdict"] = skill_of(result), result["verdict"]
         begun = time.monotonic()
         try:
