@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "pitprop/error.h"
+#include "pitprop/fs.h"
 
 typedef enum pp_dtype { PP_F32, PP_F64, PP_I64, PP_U8 } pp_dtype;
 size_t pp_dtype_bytes(pp_dtype dtype);
@@ -31,6 +32,10 @@ typedef struct pp_tensor_note { /* one entry of __metadata__ */
 /* Writes whole and renamed; bytes depend on the arguments alone. */
 pp_status pp_tensorfile_write(const char *path, const pp_tensor *tensors, int n_tensors,
                               const pp_tensor_note *notes, int n_notes, pp_error *err);
+/* The same where the file's directory may have another owner by now. */
+pp_status pp_tensorfile_write_if(const char *path, const pp_tensor *tensors, int n_tensors,
+                                 const pp_tensor_note *notes, int n_notes, const pp_fs_guard *guard,
+                                 pp_error *err);
 
 typedef struct pp_tensorfile pp_tensorfile;
 /* Reads all and checks lengths, offsets and checksum ("PATH: ... checksum ..."). */

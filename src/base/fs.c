@@ -26,10 +26,60 @@ int pp_fs_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+pp_status pp_fs_look(const char *path, int *exists, pp_error *err)
+{
+    struct stat info;
+    *exists = stat(path, &info) == 0;
+    if (*exists || errno == ENOENT || errno == ENOTDIR) return PP_OK;
+    return io_error(err, "cannot tell whether it is there", path);
+}
+
+pp_status pp_fs_keep_input(const char *output, const char *input, pp_error *err)
+{
+    struct stat to, from;
+    if (output == NULL || input == NULL || stat(output, &to) != 0 || stat(input, &from) != 0 ||
+        to.st_dev != from.st_dev || to.st_ino != from.st_ino)
+        return PP_OK;
+    if (strcmp(output, input) == 0)
+        return pp_fail(err, PP_E_ARG,
+                       "%s: is read, and would be replaced; write to another file (-o)", output);
+    return pp_fail(err, PP_E_ARG,
+                   "%s: is the same file as %s, which is read; write to another (-o)", output,
+                   input);
+}
+
 int pp_fs_is_directory(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* A server that is interrupted has done nothing, or all of it. */
+static int make_one(const char *path)
+{
+    int result;
+    do
+        result = mkdir(path, 0777);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+int pp_fs_sync(int file)
+{
+    int result;
+    do
+        result = fsync(file);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
+int pp_fs_rename(const char *from, const char *to)
+{
+    int result;
+    do
+        result = rename(from, to);
+    while (result != 0 && errno == EINTR);
+    return result;
 }
 
 pp_status pp_fs_make_directory(const char *path, pp_error *err)
@@ -41,8 +91,11 @@ pp_status pp_fs_make_directory(const char *path, pp_error *err)
         if (path[i] != '/' && path[i] != '\0') continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (mkdir(part, 0777) != 0 && !pp_fs_is_directory(part))
-            return io_error(err, "cannot make the directory", part);
+        if (make_one(part) == 0) continue;
+        int error = errno; /* the look after it has its own */
+        if (pp_fs_is_directory(part)) continue;
+        errno = error;
+        return io_error(err, "cannot make the directory", part);
     }
     return PP_OK;
 }
@@ -66,10 +119,11 @@ pp_status pp_fs_read(const char *path, char **text, size_t *length, pp_error *er
         }
         used += fread(buffer + used, 1, size - used - 1, stream);
     } while (!feof(stream) && !ferror(stream));
-    int failed = ferror(stream);
+    int failed = ferror(stream), error = errno;
     fclose(stream);
     if (failed) {
         free(buffer);
+        errno = error;
         return io_error(err, "cannot read", path);
     }
     buffer[used] = '\0';
@@ -108,7 +162,7 @@ static void abandon_all(int signal_number)
 
 void pp_fs_abandon_on_signals(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
     struct sigaction action = {.sa_handler = abandon_all, .sa_flags = (int)SA_RESETHAND}, before;
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
@@ -136,6 +190,12 @@ static unsigned host_number(void)
     return number % 100000;
 }
 
+/* 0: too long. */
+static int aside_name(const char *path, char *aside, size_t size)
+{
+    return snprintf(aside, size, "%s.tmp-%ld%05u", path, (long)getpid(), host_number()) < (int)size;
+}
+
 pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
 {
     pp_fs_file *f = calloc(1, sizeof *f);
@@ -146,7 +206,7 @@ pp_status pp_fs_create(const char *path, pp_fs_file **file, pp_error *err)
         if (f != NULL) free_file(f);
         return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
     }
-    snprintf(f->aside, size, "%s.tmp-%ld%05u", path, (long)getpid(), host_number());
+    (void)aside_name(path, f->aside, size);
     note_aside(f->aside); /* a signal may come as soon as the file is there */
     f->stream = fopen(f->aside, "wb");
     if (f->stream == NULL) {
@@ -179,29 +239,38 @@ static void sync_directory_of(const char *path)
     directory[length] = '\0';
     int fd = open(slash == NULL ? "." : length == 0 ? "/" : directory, O_RDONLY);
     if (fd < 0) return;
-    fsync(fd); /* not every file system can; the data itself is synced already */
+    pp_fs_sync(fd); /* not every file system can; the data itself is synced already */
     close(fd);
 }
 
-pp_status pp_fs_commit(pp_fs_file *file, pp_error *err)
+pp_status pp_fs_commit_if(pp_fs_file *file, const pp_fs_guard *guard, pp_error *err)
 {
     int written =
-        !ferror(file->stream) && fflush(file->stream) == 0 && fsync(fileno(file->stream)) == 0;
+        !ferror(file->stream) && fflush(file->stream) == 0 && pp_fs_sync(fileno(file->stream)) == 0;
     int error = errno;
     if (fclose(file->stream) != 0 && written) {
         written = 0;
         error = errno;
     }
     pp_status status = PP_OK;
-    if (written && rename(file->aside, file->path) == 0) {
-        sync_directory_of(file->path);
-    } else {
-        errno = written ? errno : error;
+    if (!written) {
+        errno = error;
         status = io_error(err, "cannot write", file->path);
-        unlink(file->aside);
     }
+    if (status == PP_OK && guard != NULL) status = guard->check(guard->context, err);
+    if (status == PP_OK && pp_fs_rename(file->aside, file->path) != 0)
+        status = io_error(err, "cannot write", file->path);
+    if (status == PP_OK)
+        sync_directory_of(file->path);
+    else
+        unlink(file->aside);
     free_file(file);
     return status;
+}
+
+pp_status pp_fs_commit(pp_fs_file *file, pp_error *err)
+{
+    return pp_fs_commit_if(file, NULL, err);
 }
 
 void pp_fs_abandon(pp_fs_file *file)
@@ -212,13 +281,34 @@ void pp_fs_abandon(pp_fs_file *file)
     free_file(file);
 }
 
-pp_status pp_fs_write(const char *path, const char *text, size_t length, pp_error *err)
+pp_status pp_fs_write_if(const char *path, const char *text, size_t length,
+                         const pp_fs_guard *guard, pp_error *err)
 {
     pp_fs_file *file;
     pp_status status = pp_fs_create(path, &file, err);
     if (status != PP_OK) return status;
     fwrite(text, 1, length, file->stream);
-    return pp_fs_commit(file, err);
+    return pp_fs_commit_if(file, guard, err);
+}
+
+pp_status pp_fs_write(const char *path, const char *text, size_t length, pp_error *err)
+{
+    return pp_fs_write_if(path, text, length, NULL, err);
+}
+
+pp_status pp_fs_remove_if(const char *path, const pp_fs_guard *guard, pp_error *err)
+{
+    char aside[PATH_MAX];
+    if (!aside_name(path, aside, sizeof aside))
+        return pp_fail(err, PP_E_IO, "%s: path is too long", path);
+    if (pp_fs_rename(path, aside) != 0)
+        return errno == ENOENT ? PP_OK : io_error(err, "cannot remove", path);
+    pp_status status = guard->check(guard->context, err);
+    if (status != PP_OK && link(aside, path) != 0 && errno != EEXIST && errno != ENOENT)
+        status = io_error(err, "cannot put back what another run has made", path);
+    if (unlink(aside) != 0 && errno != ENOENT && status == PP_OK)
+        status = io_error(err, "cannot remove", path);
+    return status;
 }
 
 /* Whether name ends in ".tmp-" and digits. */

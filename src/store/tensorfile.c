@@ -137,7 +137,7 @@ static void write_all(FILE *stream, const char *header, size_t length, const pp_
 
 static pp_status write_ordered(const char *path, const pp_tensor *tensors, int n_tensors,
                                const int *order, const pp_tensor_note *notes, int n_notes,
-                               pp_error *err)
+                               const pp_fs_guard *guard, pp_error *err)
 {
     size_t length = 0;
     pp_json_writer *json = make_header(tensors, n_tensors, order, notes, n_notes);
@@ -150,7 +150,7 @@ static pp_status write_ordered(const char *path, const pp_tensor *tensors, int n
     pp_status status = pp_fs_create(path, &file, err);
     if (status == PP_OK) {
         write_all(pp_fs_stream(file), header, length, tensors, n_tensors, order);
-        status = pp_fs_commit(file, err);
+        status = pp_fs_commit_if(file, guard, err);
     }
     pp_json_writer_destroy(json);
     return status;
@@ -159,12 +159,19 @@ static pp_status write_ordered(const char *path, const pp_tensor *tensors, int n
 pp_status pp_tensorfile_write(const char *path, const pp_tensor *tensors, int n_tensors,
                               const pp_tensor_note *notes, int n_notes, pp_error *err)
 {
+    return pp_tensorfile_write_if(path, tensors, n_tensors, notes, n_notes, NULL, err);
+}
+
+pp_status pp_tensorfile_write_if(const char *path, const pp_tensor *tensors, int n_tensors,
+                                 const pp_tensor_note *notes, int n_notes, const pp_fs_guard *guard,
+                                 pp_error *err)
+{
     pp_status status = check_names(path, tensors, n_tensors, err);
     if (status != PP_OK) return status;
     int *order = calloc((size_t)n_tensors + 1, sizeof *order);
     if (order == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", path);
     sort_by_size(tensors, n_tensors, order);
-    status = write_ordered(path, tensors, n_tensors, order, notes, n_notes, err);
+    status = write_ordered(path, tensors, n_tensors, order, notes, n_notes, guard, err);
     free(order);
     return status;
 }

@@ -34,8 +34,11 @@ typedef struct source {
     uint64_t data;   /* bytes that follow the header */
 } source;
 
+/* Bytes that cannot be read at the moment are not damaged ones. */
 static pp_status damaged(const source *from, pp_error *err, const char *what)
 {
+    if (from->stream != NULL && ferror(from->stream))
+        return pp_fail(err, PP_E_IO, "%s: cannot read: %s", from->path, strerror(errno));
     return pp_fail(err, PP_E_DATA, "%s: is damaged or not a safetensors file: %s", from->path,
                    what);
 }
@@ -68,11 +71,13 @@ static pp_status read_header(source *from, pp_json **root, pp_error *err)
         status = damaged(from, err, "its header cannot be read");
     else if (memchr(text, '\0', length) != NULL)
         status = damaged(from, err, "its header holds a zero byte");
-    else if (pp_json_parse(text, from->path, root, err) != PP_OK)
-        status = pp_fail(err, PP_E_DATA,
-                         "%s: is damaged or not a safetensors file: its header is "
-                         "not JSON",
-                         from->path);
+    else if ((status = pp_json_parse(text, from->path, root, err)) != PP_OK)
+        status = status == PP_E_MEMORY
+                     ? status
+                     : pp_fail(err, PP_E_DATA,
+                               "%s: is damaged or not a safetensors file: its header is "
+                               "not JSON",
+                               from->path);
     free(text);
     if (status != PP_OK || pp_json_type_of(*root) == PP_JSON_OBJECT) return status;
     pp_json_destroy(*root);
