@@ -24,6 +24,9 @@ int pp_comm_rank(const pp_comm *comm);
 int pp_comm_size(const pp_comm *comm);
 int pp_comm_node_rank(const pp_comm *comm); /* rank among those that share this host's memory */
 int pp_comm_node_size(const pp_comm *comm);
+/* Those of the whole program on this host, whatever communicator they work in: they share what the
+ * host has. */
+int pp_comm_host_processes(void);
 
 /* Children: ranks of equal colour, in rank order; destroyed before their parent. */
 pp_status pp_comm_split(pp_comm *comm, int colour, pp_comm **child, pp_error *err);

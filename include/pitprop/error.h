@@ -19,7 +19,8 @@ extern "C" {
     X(PP_E_MEMORY, 3, "out of memory")                                                             \
     X(PP_E_COMM, 3, "communication failed")                                                        \
     X(PP_E_DEVICE, 3, "device failed")                                                             \
-    X(PP_E_UNSUPPORTED, 3, "not supported")
+    X(PP_E_UNSUPPORTED, 3, "not supported")                                                        \
+    X(PP_E_STOPPED, 5, "stopped on request")
 
 #define PP_STATUS_ENUM(name, exit_code, text) name,
 typedef enum pp_status { PP_STATUS_LIST(PP_STATUS_ENUM) PP_STATUS_COUNT } pp_status;

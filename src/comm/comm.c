@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <mpi.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,8 @@ struct pp_requests {
     int slots;
     MPI_Request request[];
 };
+
+static int host_processes = 1; /* of the world */
 
 enum { CHUNK = 1 << 28 }; /* largest count handed to MPI at once */
 
@@ -55,7 +58,9 @@ pp_status pp_comm_start(int *argc, char ***argv, pp_comm **world, pp_error *err)
         return pp_fail(err, PP_E_COMM, "MPI does not start");
     MPI_Comm copy;
     MPI_Comm_dup(MPI_COMM_WORLD, &copy);
-    return adopt(copy, world, err);
+    pp_status status = adopt(copy, world, err);
+    if (status == PP_OK) host_processes = (*world)->node_size;
+    return status;
 }
 
 void pp_comm_stop(pp_comm *world)
@@ -96,6 +101,11 @@ int pp_comm_node_rank(const pp_comm *comm)
 int pp_comm_node_size(const pp_comm *comm)
 {
     return comm->node_size;
+}
+
+int pp_comm_host_processes(void)
+{
+    return host_processes;
 }
 
 pp_status pp_comm_split(pp_comm *comm, int colour, pp_comm **child, pp_error *err)
@@ -194,7 +204,11 @@ void pp_comm_merge(pp_comm *comm, int root, void *value, size_t size, pp_merge_f
         return;
     }
     void *incoming = comm->size > 1 ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
-    PP_CHECK(comm->size == 1 || incoming != NULL);
+    if (comm->size > 1 && incoming == NULL) { /* the others are sending: nobody can be told */
+        fprintf(stderr, "pitprop: error: out of memory: no %zu bytes to merge what ranks have\n",
+                size);
+        pp_comm_abort(pp_status_exit_code(PP_E_MEMORY));
+    }
     for (int r = 0; r < comm->size; r++) {
         if (r == root) continue;
         MPI_Recv(incoming, (int)size, MPI_BYTE, r, TAG_RANGES, comm->mpi, MPI_STATUS_IGNORE);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pitprop/stop.h"
+
 static const int64_t bounce_bytes = (int64_t)16 << 20;
 static const int64_t gap_bytes = (int64_t)64
                                  << 10; /* reading so much costs less than another read */
@@ -121,7 +123,8 @@ static pp_status read_source(reader *r, int64_t *bad_row, pp_error *bad, pp_erro
 {
     while (next_row(r) != INT64_MAX) {
         gather(r);
-        pp_status status = read_list(r, err);
+        pp_status status = pp_stop_check(err);
+        if (status == PP_OK) status = read_list(r, err);
         if (status != PP_OK) return status;
         for (int64_t i = 0; i < r->n; i++) {
             const wanted *w = &r->list[i];

@@ -1,22 +1,7 @@
 /* Where rows are: in memory from the beginning, or read when they are needed. */
 #include "dataset_internal.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
-/* What the host has, or less where a control group grants less; 0: not known. */
-static int64_t host_bytes(void)
-{
-    int64_t pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    int64_t bytes = pages > 0 && page > 0 ? pages * page : 0;
-    FILE *file = fopen("/sys/fs/cgroup/memory.max", "r");
-    long long granted = 0;
-    if (file == NULL) return bytes;
-    if (fscanf(file, "%lld", &granted) == 1 && granted > 0 && (bytes == 0 || granted < bytes))
-        bytes = granted;
-    fclose(file);
-    return bytes;
-}
+#include "pitprop/limits.h"
 
 /* Of the rank that has most, in memory: values, weight, index, visit and its places in the order.
  */
@@ -32,8 +17,8 @@ void pp__settle_residency(pp_dataset *set, pp_comm *comm, const pp_job_data *dat
     static const int64_t unknown_host = (int64_t)8 << 30;
     set->budget = data->memory;
     if (set->budget == PP_AUTO) {
-        int64_t host = host_bytes();
-        set->budget = (host > 0 ? host : unknown_host) / 2 / pp_comm_node_size(comm);
+        int64_t host = pp_limit_of_memory("");
+        set->budget = (host > 0 ? host : unknown_host) / 2 / pp_comm_host_processes();
     }
     pp_comm_min_i64(comm, &set->budget, 1); /* all ranks do the same */
     set->streams = data->residency == PP_RESIDENCY_STREAM;

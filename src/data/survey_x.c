@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "pitprop/stop.h"
+
 typedef struct look {
     pp_dataset *set;
     pp__moments *moments;  /* NULL: not wanted */
@@ -27,7 +29,8 @@ static pp_status look_at_piece(look *l, const pp__piece *piece)
     for (int64_t at = 0; at < piece->rows; at += l->most) {
         int64_t rows = piece->rows - at < l->most ? piece->rows - at : l->most;
         int64_t first = piece->first_row + at;
-        pp_status status = pp_h5_read_f32(s->x, first, rows, l->x, l->err);
+        pp_status status = pp_stop_check(l->err);
+        if (status == PP_OK) status = pp_h5_read_f32(s->x, first, rows, l->x, l->err);
         if (status != PP_OK) return status;
         for (int64_t i = 0; i < rows; i++) {
             const float *x = l->x + i * set->info.inputs;
@@ -55,7 +58,8 @@ static pp_status look_at_pieces(look *l, pp_arena *scratch)
 /* Rows [first, first + rows), the targets too where they will be kept. */
 static pp_status read_held_out(look *l, const pp__source *s, int64_t first, int64_t rows)
 {
-    pp_status status = pp_h5_read_f32(s->x, first, rows, l->x, l->err);
+    pp_status status = pp_stop_check(l->err);
+    if (status == PP_OK) status = pp_h5_read_f32(s->x, first, rows, l->x, l->err);
     if (status != PP_OK || l->set->held.at.x == NULL) return status;
     return pp__targets(l->set, s, first, rows, l->y, l->weight, l->err);
 }

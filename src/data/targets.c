@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORTION_VALUES = 1 << 16 };
+#include "pitprop/stop.h"
+
+enum { PORTION_VALUES = 1 << 16, KEPT_AT_ONCE = 1 << 22 }; /* values of one read */
 
 /* Targets that take less are kept in any case: their chunks may be far longer than those of x. */
 static const int64_t small_bytes = (int64_t)16 << 20;
@@ -54,7 +56,15 @@ static pp_status keep(pp_dataset *set, pp__source *s, pp_error *err)
     float *y = PP_ARENA_NEW(set->until_loaded, float, s->rows * set->info.y_columns);
     float *weights = s->weights == NULL ? NULL : PP_ARENA_NEW(set->until_loaded, float, s->rows);
     if (y == NULL || (s->weights != NULL && weights == NULL)) return pp__no_memory(err);
-    pp_status status = pp__targets(set, s, 0, s->rows, y, weights, err);
+    int64_t columns = set->info.y_columns, most = KEPT_AT_ONCE / columns + 1;
+    pp_status status = PP_OK;
+    for (int64_t first = 0; status == PP_OK && first < s->rows; first += most) {
+        int64_t rows = s->rows - first < most ? s->rows - first : most;
+        status = pp_stop_check(err);
+        if (status == PP_OK)
+            status = pp__targets(set, s, first, rows, y + first * columns,
+                                 weights == NULL ? NULL : weights + first, err);
+    }
     s->y_values = y;
     s->row_weights = weights;
     return status;
@@ -97,7 +107,8 @@ pp_status pp__scan_targets(const pp_dataset *set, const pp__source *s, pp__see_f
     pp_status status = y == NULL || weight == NULL ? pp__no_memory(err) : PP_OK;
     for (int64_t first = 0; status == PP_OK && first < s->rows; first += most) {
         int64_t rows = s->rows - first < most ? s->rows - first : most;
-        status = pp__targets(set, s, first, rows, y, weight, err);
+        status = pp_stop_check(err);
+        if (status == PP_OK) status = pp__targets(set, s, first, rows, y, weight, err);
         pp__portion portion = {s, first, rows, y, s->weights == NULL ? NULL : weight};
         if (status == PP_OK) status = see(context, &portion, err);
     }

@@ -1,6 +1,7 @@
 /* The unit tests, a row a module: PP_UNIT(NAME) stands for the table pp_tests_NAME of
  * tests/unit/test_NAME.c. */
 PP_UNIT(base)
+PP_UNIT(host)
 PP_UNIT(json)
 PP_UNIT(job)
 PP_UNIT(h5)
