@@ -39,15 +39,22 @@ typedef struct pp_trial_spec {
     void (*progress)(void *context,
                      const pp_progress *progress); /* nullable; a few times a second, rank 0 */
     void *progress_context;
-    const volatile sig_atomic_t *stop; /* not 0: save and stop at the next step; nullable */
+    const volatile sig_atomic_t *stop; /* not 0: save and stop at the next step; nullable. While
+                                          data are read: pp_stop_on */
 } pp_trial_spec;
+
+/* Whether a start was stopped before its first step; AGAIN: as was the one before it, at the same
+ * step. */
+typedef enum pp_idle { PP_IDLE_NOT, PP_IDLE_ONCE, PP_IDLE_AGAIN } pp_idle;
 
 /* What came out; summaries, sketches and verdict on rank 0 only. */
 typedef struct pp_result {
     int stopped;   /* stopped on request with everything saved; no results yet */
+    pp_idle idle;  /* stopped before this start had done a step */
     int64_t steps; /* done */
     int64_t train_rows, validation_rows;
     pp_summary train, validation; /* final weights; validation.rows = 0: none held out */
+    char early_stop[320];         /* a sentence where early stopping has ended it, else empty */
     int64_t called_step;          /* at which collapse was called on the way; 0: never */
     pp_sketch *sketch;            /* of all rows, final weights; pp_result_free */
     pp_split split;               /* of the training rows by lane */

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,11 +101,31 @@ void cli_print_help(const cli_command *command)
 
 int cli_fail(cli *c, pp_status status, const pp_error *err)
 {
+    pp_level level = status == PP_E_STOPPED ? PP_LOG_WARN : PP_LOG_ERROR;
     if (c->world != NULL && pp_comm_size(c->world) > 1 && err->rank > 0)
-        pp_log_write(&c->log, PP_LOG_ERROR, "%s (rank %d)", err->text, err->rank);
+        pp_log_write(&c->log, level, "%s (rank %d)", err->text, err->rank);
     else
-        pp_log_write(&c->log, PP_LOG_ERROR, "%s", err->text);
+        pp_log_write(&c->log, level, "%s", err->text);
     return pp_status_exit_code(status);
+}
+
+pp_status cli_keep_inputs(const char *output, const char *const *inputs, pp_error *err)
+{
+    pp_status status = PP_OK;
+    for (int i = 0; inputs[i] != NULL && status == PP_OK; i++)
+        status = pp_fs_keep_input(output, inputs[i], err);
+    return status;
+}
+
+pp_status cli_keep_input_of(const char *directory, const char *const *files, const char *input,
+                            pp_error *err)
+{
+    char path[PATH_MAX];
+    pp_status status = PP_OK;
+    for (int i = 0; files[i] != NULL && status == PP_OK; i++)
+        if (snprintf(path, sizeof path, "%s/%s", directory, files[i]) < PATH_MAX)
+            status = pp_fs_keep_input(path, input, err);
+    return status;
 }
 
 pp_status cli_integer(const char *option, const char *text, long long low, long long high,

@@ -51,6 +51,7 @@ typedef struct cli {
 typedef struct cli_command {
     const char *name, *positionals, *help;
     int least, most; /* positional arguments */
+    int saves;       /* signals ask it to save and to end with exit code 5 */
     int parallel;    /* starts MPI, but for --submit; others run on one rank, and the rest leave */
     const cli_option *options; /* ended by a NULL name */
     int (*run)(cli *c);        /* returns the exit code */
@@ -63,7 +64,7 @@ extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspe
     cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack,
     cli_torch;
 
-/* Set by SIGTERM, SIGUSR1 and SIGUSR2. */
+/* Set by SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 where the command saves. */
 extern volatile sig_atomic_t cli_stop;
 
 /* Fills args from argv [argc] (after the command's name). */
@@ -75,6 +76,12 @@ int cli_fail(cli *c, pp_status status, const pp_error *err);
 /* Whole text is an integer within bounds. */
 pp_status cli_integer(const char *option, const char *text, long long low, long long high,
                       long long *value, pp_error *err);
+/* Files that a command reads and writes: output (nullable) must be none of the inputs (ended by
+ * NULL), whatever their names; and DIRECTORY/FILE likewise for each of the files. Not collective.
+ */
+pp_status cli_keep_inputs(const char *output, const char *const *inputs, pp_error *err);
+pp_status cli_keep_input_of(const char *directory, const char *const *files, const char *input,
+                            pp_error *err);
 /* Puts a progress line of long work on the terminal. One per process; borrows c. */
 pp_meter cli_meter(cli *c);
 /* Collective: rank 0 reads the job file args.positional[0], everyone parses it with --set and
@@ -85,6 +92,10 @@ pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
 pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err);
 /* Collective: malloc'ed text from rank 0 to all; NULL stays NULL. */
 pp_status cli_share_text(pp_comm *world, char **text, pp_error *err);
+/* Before MPI starts: tasks of srun that would each be alone are refused. */
+pp_status cli_check_launch(const cli *c, pp_error *err);
+/* A line where a Slurm allocation is for more ranks than there are. */
+void cli_tell_of_allocation(cli *c);
 /* Collective: a warning where a Slurm allocation has fewer cores on a host than ranks. */
 void cli_warn_of_shared_cores(cli *c);
 

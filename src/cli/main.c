@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -5,6 +6,8 @@
 #include "cli.h"
 
 #include "pitprop/check.h"
+#include "pitprop/fs.h"
+#include "pitprop/stop.h"
 #include "pitprop/version.h"
 
 static const cli_command *const commands[] = {
@@ -14,10 +17,28 @@ enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 volatile sig_atomic_t cli_stop;
 
+/* A second Ctrl-C does not wait for what the first one asked for. */
 static void request_stop(int signal_number)
 {
-    (void)signal_number;
+    static volatile sig_atomic_t interrupted;
+    if (signal_number == SIGINT && interrupted) {
+        signal(SIGINT, SIG_DFL);
+        raise(SIGINT);
+    }
+    interrupted = interrupted || signal_number == SIGINT;
     cli_stop = 1;
+}
+
+/* From the first second on, and what a signal interrupts goes on. One that is ignored stays so:
+ * shells ask for that where a command runs in the background. */
+static void stop_on_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+    struct sigaction action = {.sa_handler = request_stop, .sa_flags = SA_RESTART}, before;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+    pp_stop_on(&cli_stop);
 }
 
 static void on_bug(void)
@@ -63,14 +84,16 @@ static int is_other_rank(void)
 static int run_parallel(cli *c, int *argc, char ***argv)
 {
     pp_error err = {0};
-    pp_status status = pp_comm_start(argc, argv, &c->world, &err);
+    if (c->command->saves)
+        stop_on_signals();
+    else
+        pp_fs_abandon_on_signals();
+    pp_status status = cli_check_launch(c, &err);
+    if (status == PP_OK) status = pp_comm_start(argc, argv, &c->world, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
     c->log.speaks = pp_comm_rank(c->world) == 0;
     pp_check_on_failure(on_bug);
-    struct sigaction action = {.sa_handler = request_stop};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGUSR2, &action, NULL);
+    if (c->command->saves) cli_tell_of_allocation(c);
     int code = c->command->run(c);
     pp_comm_stop(c->world);
     return code;
@@ -94,7 +117,17 @@ static int run(const cli_command *command, int argc, char **argv)
     return c.log.speaks ? command->run(&c) : 0;
 }
 
-int main(int argc, char **argv)
+/* Results that nobody gets are an error. */
+static int end_output(int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout)) return code;
+    fprintf(stderr, "pitprop: error: standard output: cannot write the results%s%s\n",
+            errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+    return code == 0 || code == 4 ? 3 : code;
+}
+
+static int dispatch(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
@@ -111,4 +144,9 @@ int main(int argc, char **argv)
             fprintf(stderr, "pitprop: error: %s: no such command; see pitprop --help\n", name);
     }
     return 2;
+}
+
+int main(int argc, char **argv)
+{
+    return end_output(dispatch(argc, argv));
 }

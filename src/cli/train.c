@@ -1,7 +1,10 @@
+#include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "cli.h"
 
+#include "pitprop/fs.h"
 #include "pitprop/report.h"
 #include "pitprop/trial.h"
 
@@ -24,6 +27,7 @@ static void print_json(const pp_job *job, const pp_result *r)
             pp_summary_write(&r->validation, w);
             pp_json_end_object(w);
         }
+        if (*r->early_stop != '\0') pp_json_put_string(w, "early_stop", r->early_stop);
         pp_json_put_string(w, "verdict", pp_verdict_name(r->verdict.id));
         pp_json_put_bool(w, "collapse", r->verdict.collapse);
         pp_json_put_string(w, "sentence", r->verdict.sentence);
@@ -47,6 +51,8 @@ static void print_page(const cli *c, const pp_job *job, const pp_result *r)
     putchar('\n');
     pp_report_verdict(stdout, style, &r->verdict);
     pp_report_layers(stdout, style, r->layers, r->n_layers);
+    if (*r->early_stop != '\0')
+        printf("\n%c%s.\n", toupper((unsigned char)*r->early_stop), r->early_stop + 1);
     printf("\n%lld steps in %s (%.4g rows/s). Run directory: %s\n", (long long)r->steps,
            pp_report_duration(r->seconds, duration, sizeof duration), r->rows_per_s, job->output);
 }
@@ -54,12 +60,20 @@ static void print_page(const cli *c, const pp_job *job, const pp_result *r)
 static int finish(cli *c, const pp_job *job, const pp_result *r)
 {
     int speaks = c->log.speaks, code = 0;
+    if (r->idle == PP_IDLE_AGAIN) {
+        pp_log_write(&c->log, PP_LOG_ERROR,
+                     "%s: two starts in a row were asked to stop at step %lld before they had done "
+                     "a step: reading the data takes all the time that there is; ask for more "
+                     "(--time), or for more ranks to read",
+                     job->output, (long long)r->steps);
+        return 3;
+    }
     if (r->stopped) {
         pp_log_write(
             &c->log, PP_LOG_WARN,
-            "stopped on request at step %lld with everything saved; run the same command with "
+            "stopped on request %sat step %lld with everything saved; run the same command with "
             "--resume to go on",
-            (long long)r->steps);
+            r->idle == PP_IDLE_ONCE ? "before the first step, " : "", (long long)r->steps);
         if (speaks && c->args.json) print_json(job, r);
         return 5;
     }
@@ -71,6 +85,19 @@ static int finish(cli *c, const pp_job *job, const pp_result *r)
     pp_comm_broadcast(c->world, 0, &collapse, sizeof collapse);
     if (collapse && job->monitor.on_collapse == PP_COLLAPSE_WHY) code = cli_explain_run(c, job);
     return code == 0 && collapse && c->args.fail_on_collapse ? 4 : code;
+}
+
+/* A run's own job.json may be run again. One that somebody has put into the directory may not be
+ * replaced by what becomes of it. */
+static pp_status keep_job(const cli *c, const pp_job *job, pp_error *err)
+{
+    static const char *const outputs[] = {"job.json", NULL};
+    char directory[PATH_MAX], checkpoints[PATH_MAX];
+    int fits = snprintf(directory, PATH_MAX, *job->output != '\0' ? "%s" : "runs/%s",
+                        *job->output != '\0' ? job->output : job->name) < PATH_MAX &&
+               snprintf(checkpoints, PATH_MAX, "%s/checkpoints", directory) < PATH_MAX;
+    if (!fits || pp_fs_exists(checkpoints)) return PP_OK;
+    return cli_keep_input_of(directory, outputs, c->args.positional[0], err);
 }
 
 static int run(cli *c)
@@ -87,6 +114,7 @@ static int run(cli *c)
         c->args.set_values[c->args.n_sets++] = c->args.output;
     }
     pp_status status = cli_load_job(c, &job, &err);
+    if (status == PP_OK) status = pp_comm_agree(c->world, keep_job(c, job, &err), &err);
     if (status == PP_OK) {
         cli_warn_of_shared_cores(c);
         pp_trial_spec spec = {.job = job,
@@ -136,11 +164,14 @@ const cli_command cli_train = {
     .least = 1,
     .most = 1,
     .parallel = 1,
+    .saves = 1,
     .options = options,
     .run = run,
     .notes =
         "Runs as one process, under mpirun and under srun --mpi=pmix: the result is the same, bit "
         "for "
-        "bit.\nSIGTERM, SIGUSR1 and SIGUSR2 save a checkpoint and end the run with exit code 5.\n"
+        "bit.\nCtrl-C, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 save a checkpoint and end the run with "
+        "exit "
+        "code 5, also while\ndata are read; a second Ctrl-C ends it at once.\n"
         "The keys of a job: pitprop schema.",
 };

@@ -8,7 +8,6 @@
 
 #include "trial_internal.h"
 
-#include "pitprop/checkpoint.h"
 #include "pitprop/rng.h"
 #include "pitprop/tensorfile.h"
 
@@ -121,10 +120,9 @@ static pp_status write_records(const trial *t, const float *records, int64_t row
                            {"p", PP_F32, 2, {rows, columns}, p},
                            {"target", PP_F32, 2, {rows, targets}, target}};
     pp_tensor_note part = {"part", t->info->validation_rows > 0 ? "held_out" : "train"};
-    if (status == PP_OK && snprintf(path, sizeof path, "%s/sample.safetensors", t->dir) >= PATH_MAX)
-        status = pp_fail(err, PP_E_IO, "%s: path is too long", t->dir);
-    if (status == PP_OK) status = pp_generation_check(t->dir, t->generation, err);
-    if (status == PP_OK) status = pp_tensorfile_write(path, tensors, 3, &part, 1, err);
+    if (status == PP_OK) status = pp__trial_path(t, "sample.safetensors", path, err);
+    if (status == PP_OK)
+        status = pp_tensorfile_write_if(path, tensors, 3, &part, 1, &t->guard, err);
     free(index);
     free(p);
     free(target);

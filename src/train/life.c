@@ -218,7 +218,7 @@ static void tick(pp__life *l)
         return;
     }
     if (++l->quiet < when_to_look(l)) return;
-    if (pp_generation_check(l->dir, l->generation, &err) != PP_OK) end_all(l, err.text);
+    if (pp_generation_is_over(l->dir, l->generation, &err)) end_all(l, err.text);
     read_signs(l);
     condemn(l, patience(l));
     warn_of_slow(l);

@@ -49,8 +49,9 @@ int pp__trial_sketch_is_due(const trial *t)
     double step = 3 * (double)t->model->weights; /* forward, and backward twice */
     double sketch = work_of_row + work_of_column * t->shape.columns;
     int64_t every = (int64_t)ceil(sketch / (share_of_step * step));
-    int64_t most = t->steps / PP_LOOKS * t->job->training.batch / ROWS_OF_LOOK;
-    if (every > most) every = most;
+    double most = floor((double)(t->steps / PP_LOOKS) * (double)t->job->training.batch /
+                        ROWS_OF_LOOK); /* exact up to 2^53 */
+    if ((double)every > most) every = (int64_t)most;
     return every <= 1 || t->step % every == 0;
 }
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "trial_internal.h"
 
@@ -24,7 +24,13 @@ typedef struct progress {
 /* What rank 0 puts into a checkpoint. */
 typedef struct freight {
     float *params, *state[2]; /* [model size] */
+    char *metrics;            /* [METRICS_TAIL] */
 } freight;
+
+enum {
+    METRICS_TAIL = 1 << 20, /* bytes of metrics.jsonl that a checkpoint holds at most */
+    PATIENCE = 3            /* seconds that writing one is tried again */
+};
 
 static const char *const state_name[2] = {"optimizer.state.0", "optimizer.state.1"};
 
@@ -33,6 +39,7 @@ static void free_freight(freight *f)
     free(f->params);
     free(f->state[0]);
     free(f->state[1]);
+    free(f->metrics);
 }
 
 enum { FINGERPRINT = 17 };
@@ -49,7 +56,7 @@ static pp_status collect(trial *t, freight *f, pp_error *err)
     size_t bytes = (size_t)t->model->size * sizeof(float);
     int states = pp_update_states(&t->job->optimizer), ok = 1;
     if (t->rank == 0) {
-        ok = ok && (f->params = malloc(bytes)) != NULL;
+        ok = (f->params = malloc(bytes)) != NULL && (f->metrics = malloc(METRICS_TAIL)) != NULL;
         for (int i = 0; i < states; i++)
             ok = ok && (f->state[i] = malloc(bytes)) != NULL;
     }
@@ -63,16 +70,18 @@ static pp_status collect(trial *t, freight *f, pp_error *err)
     return PP_OK;
 }
 
-static pp_status write_freight(trial *t, const freight *f, pp_error *err)
+static pp_status write_once(trial *t, freight *f, pp_error *err)
 {
-    if (fflush(t->metrics) != 0 || fsync(fileno(t->metrics)) != 0)
-        return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
-    progress p = {t->step,      ftell(t->metrics), t->watch,          t->history,
-                  t->last_look, t->since,          t->watched.summary};
+    int64_t metrics_bytes;
+    pp_status status = pp__metrics_sync(t->metrics, &metrics_bytes, err);
+    if (status != PP_OK) return status;
+    int64_t tail = pp__metrics_tail(t->metrics, f->metrics, METRICS_TAIL);
+    progress p = {t->step,      metrics_bytes, t->watch,          t->history,
+                  t->last_look, t->since,      t->watched.summary};
     int64_t sketch_bytes = (int64_t)pp_sketch_bytes(&t->brief);
     char rows[FINGERPRINT];
     pp_tensor_note notes[] = {{"job", t->identity}, {"rows", write_fingerprint(t, rows)}};
-    pp_tensor tensors[6];
+    pp_tensor tensors[7];
     int n = 0;
     tensors[n++] = (pp_tensor){"params", PP_F32, 1, {t->model->size}, f->params};
     for (int i = 0; i < pp_update_states(&t->job->optimizer); i++)
@@ -80,8 +89,22 @@ static pp_status write_freight(trial *t, const freight *f, pp_error *err)
     tensors[n++] = (pp_tensor){"since_epoch", PP_U8, 1, {sketch_bytes}, t->since_epoch};
     tensors[n++] = (pp_tensor){"since_look", PP_U8, 1, {sketch_bytes}, t->since_look};
     tensors[n++] = (pp_tensor){"progress", PP_U8, 1, {sizeof p}, &p};
+    tensors[n++] = (pp_tensor){"metrics", PP_U8, 1, {tail}, f->metrics};
     return pp_checkpoint_write(t->dir, t->generation, t->step, t->job->checkpoint.keep, tensors, n,
                                notes, 2, err);
+}
+
+/* A disk that is full for a moment only is waited for. */
+static pp_status write_freight(trial *t, freight *f, pp_error *err)
+{
+    const struct timespec pause = {.tv_sec = 1};
+    pp_status status = write_once(t, f, err);
+    for (int i = 0; status == PP_E_IO && i < PATIENCE; i++) {
+        if (pp_generation_is_over(t->dir, t->generation, err)) break;
+        nanosleep(&pause, NULL);
+        status = write_once(t, f, err);
+    }
+    return status;
 }
 
 pp_status pp__trial_save(trial *t, pp_error *err)
@@ -98,6 +121,7 @@ pp_status pp__trial_save(trial *t, pp_error *err)
     t->last_save = pp_comm_seconds();
     t->watch_time.checkpoint += t->last_save - begun;
     t->watch_time.checkpoints++;
+    if (status == PP_OK && t->rank == 0) pp_idle_forget(t->dir, t->begun_at);
     if (status == PP_OK) pp_log_write(t->log, PP_LOG_DEBUG, "checkpoint at step %" PRId64, t->step);
     return status;
 }
@@ -141,7 +165,7 @@ static pp_status read_progress(trial *t, const pp_tensorfile *file, progress *p,
     const pp_tensor *look = wanted(file, "since_look", PP_U8, bytes);
     int states = pp_update_states(&t->job->optimizer);
     int ok = small != NULL && epoch != NULL && look != NULL && job != NULL &&
-             strcmp(job, t->identity) == 0 &&
+             pp__trial_same_job(t, job, t->dir, NULL) == PP_OK &&
              wanted(file, "params", PP_F32, t->model->size) != NULL;
     for (int i = 0; i < states; i++)
         ok = ok && wanted(file, state_name[i], PP_F32, t->model->size) != NULL;
@@ -185,21 +209,54 @@ static pp_status spread_all(trial *t, const pp_tensorfile *file, pp_error *err)
     return status;
 }
 
-pp_status pp__trial_restore(trial *t, int64_t *metrics, pp_error *err)
+/* Rank 0: metrics.jsonl as it was at the checkpoint, where there is one. */
+static pp_status open_metrics(trial *t, const pp_tensorfile *file, const progress *p, pp_error *err)
+{
+    const pp_tensor *tail = file != NULL ? pp_tensorfile_find(file, "metrics") : NULL;
+    int is_sound = tail != NULL && tail->dtype == PP_U8 && tail->n_dims == 1 &&
+                   tail->shape[0] <= p->metrics_bytes;
+    pp__metrics_past past = {.kept = p->metrics_bytes,
+                             .n_tail = is_sound ? tail->shape[0] : 0,
+                             .tail = is_sound ? tail->data : ""};
+    return pp__trial_open_metrics(t, &past, err);
+}
+
+/* Without a checkpoint that tells, other files may hold other rows. */
+static pp_status keep_model(const trial *t, pp_error *err)
+{
+    char path[PATH_MAX];
+    int exists = 0;
+    pp_status status = pp__trial_path(t, "model.safetensors", path, err);
+    if (status == PP_OK) status = pp_fs_look(path, &exists, err);
+    if (status != PP_OK || !exists) return status;
+    return pp_fail(err, PP_E_JOB,
+                   "%s: the model there was made from other files than %s, and no checkpoint tells "
+                   "whether their rows are the same; give this run another --output, or replace "
+                   "that one with --overwrite",
+                   t->dir, t->job->data.files[0]);
+}
+
+/* Rank 0. */
+static pp_status read_newest(trial *t, pp_tensorfile **file, progress *p, pp_error *err)
+{
+    pp_status status = PP_OK;
+    if (t->spec->existing == PP_EXISTING_RESUME)
+        status = pp_checkpoint_newest(t->dir, file, say_damaged, t->log, err);
+    if (status == PP_OK && *file != NULL) status = read_progress(t, *file, p, err);
+    if (status == PP_OK && *file == NULL && t->moved) status = keep_model(t, err);
+    return status == PP_OK ? open_metrics(t, *file, p, err) : status;
+}
+
+pp_status pp__trial_restore(trial *t, pp_error *err)
 {
     pp_tensorfile *file = NULL;
     progress p = {0};
-    pp_status status = PP_OK;
-    if (t->rank == 0) {
-        status = pp_checkpoint_newest(t->dir, &file, say_damaged, t->log, err);
-        if (status == PP_OK && file != NULL) status = read_progress(t, file, &p, err);
-    }
+    pp_status status = t->rank == 0 ? read_newest(t, &file, &p, err) : PP_OK;
     status = pp_comm_agree(t->comm, status, err);
     if (status == PP_OK) {
         pp_comm_broadcast(t->comm, 0, &p, sizeof p);
-        *metrics = p.metrics_bytes;
         if (p.step > 0) {
-            t->step = p.step;
+            t->step = t->begun_at = p.step;
             t->watch = p.watch;
             t->history = p.history;
             t->last_look = p.last_look;

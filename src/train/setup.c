@@ -5,6 +5,8 @@
 
 #include "pitprop/check.h"
 
+__extension__ typedef __int128 wide;
+
 static void say_lint(void *log, const char *path, const char *text)
 {
     pp_log_write(log, PP_LOG_WARN, "%s: %s", path, text);
@@ -28,6 +30,19 @@ static void lint_targets(const trial *t)
                      (long long)t->model->outputs);
 }
 
+/* A batch may be larger than the set: a lane then takes its share of the rows that there are, or in
+ * file order no more than all of them. */
+static void find_room(trial *t)
+{
+    int64_t rows = t->info->train_rows, batch = t->job->training.batch;
+    for (int l = 0; l <= t->lanes; l++) {
+        int64_t share = t->job->data.shuffle ? (int64_t)((wide)rows * t->cut[l] / batch)
+                        : t->cut[l] < rows   ? t->cut[l]
+                                             : rows;
+        t->room[l] = batch <= rows ? t->cut[l] : share;
+    }
+}
+
 static pp_status resolve(trial *t, pp_error *err)
 {
     pp_job_facts facts = {.rows = t->info->train_rows,
@@ -48,9 +63,12 @@ static pp_status resolve(trial *t, pp_error *err)
                        t->lanes, t->lanes, t->ranks, t->lanes, t->lanes, enough);
     t->range = pp_lanes_of_rank(t->lanes, t->rank, t->ranks);
     t->cut = PP_ARENA_NEW(t->arena, int64_t, t->lanes + 1);
+    t->room = PP_ARENA_NEW(t->arena, int64_t, t->lanes + 1);
     t->lane_rows = PP_ARENA_NEW(t->arena, int64_t, t->range.count);
-    if (t->cut == NULL || t->lane_rows == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
+    if (t->cut == NULL || t->room == NULL || t->lane_rows == NULL)
+        return pp_fail(err, PP_E_MEMORY, "out of memory");
     pp_lanes_cut(t->job->training.batch, t->lanes, t->cut);
+    find_room(t);
     return PP_OK;
 }
 
@@ -111,7 +129,7 @@ static pp_status plan_passes(trial *t, pp_error *err)
                          .train = 1,
                          .n_lanes = t->lanes,
                          .lanes = t->range,
-                         .cut = t->cut,
+                         .cut = t->room,
                          .seed = (uint64_t)t->job->seed};
     pp_status status = pp_pass_create(&spec, &t->pass, err);
     if (status != PP_OK) return status;
@@ -147,9 +165,9 @@ static pp_status plan(trial *t, pp_error *err)
     status = pp_exchange_create(&spec, &t->exchange, err);
     if (status != PP_OK) return status;
     shape_sketch(t);
-    int64_t rows = t->cut[t->range.first + t->range.count] - t->cut[t->range.first], most = 0;
+    int64_t rows = t->room[t->range.first + t->range.count] - t->room[t->range.first], most = 0;
     for (int l = t->range.first; l < t->range.first + t->range.count; l++)
-        if (t->cut[l + 1] - t->cut[l] > most) most = t->cut[l + 1] - t->cut[l];
+        if (t->room[l + 1] - t->room[l] > most) most = t->room[l + 1] - t->room[l];
     t->brief = t->shape;
     t->brief.brief = 1;
     t->running = pp_sketch_create(&t->brief);
@@ -171,11 +189,18 @@ static pp_status plan(trial *t, pp_error *err)
     return PP_OK;
 }
 
+/* Centuries: what is written as a large number for "until it is stopped". Leaves room for products
+ * with small numbers. */
+static const int64_t MOST_STEPS = (int64_t)1 << 50;
+
 static void count_steps(trial *t)
 {
     t->steps_per_epoch = pp_dataset_steps_per_epoch(t->data);
-    int64_t by_epochs = t->job->training.epochs * t->steps_per_epoch;
-    t->steps = t->job->training.steps;
+    int64_t by_epochs;
+    if (__builtin_mul_overflow(t->job->training.epochs, t->steps_per_epoch, &by_epochs) ||
+        by_epochs > MOST_STEPS)
+        by_epochs = MOST_STEPS;
+    t->steps = t->job->training.steps < MOST_STEPS ? t->job->training.steps : MOST_STEPS;
     if (by_epochs > 0 && (t->steps == 0 || by_epochs < t->steps)) t->steps = by_epochs;
     t->bad_key = INT64_MAX;
 }

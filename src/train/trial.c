@@ -8,6 +8,7 @@
 #include "trial_internal.h"
 
 #include "pitprop/check.h"
+#include "pitprop/checkpoint.h"
 
 /* Collective: sketches of a part merged on rank 0, its summary known to all. */
 static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary,
@@ -107,9 +108,9 @@ static pp_status watch(trial *t, pp_error *err)
 /* Steps in so many epochs, at least 1; 0 epochs: never. */
 static int64_t steps_in(const trial *t, double epochs)
 {
+    double steps = round(epochs * (double)t->steps_per_epoch);
     if (epochs <= 0) return 0;
-    int64_t steps = (int64_t)llround(epochs * (double)t->steps_per_epoch);
-    return steps < 1 ? 1 : steps;
+    return steps < 1 ? 1 : steps >= (double)INT64_MAX ? INT64_MAX : (int64_t)steps;
 }
 
 static int is_due(int64_t step, int64_t every)
@@ -131,7 +132,42 @@ static void show_progress(trial *t)
     t->spec->progress(t->spec->progress_context, &p);
 }
 
-static pp_status train(trial *t, int *stopped, pp_error *err)
+static void record_early_stop(trial *t, double epoch, double best_epoch, int64_t best_step)
+{
+    pp_json_writer *row = pp_json_writer_create(0);
+    if (row == NULL) return;
+    pp_json_begin_object(row, NULL);
+    pp_json_put_string(row, "type", "early_stop");
+    pp_json_put_int(row, "step", t->step);
+    pp_json_put_number(row, "epoch", epoch);
+    pp_json_put_int(row, "best_step", best_step);
+    pp_json_put_number(row, "best_epoch", best_epoch);
+    pp_json_put_number(row, "best_loss", t->watch.best);
+    pp_json_put_string(row, "weights", "last");
+    pp_json_end_object(row);
+    pp__trial_metrics(t, row);
+    pp_json_writer_destroy(row);
+}
+
+/* The last evaluation was at this step, and those before it evenly apart. Rank 0. */
+static void tell_early_stop(trial *t, int64_t watch_steps, pp_result *result)
+{
+    const pp_watch *w = &t->watch;
+    int64_t best_step = t->step - w->since_best * watch_steps;
+    double per_epoch = (double)t->steps_per_epoch, epoch = (double)t->step / per_epoch;
+    if (best_step < 0) best_step = 0;
+    record_early_stop(t, epoch, (double)best_step / per_epoch, best_step);
+    snprintf(result->early_stop, sizeof result->early_stop,
+             "early stopping at epoch %.4g (step %" PRId64 " of %" PRId64
+             "): the %s loss was best, %.4g, at epoch %.4g and has not improved in %" PRId64
+             " evaluation%s since; the weights kept are the last, of step %" PRId64,
+             epoch, t->step, t->steps,
+             pp__trial_judged(t) == PP_PART_VALIDATION ? "held-out" : "evaluation", w->best,
+             (double)best_step / per_epoch, w->since_best, w->since_best == 1 ? "" : "s", t->step);
+    pp_log_write(t->log, PP_LOG_INFO, "%s", result->early_stop);
+}
+
+static pp_status train(trial *t, pp_result *result, pp_error *err)
 {
     const pp_job_checkpoint *c = &t->job->checkpoint;
     int64_t save_steps = steps_in(t, c->every_epochs);
@@ -140,6 +176,7 @@ static pp_status train(trial *t, int *stopped, pp_error *err)
     int collapsed = t->history.called > 0 && t->job->monitor.on_collapse == PP_COLLAPSE_STOP;
     t->begun = t->watch_time.begun = t->last_save = pp_comm_seconds();
     t->last_loss = NAN;
+    int *stopped = &result->stopped;
     while (status == PP_OK && !*stopped && t->step < t->steps &&
            !pp_watch_stops(&t->watch, t->job) && !collapsed) {
         int bits = pp__trial_step(t);
@@ -156,6 +193,9 @@ static pp_status train(trial *t, int *stopped, pp_error *err)
             status = pp__trial_save(t, err);
         show_progress(t);
     }
+    int is_early = t->step < t->steps && pp_watch_stops(&t->watch, t->job);
+    if (status == PP_OK && !*stopped && is_early && t->rank == 0)
+        tell_early_stop(t, watch_steps, result);
     return status;
 }
 
@@ -173,9 +213,9 @@ static pp_status record_result(trial *t, pp_result *result, pp_error *err)
     pp_json_end_object(row);
     pp__trial_metrics(t, row);
     pp_json_writer_destroy(row);
-    if (ferror(t->metrics) || fflush(t->metrics) != 0)
-        return pp_fail(err, PP_E_IO, "%s/metrics.jsonl: cannot write; is the disk full?", t->dir);
-    pp_status status = pp__trial_write_model(t, "model.safetensors", err);
+    int64_t bytes;
+    pp_status status = pp__metrics_sync(t->metrics, &bytes, err);
+    if (status == PP_OK) status = pp__trial_write_model(t, "model.safetensors", err);
     if (status == PP_OK) status = pp__trial_write_verdict(t, result, err);
     return status;
 }
@@ -233,9 +273,7 @@ static pp_status conclude(trial *t, pp_result *result, pp_error *err)
 /* Collective: parameters to begin with, from a checkpoint or fresh. */
 static pp_status begin(trial *t, pp_error *err)
 {
-    int64_t metrics = 0;
-    pp_status status = PP_OK;
-    if (t->spec->existing == PP_EXISTING_RESUME) status = pp__trial_restore(t, &metrics, err);
+    pp_status status = pp__trial_restore(t, err);
     if (status != PP_OK) return status;
     if (t->step == 0) {
         size_t bytes = (size_t)t->model->size * sizeof(float);
@@ -250,11 +288,8 @@ static pp_status begin(trial *t, pp_error *err)
         pp_log_write(t->log, PP_LOG_INFO, "resuming at step %" PRId64 " of %" PRId64, t->step,
                      t->steps);
     }
-    if (status == PP_OK && t->rank == 0) {
-        status = pp__trial_open_metrics(t, metrics, err);
-        if (status == PP_OK && t->step == 0 && t->job->monitor.save_initial)
-            status = pp__trial_write_model(t, "initial.safetensors", err);
-    }
+    if (status == PP_OK && t->rank == 0 && t->step == 0 && t->job->monitor.save_initial)
+        status = pp__trial_write_model(t, "initial.safetensors", err);
     return pp_comm_agree(t->comm, status, err);
 }
 
@@ -278,30 +313,62 @@ static trial trial_of(const pp_trial_spec *spec)
                    .ranks = pp_comm_size(spec->comm)};
 }
 
+/* Everything before the first step. Collective. */
+static pp_status prepare(trial *t, pp_error *err)
+{
+    pp_status status = pp__trial_open(t, err);
+    if (status == PP_OK) status = pp__trial_take_free(t, err);
+    if (status == PP_OK) status = pp__trial_load(t, err);
+    if (status == PP_OK) status = pp__trial_open_directory(t, err);
+    if (status == PP_OK) status = pp_comm_agree(t->comm, pp__life_start(t, err), err);
+    return status == PP_OK ? begin(t, err) : status;
+}
+
+/* Asked to stop before the first step: nothing has been done, and the run directory says so, as a
+ * batch job that is always asked that early would be put back into the queue for ever. Collective.
+ */
+static pp_status end_idle(trial *t, pp_result *result, pp_error *err)
+{
+    pp_status status = PP_OK;
+    int64_t idle[2] = {0, 0}; /* step, and whether a start before this one has ended so there */
+    if (t->rank == 0) {
+        char directory[PATH_MAX];
+        int again = 0;
+        snprintf(directory, sizeof directory, *t->job->output != '\0' ? "%s" : "runs/%s",
+                 *t->job->output != '\0' ? t->job->output : t->job->name);
+        status = pp_idle_note(directory, &idle[0], &again, err);
+        idle[1] = again;
+    }
+    status = pp_comm_agree(t->comm, status, err);
+    pp_comm_broadcast(t->comm, 0, idle, sizeof idle);
+    result->stopped = 1;
+    result->steps = idle[0];
+    result->idle = idle[1] ? PP_IDLE_AGAIN : PP_IDLE_ONCE;
+    return status;
+}
+
 pp_status pp_trial_run(const pp_trial_spec *spec, pp_result *result, pp_error *err)
 {
     trial t = trial_of(spec);
     memset(result, 0, sizeof *result);
-    pp_status status = pp__trial_open(&t, err);
-    if (status == PP_OK) status = pp__trial_may_write(&t, err);
-    if (status == PP_OK) status = pp__trial_load(&t, err);
-    if (status == PP_OK) status = pp__trial_open_directory(&t, err);
-    if (status == PP_OK) status = pp_comm_agree(t.comm, pp__life_start(&t, err), err);
-    if (status == PP_OK) status = begin(&t, err);
-    if (status == PP_OK) {
+    pp_status status = prepare(&t, err);
+    int is_idle = status == PP_E_STOPPED, is_ready = status == PP_OK;
+    if (is_idle) status = end_idle(&t, result, err);
+    if (is_ready) {
         pp_log_write(t.log, PP_LOG_INFO,
                      "%s: %" PRId64 " training rows, %" PRId64 " held out, %" PRId64
                      " parameters, %d lanes on %d rank%s, %" PRId64 " steps -> %s",
                      t.job->name, pp_dataset_part_rows(t.data, PP_PART_TRAIN),
                      t.info->validation_rows, t.model->weights, t.lanes, t.ranks,
                      t.ranks == 1 ? "" : "s", t.steps, t.dir);
-        status = train(&t, &result->stopped, err);
+        status = train(&t, result, err);
         fill_result(&t, result);
     }
     if (status == PP_OK && !result->stopped) status = conclude(&t, result, err);
     if (status != PP_OK) pp_result_free(result);
     pp__life_stop(&t);
     pp__trial_close_directory(&t);
+    if (!is_ready && !is_idle) pp__trial_leave_directory(&t);
     pp__trial_release(&t);
     return status;
 }
@@ -337,7 +404,7 @@ pp_status pp_trial_check(const pp_trial_spec *spec, pp_trial_plan *plan, pp_erro
                                 .bytes_model = bytes[1],
                                 .bytes_activations = bytes[2]};
         for (int l = 0; l < t.lanes; l++) {
-            int64_t rows = t.cut[l + 1] - t.cut[l];
+            int64_t rows = t.room[l + 1] - t.room[l];
             if (rows < plan->lane_rows_least) plan->lane_rows_least = rows;
             if (rows > plan->lane_rows_most) plan->lane_rows_most = rows;
         }

@@ -2,11 +2,13 @@
 #ifndef PITPROP_TRIAL_INTERNAL_H
 #define PITPROP_TRIAL_INTERNAL_H
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "pitprop/arena.h"
 #include "pitprop/dataset.h"
 #include "pitprop/exchange.h"
+#include "pitprop/fs.h"
 #include "pitprop/json.h"
 #include "pitprop/loss.h"
 #include "pitprop/schedule.h"
@@ -30,6 +32,7 @@ typedef struct stopwatch { /* seconds since the last row of the metrics */
 } stopwatch;
 
 typedef struct pp__life pp__life;
+typedef struct pp__metrics pp__metrics;
 
 /* What a look is told besides the sketch. */
 typedef struct pp__since_look {
@@ -53,7 +56,8 @@ typedef struct trial {
     pp_dataset *data;
     const pp_dataset_info *info;
     int lanes;
-    int64_t *cut; /* [lanes + 1] */
+    int64_t *cut;  /* [lanes + 1] shares of a batch as the job has it */
+    int64_t *room; /* [lanes + 1] the same of the largest batch that the rows make */
     pp_lane_range range;
     int64_t *lane_rows; /* [range.count] */
 
@@ -89,6 +93,7 @@ typedef struct trial {
 
     /* progress: what a checkpoint restores */
     int64_t step, steps, steps_per_epoch;
+    int64_t begun_at; /* the step that this start has gone on from */
     pp_watch watch;
     int64_t bad_key;      /* where this rank's rows first held what is no number; non_finite.c */
     pp_history history;   /* rank 0; what is not finite on every rank */
@@ -97,9 +102,14 @@ typedef struct trial {
 
     /* the run directory; rank 0 only */
     const char *dir;
-    int64_t generation; /* on every rank once life has begun */
-    pp__life *life;     /* on every rank; NULL where there is one */
-    FILE *metrics, *log_file;
+    int64_t generation;   /* on every rank once life has begun; 0: not taken yet */
+    int is_fresh;         /* nobody had used the directory before */
+    size_t existing_part; /* characters of its path that were there before */
+    int moved;            /* the data lie elsewhere than when the run began */
+    pp_fs_guard guard;    /* fails when another run has taken over */
+    pp__life *life;       /* on every rank; NULL where there is one */
+    pp__metrics *metrics;
+    FILE *log_file;
     char *resolved; /* the job as JSON; malloc'ed */
     char *identity; /* the same without its output: equal runs have equal bytes wherever they are */
 
@@ -179,16 +189,37 @@ void pp__life_stop(trial *t);
 void pp__life_at(pp__life *life, pp__phase phase, int64_t step);
 void pp__life_move(pp__life *life);
 
-/* ---- record.c: the run directory ---- */
-/* Whether the run directory may be used as asked: before the data are read. Collective. */
-pp_status pp__trial_may_write(trial *t, pp_error *err);
-/* Rank 0 makes or takes over the directory and claims a generation. Collective. */
+/* ---- directory.c ---- */
+/* Whether the run directory may be used as asked; takes it if nobody has used it yet. Before the
+ * data are read. Collective. */
+pp_status pp__trial_take_free(trial *t, pp_error *err);
+/* Takes it, or takes it over, and writes run.json. Collective. */
 pp_status pp__trial_open_directory(trial *t, pp_error *err);
 void pp__trial_close_directory(trial *t);
-/* Starts metrics.jsonl with the first `kept` bytes of the old one. Rank 0. */
-pp_status pp__trial_open_metrics(trial *t, int64_t kept, pp_error *err);
-/* One line of metrics; rank 0. */
+/* Nothing has come of this start: what it has made goes, unless somebody had been there before or
+ * has taken over. Closed before. Rank 0. */
+void pp__trial_leave_directory(trial *t);
+pp_status pp__trial_path(const trial *t, const char *file, char path[PATH_MAX], pp_error *err);
+/* Whether the text is of this job, wherever it ran, and wherever its data lay. Rank 0. */
+pp_status pp__trial_same_job(trial *t, const char *text, const char *path, pp_error *err);
+
+/* ---- metrics.c; rank 0 ---- */
+/* What a checkpoint knows of metrics.jsonl: its bytes then, of which the last are here. */
+typedef struct pp__metrics_past {
+    int64_t kept, n_tail;
+    const char *tail; /* [n_tail] whole lines, borrowed */
+} pp__metrics_past;
+pp_status pp__trial_open_metrics(trial *t, const pp__metrics_past *past, pp_error *err);
+/* One line. */
 void pp__trial_metrics(trial *t, const pp_json_writer *row);
+/* All lines are on the disk: *bytes of them. */
+pp_status pp__metrics_sync(pp__metrics *metrics, int64_t *bytes, pp_error *err);
+/* The last whole lines that there is room for; returns their bytes. */
+int64_t pp__metrics_tail(const pp__metrics *metrics, char *tail, int64_t room);
+void pp__metrics_close(pp__metrics *metrics);
+
+/* ---- record.c: what is written into the run directory ---- */
+pp_status pp__trial_write_run(trial *t, pp_error *err); /* run.json; rank 0 */
 /* Adds member "timing" and restarts the stopwatch. Collective. */
 void pp__trial_timing(trial *t, pp_json_writer *row);
 /* Parameters (and standardisation) under their names. Rank 0. */
@@ -197,8 +228,8 @@ pp_status pp__trial_write_verdict(trial *t, const pp_result *result, pp_error *e
 
 /* ---- restore.c ---- */
 pp_status pp__trial_save(trial *t, pp_error *err); /* collective */
-pp_status pp__trial_restore(trial *t, int64_t *metrics,
-                            pp_error *err); /* collective; 0 steps: none */
+/* Collective: from the newest checkpoint, if there is one; opens metrics.jsonl as it was then. */
+pp_status pp__trial_restore(trial *t, pp_error *err);
 
 struct pp_tensorfile;
 

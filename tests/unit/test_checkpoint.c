@@ -201,9 +201,83 @@ static void test_keep_after_damage(void)
     CU_ASSERT_EQUAL(newest(&s, &t), 20);
     CU_ASSERT_EQUAL_FATAL(save(&s, second, 30, 1, NULL), PP_OK);
     CU_ASSERT_EQUAL(newest(&s, &t), 30);
-    CU_ASSERT_EQUAL(t.count, 0);
-    CU_ASSERT_FALSE(is_there(&s, 40, first));
+    CU_ASSERT_EQUAL(t.count, 1);
+    CU_ASSERT_TRUE(is_there(&s, 40, first)); /* nobody knows whether it can be read some day */
     CU_ASSERT_FALSE(is_there(&s, 20, first));
+    CU_ASSERT_EQUAL_FATAL(save(&s, second, 50, 2, NULL), PP_OK);
+    CU_ASSERT_FALSE(is_there(&s, 40, first));
+    CU_ASSERT_TRUE(is_there(&s, 30, second));
+    scratch_remove(&s);
+}
+
+/* What is there and cannot be read is a failure, not a reason to go on from an earlier one. */
+static void test_unreadable(void)
+{
+    scratch s;
+    pp_error err;
+    pp_tensorfile *file = NULL;
+    scratch_make(&s);
+    int64_t generation = claim(&s);
+    CU_ASSERT_EQUAL_FATAL(save(&s, generation, 1, 9, NULL), PP_OK);
+    CU_ASSERT_EQUAL_FATAL(pp_fs_make_directory(name_of(&s, 2, generation), NULL), PP_OK);
+    CU_ASSERT_EQUAL(pp_checkpoint_newest(s.directory, &file, NULL, NULL, &err), PP_E_IO);
+    CU_ASSERT_PTR_NULL(file);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, name_of(&s, 2, generation)));
+    scratch_remove(&s);
+}
+
+/* Clearing is for those before the run that clears. */
+static void test_clear_own(void)
+{
+    scratch s;
+    scratch_make(&s);
+    int64_t first = claim(&s);
+    CU_ASSERT_EQUAL_FATAL(save(&s, first, 1, 9, NULL), PP_OK);
+    int64_t second = claim(&s), third = claim(&s);
+    CU_ASSERT_EQUAL_FATAL(save(&s, third, 2, 9, NULL), PP_OK);
+    CU_ASSERT_EQUAL(pp_checkpoint_clear(s.directory, second, NULL), PP_OK);
+    CU_ASSERT_FALSE(is_there(&s, 1, first));
+    CU_ASSERT_TRUE(is_there(&s, 2, third));
+    scratch_remove(&s);
+}
+
+/* A generation is taken by one, after what it has seen. */
+static void test_take(void)
+{
+    scratch s;
+    int taken;
+    int64_t newest;
+    scratch_make(&s);
+    CU_ASSERT_EQUAL(pp_generation_newest(s.directory, &newest, NULL), PP_OK);
+    CU_ASSERT_EQUAL(newest, 0);
+    CU_ASSERT_EQUAL(pp_generation_take(s.directory, 0, &taken, NULL), PP_OK);
+    CU_ASSERT_TRUE(taken);
+    CU_ASSERT_EQUAL(pp_generation_take(s.directory, 0, &taken, NULL), PP_OK);
+    CU_ASSERT_FALSE(taken);
+    CU_ASSERT_FALSE(pp_generation_is_over(s.directory, 1, NULL));
+    CU_ASSERT_EQUAL(pp_generation_take(s.directory, 1, &taken, NULL), PP_OK);
+    CU_ASSERT_TRUE(taken && pp_generation_is_over(s.directory, 1, NULL));
+    scratch_remove(&s);
+}
+
+/* The second start that ends at a step is told, and not after the run has moved on. */
+static void test_idle(void)
+{
+    scratch s;
+    int again;
+    int64_t step;
+    scratch_make(&s);
+    CU_ASSERT_EQUAL(pp_idle_note(s.directory, &step, &again, NULL), PP_OK);
+    CU_ASSERT_TRUE(step == 0 && !again);
+    CU_ASSERT_EQUAL(pp_idle_note(s.directory, &step, &again, NULL), PP_OK);
+    CU_ASSERT_TRUE(step == 0 && again);
+    int64_t generation = claim(&s);
+    CU_ASSERT_EQUAL_FATAL(save(&s, generation, 7, 1, NULL), PP_OK);
+    CU_ASSERT_EQUAL(pp_idle_note(s.directory, &step, &again, NULL), PP_OK);
+    CU_ASSERT_TRUE(step == 7 && !again);
+    pp_idle_forget(s.directory, 7);
+    CU_ASSERT_EQUAL(pp_idle_note(s.directory, &step, &again, NULL), PP_OK);
+    CU_ASSERT_TRUE(step == 7 && !again);
     scratch_remove(&s);
 }
 
@@ -222,7 +296,7 @@ static void test_other_files(void)
     CU_ASSERT_EQUAL_FATAL(save(&s, generation, 2, 1, NULL), PP_OK);
     CU_ASSERT_EQUAL_FATAL(save(&s, generation, 3, 1, NULL), PP_OK);
     CU_ASSERT_EQUAL(claim(&s), generation + 1);
-    CU_ASSERT_EQUAL(pp_checkpoint_clear(s.directory, NULL), PP_OK);
+    CU_ASSERT_EQUAL(pp_checkpoint_clear(s.directory, INT64_MAX, NULL), PP_OK);
     CU_ASSERT_EQUAL(newest(&s, &t), -1);
     CU_ASSERT_EQUAL(t.count, 0);
     for (int i = 0; i < 4; i++)
@@ -235,11 +309,11 @@ static void test_clear(void)
     scratch s;
     pp_error err;
     scratch_make(&s);
-    CU_ASSERT_EQUAL(pp_checkpoint_clear(s.directory, NULL), PP_OK); /* nothing there */
+    CU_ASSERT_EQUAL(pp_checkpoint_clear(s.directory, INT64_MAX, NULL), PP_OK); /* nothing there */
     int64_t first = claim(&s), second = claim(&s);
     CU_ASSERT_EQUAL_FATAL(save(&s, second, 1, 9, NULL), PP_OK);
     CU_ASSERT_EQUAL_FATAL(save(&s, second, 2, 9, NULL), PP_OK);
-    CU_ASSERT_EQUAL(pp_checkpoint_clear(s.directory, NULL), PP_OK);
+    CU_ASSERT_EQUAL(pp_checkpoint_clear(s.directory, INT64_MAX, NULL), PP_OK);
     CU_ASSERT_FALSE(is_there(&s, 1, second) || is_there(&s, 2, second));
     CU_ASSERT_EQUAL(pp_generation_check(s.directory, first, &err), PP_E_IO); /* still superseded */
     CU_ASSERT_EQUAL(claim(&s), second + 1);
@@ -333,6 +407,10 @@ const pp_test pp_tests_checkpoint[] = {
     {"of one step, the later generation", test_same_step},
     {"the newest are kept", test_keep},
     {"a damaged checkpoint does not push out good ones", test_keep_after_damage},
+    {"one that cannot be read is a failure", test_unreadable},
+    {"clearing leaves what later runs have made", test_clear_own},
+    {"a generation is taken once", test_take},
+    {"starts that come to nothing are told apart", test_idle},
     {"other files are left alone", test_other_files},
     {"clearing leaves generations", test_clear},
     {"generations are claimed once, and superseded", test_generations},
