@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,23 @@ static pp_status make_spec(const cli_args *a, pp_audit_spec *spec, pp_error *err
     return status;
 }
 
+/* A place may be a file of its own, or in one: FILE, FILE:/NAME. */
+static pp_status keep_places(const cli_args *a, pp_error *err)
+{
+    const char *const places[] = {
+        a->n_positional > 0 ? a->positional[0] : NULL, a->p, a->y, a->raw, a->rank, a->held_out};
+    pp_status status = PP_OK;
+    for (size_t i = 0; i < sizeof places / sizeof *places && status == PP_OK; i++) {
+        char file[PATH_MAX];
+        const char *name = places[i] != NULL ? strrchr(places[i], ':') : NULL;
+        snprintf(file, sizeof file, "%.*s", name != NULL ? (int)(name - places[i]) : 0,
+                 places[i] != NULL ? places[i] : "");
+        status = pp_fs_keep_input(a->output, places[i], err);
+        if (status == PP_OK) status = pp_fs_keep_input(a->output, file, err);
+    }
+    return status;
+}
+
 static void print_page(const cli *c, const pp_audit *audit)
 {
     pp_style style = pp_style_of(stdout);
@@ -93,6 +111,7 @@ static int run(cli *c)
     pp_audit_spec spec;
     pp_audit audit = {0};
     pp_status status = make_spec(&c->args, &spec, &err);
+    if (status == PP_OK) status = pp_comm_agree(c->world, keep_places(&c->args, &err), &err);
     if (status == PP_OK) status = pp_audit_run(c->world, &spec, &audit, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
     int collapse = 0;

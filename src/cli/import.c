@@ -83,6 +83,8 @@ static int run_import(cli *c)
     if (status == PP_OK && i == n)
         status = pp_fail(&err, PP_E_ARG, "import %s: no such format; there are idx, csv and npy",
                          c->args.positional[0]);
+    const char *const inputs[] = {c->args.positional[1], c->args.labels, NULL};
+    if (status == PP_OK) status = cli_keep_inputs(c->args.output, inputs, &err);
     pp_fs_abandon_on_signals();
     if (status == PP_OK) status = formats[i].run(c, &rows, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);

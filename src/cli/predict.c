@@ -1,14 +1,25 @@
 #include "pitprop/predict.h"
 
+#include <limits.h>
+#include <stdio.h>
+
 #include "cli.h"
+
+static pp_status check_output(const cli *c, pp_error *err)
+{
+    char model[PATH_MAX];
+    if (c->args.output == NULL)
+        return pp_fail(err, PP_E_ARG, "predict: wants -o FILE.h5 to write the predictions to");
+    snprintf(model, sizeof model, "%s/model.safetensors", c->args.positional[0]);
+    const char *const inputs[] = {c->args.positional[1], model, NULL};
+    return cli_keep_inputs(c->args.output, inputs, err);
+}
 
 static int run(cli *c)
 {
     pp_error err = {0};
-    pp_status status = PP_OK;
     int64_t rows = 0;
-    if (c->args.output == NULL)
-        status = pp_fail(&err, PP_E_ARG, "predict: wants -o FILE.h5 to write the predictions to");
+    pp_status status = pp_comm_agree(c->world, check_output(c, &err), &err);
     if (status == PP_OK)
         status = pp_predict(c->world, pp_backend_cpu(), c->args.positional[0],
                             c->args.positional[1], c->args.x, c->args.output, &rows, &err);

@@ -41,6 +41,7 @@ static int run(cli *c)
     pp_repack_options options = {.x = "/x", .memory = PP_REPACK_MEMORY, .meter = cli_meter(c)};
     pp_status status = take_options(&c->args, &options, &err);
     const char *output = c->args.positional[1];
+    if (status == PP_OK) status = pp_fs_keep_input(output, c->args.positional[0], &err);
     pp_fs_abandon_on_signals();
     if (status == PP_OK) status = pp_repack(c->args.positional[0], output, &options, &made, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);

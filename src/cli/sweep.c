@@ -56,19 +56,31 @@ static pp_status plan(cli *c, const pp_sweep *sweep, pp_error *err)
     return pp_comm_agree(c->world, status, err);
 }
 
+static const char *output_of(const cli *c, const pp_sweep *sweep)
+{
+    return c->args.output != NULL ? c->args.output : pp_sweep_directory(sweep);
+}
+
+/* sweep.json there is the sweep itself, and is not written again. */
+static pp_status keep_inputs(const cli *c, const pp_sweep *sweep, pp_error *err)
+{
+    static const char *const outputs[] = {"results.csv", "results.jsonl", NULL};
+    return cli_keep_input_of(output_of(c, sweep), outputs, c->args.positional[0], err);
+}
+
 static pp_status sweep_all(cli *c, const pp_sweep *sweep, int *stopped, pp_error *err)
 {
     pp_sweep_table *table = NULL;
     pp_sweep_spec spec = {.sweep = sweep,
-                          .directory =
-                              c->args.output != NULL ? c->args.output : pp_sweep_directory(sweep),
+                          .directory = output_of(c, sweep),
                           .leaves = c->args.no_wait,
                           .only_failed = c->args.only_failed,
                           .comm = c->world,
                           .backend = pp_backend_cpu(),
                           .log = &c->log,
                           .stop = &cli_stop};
-    pp_status status = pp_sweep_run(&spec, &table, stopped, err);
+    pp_status status = pp_comm_agree(c->world, keep_inputs(c, sweep, err), err);
+    if (status == PP_OK) status = pp_sweep_run(&spec, &table, stopped, err);
     if (table != NULL && !*stopped) {
         pp_report_sweep(stdout, table);
         printf("\nEverything: %s/results.csv\n", spec.directory);
@@ -149,6 +161,7 @@ const cli_command cli_sweep = {
     .least = 1,
     .most = 2,
     .parallel = 1,
+    .saves = 1,
     .options = options,
     .run = run,
     .notes =

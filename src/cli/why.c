@@ -55,6 +55,8 @@ static pp_status take_job(cli *c, subject *s, const char *text, int is_run, pp_e
     return status;
 }
 
+static const char *const outputs[] = {"why.json", "fixed.json", NULL};
+
 /* Rank 0. */
 static pp_status read_subject(cli *c, subject *s, pp_error *err)
 {
@@ -68,6 +70,7 @@ static pp_status read_subject(cli *c, subject *s, pp_error *err)
     /* A job that cannot be read is a wrong command line: exit code 2. */
     if (status == PP_E_IO) status = PP_E_ARG;
     if (status == PP_OK) status = take_job(c, s, text, is_run, err);
+    if (status == PP_OK) status = cli_keep_input_of(s->directory, outputs, s->origin, err);
     if (status == PP_OK && is_run && c->args.n_sets == 0 && pp_fs_exists(verdict))
         status = pp_fs_read(verdict, &s->verdict, NULL, err);
     free(text);
@@ -251,6 +254,7 @@ const cli_command cli_why = {
     .least = 0,
     .most = 1,
     .parallel = 1,
+    .saves = 1,
     .options = options,
     .run = run,
     .notes =
