@@ -40,9 +40,8 @@ class Hiccups(support.Case):
                 "FAULT_DELAY": str(delay),
                 "ASAN_OPTIONS": "detect_leaks=0:verify_asan_link_order=0"}
 
-    def train(self, home, *more, fault=None, code=0, **options):
-        result = run(["train", "job.json", "-o", "run", *more], cwd=home, environment=fault,
-                     **options)
+    def train(self, home, *more, fault=None, code=0, ranks=1):
+        result = run(["train", "job.json", "-o", "run", *more], ranks, cwd=home, environment=fault)
         return self.expect(result, code)
 
     def whole(self, changes=None):
