@@ -301,10 +301,12 @@ static pp_status take_if_free(trial *t, pp_error *err)
 {
     int64_t newest = 0;
     const pp_job_data *data = &t->job->data;
+    const char *initial = t->job->model.initial;
     pp_status status = echo_job(t, err);
     if (status == PP_OK) status = keep_data(t, data->files, data->n_files, err);
     if (status == PP_OK && data->n_validation_files > 0)
         status = keep_data(t, data->validation_files, data->n_validation_files, err);
+    if (status == PP_OK && *initial != '\0') status = keep_data(t, &initial, 1, err);
     if (status == PP_OK) status = look(t, &newest, err);
     return status == PP_OK && t->is_fresh ? take(t, err) : status;
 }
