@@ -211,7 +211,7 @@ static pp_status find_row(fit *f, pp__scan *scan, int64_t first, int64_t end, in
             double here = (double)f->y[(i + MOST_LAG) * f->y_columns] - told;
             double there = (double)f->y[(i + MOST_LAG + lag) * f->y_columns] - told;
             balance += here * here - there * there;
-            if (balance >= least) continue;
+            if (balance > least) continue;
             least = balance;
             *row = at + i + 1;
         }
