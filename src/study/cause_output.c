@@ -131,10 +131,15 @@ CAUSE_PROBES(pp__probe_twice)
 
 /* ---- loss ---- */
 
+static int is_over_classes(const pp_job *job)
+{
+    return job->loss.type == PP_LOSS_CE || job->loss.type == PP_LOSS_CE_LOGITS;
+}
+
+/* Softmax over one output is 1, whatever the output says. */
 static int is_single_softmax(const pp_case *c)
 {
-    int over_classes = c->job->loss.type == PP_LOSS_CE || c->job->loss.type == PP_LOSS_CE_LOGITS;
-    return pp__output_units(c) == 1 && (over_classes || pp__output_activation(c) == PP_ACT_SOFTMAX);
+    return pp__output_units(c) == 1 && pp__output_activation(c) == PP_ACT_SOFTMAX;
 }
 
 /* Several columns of probabilities: any number of them may hold for a row. */
@@ -166,7 +171,7 @@ CAUSE_SIGN(pp__sign_loss)
     int binary_loss = is_binary(loss);
     if (is_multi_label(c)) /* shares of 1, where each has its own */
         return pp__output_activation(c) == PP_ACT_SOFTMAX || !binary_loss ? 1 : 0;
-    if (is_single_softmax(c) && task != PP_TASK_REGRESSION) return 1;
+    if (is_over_classes(c->job) && pp__output_units(c) == 1 && task != PP_TASK_REGRESSION) return 1;
     if (task == PP_TASK_REGRESSION && !is_real(c->job)) return 0.7;
     if (task == PP_TASK_REGRESSION)
         return loss == PP_LOSS_MSE || is_quantile_meant(c->job) ? 0 : 0.15;
@@ -207,9 +212,6 @@ static const output_change changes_for_numbers[] = {
     {LOSS | ACTIVATION | UNITS, BENT, "mean squared error, no activation, one output a target",
      PP_LOSS_MSE, "identity"},
     {0}};
-static const output_change softmax_of_one = {ACTIVATION, FROM(PP_ACT_SOFTMAX),
-                                             "a sigmoid in place of the softmax over one output",
-                                             PP_LOSS_AUTO, "sigmoid"};
 static const output_change changes_for_classes[] = {
     {LOSS, FROM(PP_ACT_IDENTITY), "cross-entropy on logits", PP_LOSS_AUTO, ""},
     {LOSS, FROM(PP_ACT_SIGMOID), "binary cross-entropy", PP_LOSS_BCE, ""},
@@ -256,8 +258,6 @@ CAUSE_PROBES(pp__probe_loss)
                              : is_numbers      ? changes_for_numbers
                                                : changes_for_classes;
     if (pp__sign_loss(c) == 0) return 0;
-    if (n < room && !is_numbers && is_single_softmax(c) && !is_on_logits(c->job))
-        n += change_output(c, probes, &softmax_of_one);
     for (; o->parts != 0 && n < room; o++)
         if (o->from & FROM(pp__output_activation(c))) n += change_output(c, &probes[n], o);
     return n;
@@ -322,6 +322,8 @@ CAUSE_SIGN(pp__sign_range)
     double low, high;
     pp_activation a = pp__output_activation(c);
     if (a == PP_ACT_IDENTITY) return 0;
+    if (is_single_softmax(c))
+        return is_over_classes(c->job) ? 0.5 : 1; /* CE: one output alone is 1 */
     if (pp__task(c) != PP_TASK_REGRESSION || c->data == NULL) return is_squashed(a) ? 0 : 0.6;
     range_of(a, &low, &high);
     const pp_inspection_targets *t = &c->data->targets;
@@ -330,10 +332,14 @@ CAUSE_SIGN(pp__sign_range)
 
 CAUSE_PROBES(pp__probe_range)
 {
+    int is_one = is_single_softmax(c) && pp__task(c) != PP_TASK_REGRESSION;
     if (room < 1 || pp__sign_range(c) == 0) return 0;
-    if (!pp__probe(c, probes, "no activation at the output")) return 0;
-    pp__set_output_activation(c, probes, "identity");
-    return 1;
+    if (!pp__probe(c, probes,
+                   is_one ? "a sigmoid in place of the softmax over one output"
+                          : "no activation at the output"))
+        return 0;
+    pp__set_output_activation(c, probes, is_one ? "sigmoid" : "identity");
+    return pp__fits(c, probes);
 }
 
 /* ---- how targets are told ---- */

@@ -211,7 +211,7 @@ def twice(base, i):
     return lambda sound: slow(sound.job)
 
 
-@fault("wrong-loss", "activation-twice", "missing-output-activation", fits=of("binary", "multiclass"))
+@fault("wrong-loss", "activation-twice", "missing-output-activation", "output-range", fits=of("binary", "multiclass"))
 def wrong_loss(base, i):
     if base.task == "binary":  # softmax over one unit
         base.layers[-1].update(units=1, activation="softmax")

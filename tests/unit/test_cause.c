@@ -366,7 +366,7 @@ static const fault faults[] = {
      0.5,
      {"loss", "LAST.units", "LAST.activation"},
      {"{\"type\": \"bce\", \"epsilon\": 1e-3}", "3", "sigmoid"}},
-    {"wrong-loss",
+    {"output-range",
      BINARY,
      0.9,
      {"loss", "LAST.units", "LAST.activation"},
