@@ -13,7 +13,7 @@ cd "${1:-.}"
 shift || true
 [ $# -gt 0 ] || set -- $(cd "$jobs" && ls ./*.json | sed 's,^\./,,; s,\.json$,,')
 
-for name in moons blobs linear imbalanced rare half noise unscaled dominant coded gaps elsewhere flat sorted same prices; do
+for name in moons blobs linear imbalanced rare half noise unscaled dominant coded gaps elsewhere flat sorted same prices codes leak copies wild; do
     "$pitprop" synth $name -o data/$name.h5
 done
 "$pitprop" synth friedman --rows 3000 -o data/friedman.h5

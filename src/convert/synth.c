@@ -160,6 +160,30 @@ static void fill_gaps(synth_sample *s)
     if (s->row == s->rows / 2) s->x[1] = NAN;
 }
 
+/* A missing value is told by -999. */
+static void fill_codes(synth_sample *s)
+{
+    fill_moons(s);
+    for (int i = 0; i < 2; i++)
+        if (uniform(s, SYNTH_DRAW_EXTRA + 1 + (uint64_t)i) < 0.1) s->x[i] = -999;
+}
+
+static void fill_leak(synth_sample *s)
+{
+    fill_noise(s);
+    s->x[20] = (float)s->label;
+}
+
+/* Every row is there ten times, and x says nothing of y. */
+static void fill_copies(synth_sample *s)
+{
+    enum { FIRST = 1 << 20, DRAWS = 32 };
+    uint64_t first = FIRST + DRAWS * (uint64_t)(s->row % (1 + s->rows / 10));
+    for (uint64_t i = 0; i < 20; i++)
+        s->x[i] = (float)pp_rng_normal(s->of_set, first + i);
+    s->label = pp_rng_uniform(s->of_set, first + 20) < 0.5;
+}
+
 /* Turned by a right angle and twice as large. */
 static void fill_elsewhere(synth_sample *s)
 {
@@ -209,6 +233,13 @@ static void fill_prices(synth_sample *s)
 {
     fill_friedman(s);
     s->value *= 1e4;
+}
+
+/* One target is a slip of many digits. */
+static void fill_wild(synth_sample *s)
+{
+    fill_friedman(s);
+    if (s->row == s->rows / 2) s->value *= 1e6;
 }
 
 static void fill_square(synth_sample *s)
@@ -267,6 +298,10 @@ typedef enum kind { CLASSES, NUMBERS, IMAGES } kind;
       "moons with a third feature, large and without meaning")                                     \
     X("coded", 2000, 2, CLASSES, fill_coded, "moons with labels 1 and 2")                          \
     X("gaps", 2000, 2, CLASSES, fill_gaps, "moons with a NaN in the middle row")                   \
+    X("codes", 2000, 2, CLASSES, fill_codes, "moons with -999 for one value in ten")               \
+    X("leak", 2000, 21, CLASSES, fill_leak, "noise with a last feature that is the label")         \
+    X("copies", 2000, 20, CLASSES, fill_copies, "noise, each row ten times")                       \
+    X("wild", 3000, 10, NUMBERS, fill_wild, "friedman with one target a million times too large")  \
     X("elsewhere", 2000, 2, CLASSES, fill_elsewhere, "moons turned by 90 degrees, twice as large") \
     X("flat", 2000, 2, CLASSES, fill_flat, "2 classes, 2 features that are always 1")              \
     X("sorted", 5000, 20, CLASSES, fill_sorted, "blobs in the order of their classes")             \
@@ -311,6 +346,7 @@ static void fill_block(const recipe *r, int64_t rows, int64_t seed, int64_t firs
     for (int64_t i = 0; i < count; i++) {
         synth_sample s = {.row = first + i, .rows = rows, .shared = b->shared};
         s.rng = pp_rng_at((uint64_t)seed, PP_RNG_SYNTH, 1 + (uint64_t)s.row);
+        s.of_set = pp_rng_at((uint64_t)seed, PP_RNG_SYNTH, 0);
         if (r->kind == IMAGES)
             s.pixels = b->pixels + i * SYNTH_PIXELS;
         else

@@ -11,7 +11,7 @@ enum { SYNTH_SIDE = 28, SYNTH_PIXELS = SYNTH_SIDE * SYNTH_SIDE };
 /* Draws are numbered within the row. */
 typedef struct synth_sample {
     int64_t row, rows;
-    pp_rng rng;
+    pp_rng rng, of_set;    /* of this row; the same for all rows */
     const double *shared;  /* standard normal, the same for all rows */
     float *x;              /* [features], of table sets */
     unsigned char *pixels; /* [SYNTH_PIXELS], of image sets */

@@ -64,36 +64,64 @@ CAUSE_SIGN(pp__sign_codes)
     return has_finding(c, "missing-code") || has_finding(c, "missing-target-code") ? 0.9 : 0;
 }
 
-static int exchange_codes(const pp_case *c, pp_mend *m)
+/* Just beside it, so that it is beyond and all others are within. */
+static void bound_code(double code, double median, double *low, double *high)
+{
+    double beside = fabs(code) * 1e-6;
+    if (code < median) *low = code + beside;
+    if (code > median) *high = code - beside;
+}
+
+/* Rows whose target is the code go in any case. */
+static pp_mend *without_codes(const pp_case *c, const char *name)
+{
+    const pp_inspection_targets *y = &c->data->targets;
+    pp_mend *m = new_mend(c, name);
+    if (m != NULL && has_finding(c, "missing-target-code"))
+        bound_code(y->code, y->median, &m->target_low, &m->target_high);
+    return m;
+}
+
+static int exchange_codes(const pp_case *c, pp_probe *probe)
 {
     const pp_inspection *d = c->data;
+    pp_mend *m = without_codes(c, "missing-codes");
     float *code = PP_ARENA_NEW(c->arena, float, d->inputs);
     float *instead = PP_ARENA_NEW(c->arena, float, d->inputs);
-    if (code == NULL || instead == NULL) return 0;
+    if (m == NULL || code == NULL || instead == NULL) return 0;
     for (int64_t j = 0; j < d->inputs; j++) {
         code[j] = (float)d->features[j].code;
         instead[j] = (float)d->features[j].median;
     }
     m->code = code;
     m->instead = instead;
-    return 1;
+    return on_copy(c, probe, "medians in place of the codes", m);
+}
+
+static int leave_codes_out(const pp_case *c, pp_probe *probe)
+{
+    const pp_inspection *d = c->data;
+    pp_mend *m = without_codes(c, "missing-codes-rows");
+    double *low = PP_ARENA_NEW(c->arena, double, d->inputs);
+    double *high = PP_ARENA_NEW(c->arena, double, d->inputs);
+    if (m == NULL || low == NULL || high == NULL) return 0;
+    for (int64_t j = 0; j < d->inputs; j++) {
+        low[j] = -INFINITY;
+        high[j] = INFINITY;
+        bound_code(d->features[j].code, d->features[j].median, &low[j], &high[j]);
+    }
+    m->low = low;
+    m->high = high;
+    return on_copy(c, probe, "rows with a code left out", m);
 }
 
 CAUSE_PROBES(pp__probe_codes)
 {
+    int n = 0;
     if (pp__sign_codes(c) == 0 || !may_copy(c, room)) return 0;
-    const pp_inspection_targets *y = &c->data->targets;
-    pp_mend *m = new_mend(c, "missing-codes");
-    int of_targets = has_finding(c, "missing-target-code"), of_x = has_finding(c, "missing-code");
-    if (m == NULL || (of_x && !exchange_codes(c, m))) return 0;
-    double beside = fabs(y->code) * 1e-6;
-    if (of_targets && y->code < y->median) m->target_low = y->code + beside;
-    if (of_targets && y->code > y->median) m->target_high = y->code - beside;
-    return on_copy(c, probes,
-                   !of_targets ? "medians in place of the codes"
-                   : of_x      ? "medians in place of the codes, rows without a target left out"
-                               : "rows whose target is the code left out",
-                   m);
+    if (has_finding(c, "missing-code")) n += exchange_codes(c, probes);
+    if (n < room) n += leave_codes_out(c, &probes[n]);
+    return n;
 }
 
 /* ---- values far from all others ---- */
