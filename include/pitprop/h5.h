@@ -7,6 +7,9 @@
  * write tables. All integer types (h5py's booleans included) and float types of HDF5 become float32
  * on the way in (float64 for read_f64). Messages name file, data set and row.
  *
+ * scale_factor and add_offset (netCDF's packing) are applied, in double; values that _FillValue or
+ * missing_value name are NaN. Arrays of MATLAB, which lie transposed, are refused.
+ *
  * What HDF5 would fill in is never data: rows that were never written, views whose sources are not
  * all there, however deep, and raw storage that is too short are refused. Files are opened
  * read-only; one that a program is writing to, as its lock or its mark says, is refused, and a file
@@ -46,6 +49,7 @@ int64_t pp_h5_rows(const pp_h5_set *set);
 int64_t pp_h5_file_rows(const pp_h5_set *set, int file); /* file: index into the list */
 int64_t pp_h5_columns(const pp_h5_set *set);    /* product of the further dimensions, or 1 */
 int pp_h5_is_integer(const pp_h5_set *set);     /* integer type in every file */
+int pp_h5_is_single(const pp_h5_set *set); /* float32 holds every number of the types exactly */
 int64_t pp_h5_chunk_rows(const pp_h5_set *set); /* rows of a chunk; 0 when no file is chunked */
 /* Bytes of chunks that its open files may keep at a time. */
 int64_t pp_h5_cache_bytes(const pp_h5_set *set);
@@ -73,6 +77,9 @@ pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error 
 pp_status pp_h5_read_f32(pp_h5_set *set, int64_t first, int64_t count, float *values,
                          pp_error *err);
 pp_status pp_h5_read_f64(pp_h5_set *set, int64_t first, int64_t count, double *values,
+                         pp_error *err);
+/* Of integer type: all 64 bits; those without a sign keep their bits. */
+pp_status pp_h5_read_i64(pp_h5_set *set, int64_t first, int64_t count, int64_t *values,
                          pp_error *err);
 
 /* ---- writing a data file: one file, appears whole at pp_h5_writer_close ---- */

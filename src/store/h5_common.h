@@ -29,17 +29,29 @@ pp_status pp__h5_fail(pp_error *err, pp_status code, const char *format, ...)
 int pp__h5_is_newer(void);
 pp_status pp__h5_fail_newer(const char *path, const char *name, pp_error *err);
 
+/* What attributes say of the numbers. */
+enum { PP__H5_MOST_MISSING = 8 };
+typedef struct pp__h5_marks {
+    int is_packed; /* the number is value * scale + offset */
+    double scale, offset;
+    int n_missing; /* these stand for no value, before that */
+    double missing[PP__H5_MOST_MISSING];
+} pp__h5_marks;
+
 /* A data set that was found to be rows of numbers. */
 typedef struct pp__h5_layout {
     int n_dims;
     hsize_t dims[H5S_MAX_RANK]; /* [rows, ...] */
     int is_integer;
+    int is_unsigned;      /* integers without a sign */
+    int is_single;        /* float32 has room for every number of the type */
     int64_t field_values; /* numbers of an element: of a table's field; 1: no table */
     int field_dims;       /* of an array of them; 0: a single one */
     hsize_t field_shape[H5S_MAX_RANK];
     int64_t chunk_rows; /* 0: not chunked */
     int is_plain;       /* chunks are whole rows of floats as in memory, without a filter */
     size_t cache;       /* bytes of chunk cache that it should have; 0: not chunked */
+    pp__h5_marks marks;
 } pp__h5_layout;
 
 /* ---- h5_open.c ---- */
@@ -80,6 +92,13 @@ pp_status pp__h5_open_dataset(hid_t file, const pp__h5_wanted *w, hid_t *dataset
 pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,
                           pp__h5_layout *found, pp_error *err);
 
+/* h5_marks.c: into found, which has the shape and the type. */
+pp_status pp__h5_read_marks(hid_t dataset, const pp__h5_wanted *w, pp__h5_layout *found,
+                            pp_error *err);
+int pp__h5_has_marks(const pp__h5_marks *marks);
+/* Values of the file become numbers, NaN for missing ones. */
+void pp__h5_apply_marks(const pp__h5_marks *marks, double *values, int64_t count);
+
 /* h5_links.c: links to other files are refused, unless they may be followed. */
 pp_status pp__h5_check_links(hid_t file, const char *path, const char *name, int follow,
                              pp_error *err);
@@ -105,6 +124,9 @@ int64_t pp__h5_one_rows(const pp__h5_one *one);
 int64_t pp__h5_one_file_rows(const pp__h5_one *one, int file);
 int64_t pp__h5_one_columns(const pp__h5_one *one);
 int pp__h5_one_is_integer(const pp__h5_one *one);
+int pp__h5_one_is_single(const pp__h5_one *one);
+/* How missing values of that file are told, "" where they are not. */
+const char *pp__h5_one_missing(const pp__h5_one *one, int64_t row);
 int64_t pp__h5_one_chunk_rows(const pp__h5_one *one);
 int64_t pp__h5_one_cache_bytes(const pp__h5_one *one);
 void pp__h5_one_locate(const pp__h5_one *one, int64_t row, char *text, size_t size);
@@ -112,6 +134,8 @@ pp_status pp__h5_one_describe(pp__h5_one *one, int file, pp_h5_facts *facts, pp_
 pp_status pp__h5_one_read_f32(pp__h5_one *one, int64_t first, int64_t count, float *values,
                               pp_error *err);
 pp_status pp__h5_one_read_f64(pp__h5_one *one, int64_t first, int64_t count, double *values,
+                              pp_error *err);
+pp_status pp__h5_one_read_i64(pp__h5_one *one, int64_t first, int64_t count, int64_t *values,
                               pp_error *err);
 
 /* Rows of an open data set into values of a type in memory. transfer: properties of the read. */

@@ -35,6 +35,18 @@ static const char *refused_text(H5T_class_t class)
     return "of an unknown type";
 }
 
+/* Integers below 2^24, and floats of 32 bits or fewer. */
+static int is_single(hid_t type)
+{
+    size_t bytes = H5Tget_size(type);
+    return H5Tget_class(type) == H5T_FLOAT ? bytes <= 4 : bytes <= 2;
+}
+
+static int is_unsigned(hid_t type)
+{
+    return H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE;
+}
+
 /* Booleans of h5py are an enumeration over int8: they count as integers. */
 static int is_number(hid_t type, int *is_integer)
 {
@@ -91,6 +103,8 @@ static pp_status inspect_field(hid_t table, const char *path, const char *name, 
     hid_t member = take_array(H5Tget_member_type(table, (unsigned)index), found);
     H5T_class_t class = H5Tget_class(member);
     int good = is_number(member, &found->is_integer);
+    found->is_single = is_single(member);
+    found->is_unsigned = is_unsigned(member);
     H5Tclose(member);
     if (good && found->field_values > 0) return PP_OK;
     return pp_fail(err, PP_E_DATA,
@@ -116,6 +130,8 @@ static pp_status inspect_type(hid_t dataset, const char *path, const char *name,
     pp_status status = PP_OK;
     found->field_values = 1;
     found->field_dims = 0;
+    found->is_single = is_single(type);
+    found->is_unsigned = is_unsigned(type);
     if (field != NULL)
         status = inspect_field(type, path, name, field, found, err);
     else if (class == H5T_COMPOUND)
@@ -270,6 +286,7 @@ static pp_status open_checked(hid_t file, const pp__h5_wanted *w, hid_t *dataset
     pp_status status = open_with_cache(file, w->path, w->name, 0, &plain, err);
     if (status != PP_OK) return status;
     status = inspect(plain, w->path, w->name, w->field, found, err);
+    if (status == PP_OK) status = pp__h5_read_marks(plain, w, found, err);
     if (status == PP_OK && found->cache == 0) {
         *dataset = plain;
         return PP_OK;

@@ -15,6 +15,12 @@ enum { MAX_OPEN = 32 };
 
 /* Of one conversion to float: HDF5 would allocate, and clear, a whole MiB for each read. */
 enum { CONVERSION_BYTES = 128 * 1024 };
+enum { UNPACKED_VALUES = 64 * 1024 };
+
+/* Of numbers in memory. */
+typedef enum kind { F32, F64, I64, U64, KINDS } kind;
+static const size_t kind_bytes[KINDS] = {sizeof(float), sizeof(double), sizeof(int64_t),
+                                         sizeof(uint64_t)};
 
 typedef struct part {
     char *path;
@@ -25,13 +31,15 @@ typedef struct part {
     uint64_t number; /* of the file when it was first opened, and its bytes */
     int64_t bytes;
     int64_t plain_rows;  /* of a chunk that can be read as it is; 0: none can */
+    pp__h5_marks marks;
+    int is_unsigned;
 } part;
 
 struct pp__h5_one {
     char *name;     /* without a leading '/' */
     char *field;    /* of a table, inside name's text; NULL: none */
     int follow;     /* to other files */
-    hid_t types[2]; /* in memory: float and double, or tables of that one field */
+    hid_t types[KINDS]; /* in memory, or tables of that one field */
     part *parts;
     int n_parts, n_open;
     pp__h5_layout shape; /* of the first file; dims[0] is not used */
@@ -40,6 +48,8 @@ struct pp__h5_one {
     hid_t transfer; /* properties of a read */
     void *conversion;
     size_t conversion_bytes;
+    double *unpacked; /* [unpacked_values] for values with marks; NULL: no file has any */
+    int64_t unpacked_values;
 };
 
 /* ---- parts: opened when needed, the one unused for longest closed when too many are open ---- */
@@ -96,6 +106,8 @@ static pp_status open_part(pp__h5_one *set, part *p, pp__h5_layout *found, pp_er
     p->file = file;
     p->dataset = dataset;
     p->plain_rows = found->is_plain ? found->chunk_rows : 0;
+    p->marks = found->marks;
+    p->is_unsigned = found->is_unsigned;
     set->n_open++;
     return PP_OK;
 }
@@ -119,14 +131,14 @@ static pp_status check_same_rows(const pp__h5_one *set, const part *p, const pp_
 
 static pp_status take_layout(pp__h5_one *set, const pp__h5_layout *found, pp_error *err)
 {
-    static const size_t sizes[2] = {sizeof(float), sizeof(double)};
-    const hid_t numbers[2] = {H5T_NATIVE_FLOAT, H5T_NATIVE_DOUBLE};
+    const hid_t numbers[KINDS] = {H5T_NATIVE_FLOAT, H5T_NATIVE_DOUBLE, H5T_NATIVE_INT64,
+                                  H5T_NATIVE_UINT64};
     set->shape = *found;
     set->columns = found->field_values;
     for (int d = 1; d < found->n_dims; d++)
         set->columns *= (int64_t)found->dims[d];
-    for (int i = 0; i < 2; i++) {
-        set->types[i] = pp__h5_memory_type(numbers[i], sizes[i], set->field, found);
+    for (int i = 0; i < KINDS; i++) {
+        set->types[i] = pp__h5_memory_type(numbers[i], kind_bytes[i], set->field, found);
         if (set->types[i] < 0) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", set->name);
     }
     return PP_OK;
@@ -136,7 +148,7 @@ static pp_status take_layout(pp__h5_one *set, const pp__h5_layout *found, pp_err
 static pp_status fit_conversion(pp__h5_one *set, const part *p, pp_error *err)
 {
     hid_t type = H5Dget_type(p->dataset);
-    size_t in_file = H5Tget_size(type), in_memory = H5Tget_size(set->types[1]);
+    size_t in_file = H5Tget_size(type), in_memory = H5Tget_size(set->types[F64]);
     H5Tclose(type);
     size_t wanted = 2 * (in_file > in_memory ? in_file : in_memory);
     if (wanted <= set->conversion_bytes) return PP_OK;
@@ -151,6 +163,16 @@ static pp_status fit_conversion(pp__h5_one *set, const part *p, pp_error *err)
     return PP_OK;
 }
 
+static pp_status make_unpacked(pp__h5_one *set, pp_error *err)
+{
+    if (set->unpacked != NULL) return PP_OK;
+    int64_t rows = UNPACKED_VALUES / set->columns;
+    set->unpacked_values = (rows > 0 ? rows : 1) * set->columns;
+    set->unpacked = malloc((size_t)set->unpacked_values * sizeof *set->unpacked);
+    return set->unpacked != NULL ? PP_OK
+                                 : pp_fail(err, PP_E_MEMORY, "%s: out of memory", set->name);
+}
+
 /* Opens part i, checks it against the first and appends its rows. */
 static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
 {
@@ -161,11 +183,13 @@ static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
     if (i == 0) status = take_layout(set, &found, err);
     if (status == PP_OK) status = check_same_rows(set, p, &found, err);
     if (status == PP_OK) status = fit_conversion(set, p, err);
+    if (status == PP_OK && pp__h5_has_marks(&p->marks)) status = make_unpacked(set, err);
     if (status != PP_OK) return status;
     p->first = set->rows;
     p->rows = (int64_t)found.dims[0];
     set->rows += p->rows;
     set->shape.is_integer &= found.is_integer;
+    set->shape.is_single &= found.is_single;
     if (found.cache > set->shape.cache) set->shape.cache = found.cache;
     if (found.chunk_rows > set->shape.chunk_rows) set->shape.chunk_rows = found.chunk_rows;
     return PP_OK;
@@ -184,7 +208,9 @@ static pp__h5_one *create_set(const char *const *files, int n_files, const char 
 {
     pp__h5_one *set = calloc(1, sizeof *set);
     if (set == NULL) return NULL;
-    set->transfer = set->types[0] = set->types[1] = -1;
+    set->transfer = -1;
+    for (int i = 0; i < KINDS; i++)
+        set->types[i] = -1;
     set->name = strdup(name + strspn(name, "/"));
     set->field = set->name == NULL ? NULL : strchr(set->name, ':');
     if (set->field != NULL) *set->field++ = '\0';
@@ -227,10 +253,11 @@ void pp__h5_one_close(pp__h5_one *set)
         close_part(set, &set->parts[i]);
         free(set->parts[i].path);
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < KINDS; i++)
         if (set->types[i] >= 0) H5Tclose(set->types[i]);
     if (set->transfer >= 0) H5Pclose(set->transfer);
     free(set->conversion);
+    free(set->unpacked);
     free(set->parts);
     free(set->name);
     free(set);
@@ -255,6 +282,11 @@ int64_t pp__h5_one_columns(const pp__h5_one *set)
 int pp__h5_one_is_integer(const pp__h5_one *set)
 {
     return set->shape.is_integer;
+}
+
+int pp__h5_one_is_single(const pp__h5_one *set)
+{
+    return set->shape.is_single;
 }
 
 int64_t pp__h5_one_chunk_rows(const pp__h5_one *set)
@@ -282,6 +314,13 @@ void pp__h5_one_locate(const pp__h5_one *set, int64_t row, char *text, size_t si
     PP_CHECK(row >= 0 && row < set->rows);
     const part *p = &set->parts[part_of(set, row)];
     snprintf(text, size, "%s: /%s: row %lld", p->path, set->name, (long long)(row - p->first));
+}
+
+const char *pp__h5_one_missing(const pp__h5_one *set, int64_t row)
+{
+    return set->parts[part_of(set, row)].marks.n_missing > 0
+               ? ", which stands for missing values if it is NaN (_FillValue, missing_value),"
+               : "";
 }
 
 /* HDF5 reads zeros behind the end of a file that has become shorter. */
@@ -357,31 +396,67 @@ static int64_t read_chunks(const part *p, int64_t first, int64_t count, size_t r
     return done;
 }
 
-/* values: [count, columns] of element_size bytes each, of HDF5 type `type`. */
-static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, hid_t type,
-                           size_t element_size, void *values, pp_error *err)
+/* Values of the file, without what attributes say of them. */
+static pp_status read_raw(const pp__h5_one *set, const part *p, int64_t first, int64_t count,
+                          kind k, void *values, pp_error *err)
+{
+    return pp__h5_read_rows(p->dataset, p->path, set->name, set->types[k], set->transfer, first,
+                            count, values, err);
+}
+
+/* By way of doubles, a portion at a time. */
+static pp_status read_marked(const pp__h5_one *set, const part *p, int64_t first, int64_t count,
+                             kind k, char *values, pp_error *err)
+{
+    int64_t most = set->unpacked_values / set->columns;
+    while (count > 0) {
+        int64_t rows = count < most ? count : most, n = rows * set->columns;
+        pp_status status = read_raw(set, p, first, rows, F64, set->unpacked, err);
+        if (status != PP_OK) return status;
+        pp__h5_apply_marks(&p->marks, set->unpacked, n);
+        if (k == F64) memcpy(values, set->unpacked, (size_t)n * sizeof(double));
+        for (int64_t i = 0; k == F32 && i < n; i++)
+            ((float *)values)[i] = (float)set->unpacked[i];
+        values += (size_t)n * kind_bytes[k];
+        first += rows;
+        count -= rows;
+    }
+    return PP_OK;
+}
+
+/* Rows of an open part: [first, first + count) of it. */
+static pp_status read_part(const pp__h5_one *set, const part *p, int64_t first, int64_t count,
+                           kind k, char *values, pp_error *err)
+{
+    if (k <= F64 && pp__h5_has_marks(&p->marks))
+        return read_marked(set, p, first, count, k, values, err);
+    size_t row_size = (size_t)set->columns * kind_bytes[k];
+    int64_t done = k == F32 ? read_chunks(p, first, count, row_size, values) : 0;
+    if (done == count) return PP_OK;
+    return read_raw(set, p, first + done, count - done, k, values + (size_t)done * row_size, err);
+}
+
+/* values: [count, columns] */
+static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, kind k, void *values,
+                           pp_error *err)
 {
     PP_CHECK(first >= 0 && count >= 0 && first + count <= set->rows);
-    size_t row_size = (size_t)set->columns * element_size;
     char *to = values;
     while (count > 0) {
         part *p = &set->parts[part_of(set, first)];
         int64_t here = p->first + p->rows - first;
         if (here > count) here = count;
         pp_status status = reopen(set, p, err);
-        int64_t read = 0;
-        if (status == PP_OK && type == set->types[0])
-            read = read_chunks(p, first - p->first, here, row_size, to);
-        if (status == PP_OK && read < here)
-            status = pp__h5_read_rows(p->dataset, p->path, set->name, type, set->transfer,
-                                      first - p->first + read, here - read,
-                                      to + (size_t)read * row_size, err);
+        if (status == PP_OK) {
+            kind of = k == I64 && p->is_unsigned ? U64 : k; /* all bits are kept */
+            status = read_part(set, p, first - p->first, here, of, to, err);
+        }
         if (status == PP_OK) status = check_length(p, err);
         if (status != PP_OK) return status;
         p->last_use = ++set->clock;
         first += here;
         count -= here;
-        to += (size_t)here * row_size;
+        to += (size_t)(here * set->columns) * kind_bytes[k];
     }
     return PP_OK;
 }
@@ -389,11 +464,17 @@ static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, hid_t 
 pp_status pp__h5_one_read_f32(pp__h5_one *set, int64_t first, int64_t count, float *values,
                               pp_error *err)
 {
-    return read_rows(set, first, count, set->types[0], sizeof *values, values, err);
+    return read_rows(set, first, count, F32, values, err);
 }
 
 pp_status pp__h5_one_read_f64(pp__h5_one *set, int64_t first, int64_t count, double *values,
                               pp_error *err)
 {
-    return read_rows(set, first, count, set->types[1], sizeof *values, values, err);
+    return read_rows(set, first, count, F64, values, err);
+}
+
+pp_status pp__h5_one_read_i64(pp__h5_one *set, int64_t first, int64_t count, int64_t *values,
+                              pp_error *err)
+{
+    return read_rows(set, first, count, I64, values, err);
 }

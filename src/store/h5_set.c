@@ -254,6 +254,13 @@ int pp_h5_is_integer(const pp_h5_set *set)
     return 1;
 }
 
+int pp_h5_is_single(const pp_h5_set *set)
+{
+    for (int i = 0; i < set->n_parts; i++)
+        if (!pp__h5_one_is_single(set->parts[i].one)) return 0;
+    return 1;
+}
+
 int64_t pp_h5_chunk_rows(const pp_h5_set *set)
 {
     int64_t most = 0;
@@ -298,7 +305,8 @@ void pp_h5_locate_value(const pp_h5_set *set, int64_t row, int64_t column, char 
     pp__h5_one_locate(p->one, row, text, size);
     size_t used = strlen(text);
     if (p->width > 1 && used < size)
-        snprintf(text + used, size - used, ", column %lld", (long long)column);
+        used += (size_t)snprintf(text + used, size - used, ", column %lld", (long long)column);
+    if (used < size) snprintf(text + used, size - used, "%s", pp__h5_one_missing(p->one, row));
 }
 
 pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err)
@@ -311,11 +319,26 @@ pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error 
 
 /* ---- reading ---- */
 
-static pp_status read_one(pp__h5_one *one, int64_t first, int64_t count, size_t size, void *values,
+/* Of one part, as float, double or whole numbers. */
+typedef pp_status (*read_fn)(pp__h5_one *one, int64_t first, int64_t count, void *values,
+                             pp_error *err);
+
+static pp_status read_f32(pp__h5_one *one, int64_t first, int64_t count, void *values,
                           pp_error *err)
 {
-    return size == sizeof(float) ? pp__h5_one_read_f32(one, first, count, values, err)
-                                 : pp__h5_one_read_f64(one, first, count, values, err);
+    return pp__h5_one_read_f32(one, first, count, values, err);
+}
+
+static pp_status read_f64(pp__h5_one *one, int64_t first, int64_t count, void *values,
+                          pp_error *err)
+{
+    return pp__h5_one_read_f64(one, first, count, values, err);
+}
+
+static pp_status read_i64(pp__h5_one *one, int64_t first, int64_t count, void *values,
+                          pp_error *err)
+{
+    return pp__h5_one_read_i64(one, first, count, values, err);
 }
 
 /* Rows of a part [count, width] to their columns of values [count, columns]. */
@@ -333,17 +356,17 @@ static void distribute(const pp_h5_set *set, const part *p, int64_t count, size_
 }
 
 /* values: [count, columns] of `size` bytes each. */
-static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, size_t size, char *values,
-                           pp_error *err)
+static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, read_fn read, size_t size,
+                           char *values, pp_error *err)
 {
-    if (set->routes == NULL) return read_one(set->parts[0].one, first, count, size, values, err);
+    if (set->routes == NULL) return read(set->parts[0].one, first, count, values, err);
     int64_t most = set->portion_values / set->width;
     while (count > 0) {
         int64_t rows = count < most ? count : most;
         for (int i = 0; i < set->n_parts; i++) {
             const part *p = &set->parts[i];
             if (p->n_routes == 0) continue;
-            pp_status status = read_one(p->one, first, rows, size, set->portion, err);
+            pp_status status = read(p->one, first, rows, set->portion, err);
             if (status != PP_OK) return status;
             distribute(set, p, rows, size, values);
         }
@@ -356,11 +379,18 @@ static pp_status read_rows(pp_h5_set *set, int64_t first, int64_t count, size_t 
 
 pp_status pp_h5_read_f32(pp_h5_set *set, int64_t first, int64_t count, float *values, pp_error *err)
 {
-    return read_rows(set, first, count, sizeof *values, (char *)values, err);
+    return read_rows(set, first, count, read_f32, sizeof *values, (char *)values, err);
 }
 
 pp_status pp_h5_read_f64(pp_h5_set *set, int64_t first, int64_t count, double *values,
                          pp_error *err)
 {
-    return read_rows(set, first, count, sizeof *values, (char *)values, err);
+    return read_rows(set, first, count, read_f64, sizeof *values, (char *)values, err);
+}
+
+pp_status pp_h5_read_i64(pp_h5_set *set, int64_t first, int64_t count, int64_t *values,
+                         pp_error *err)
+{
+    PP_CHECK(pp_h5_is_integer(set));
+    return read_rows(set, first, count, read_i64, sizeof *values, (char *)values, err);
 }

@@ -14,7 +14,7 @@ typedef struct grid {
     int n_dims;
     hsize_t dims[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
     double chunks, chunk_bytes; /* of all rows; of a chunk without filters */
-    int is_filtered;
+    int is_sized;               /* chunks have as many bytes in the file */
 } grid;
 
 static int make_grid(hid_t dataset, hid_t creation, grid *g)
@@ -22,7 +22,9 @@ static int make_grid(hid_t dataset, hid_t creation, grid *g)
     hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
     g->n_dims = H5Sget_simple_extent_dims(space, g->dims, NULL);
     g->chunk_bytes = (double)H5Tget_size(type);
-    g->is_filtered = H5Pget_nfilters(creation) > 0;
+    /* Numbers; of lists and texts of any length the file has references. */
+    g->is_sized = H5Pget_nfilters(creation) == 0 && H5Tdetect_class(type, H5T_VLEN) <= 0 &&
+                  H5Tdetect_class(type, H5T_STRING) <= 0;
     g->chunks = 1;
     H5Tclose(type);
     H5Sclose(space);
@@ -69,7 +71,7 @@ static pp_status find_hole(hid_t dataset, const grid *g, const char *path, const
                            "%s: /%s: rows %llu to %llu were never written (%.15g of %.15g chunks "
                            "were): what HDF5 fills in is no data",
                            path, name, low, high - 1, (double)written, g->chunks);
-        if (!g->is_filtered && (double)bytes != g->chunk_bytes)
+        if (g->is_sized && (double)bytes != g->chunk_bytes)
             return pp_fail(
                 err, PP_E_DATA,
                 "%s: /%s: the chunk of rows %llu to %llu has %llu bytes instead of %.15g", path,
@@ -91,7 +93,7 @@ static pp_status check_chunks(hid_t dataset, hid_t creation, const char *path, c
         return pp__h5_fail(err, PP_E_DATA, "%s: /%s: the index of chunks cannot be read", path,
                            name);
     int is_whole = (double)written >= g.chunks;
-    if (is_whole && !g.is_filtered)
+    if (is_whole && g.is_sized)
         is_whole = (double)H5Dget_storage_size(dataset) == g.chunks * g.chunk_bytes;
     return is_whole ? PP_OK : find_hole(dataset, &g, path, name, first, end, written, err);
 }

@@ -303,7 +303,8 @@ class Makes(Faults):
     """Files as others write them train to the same bytes."""
 
     def test_user_block(self):
-        """MATLAB 7.3: 512 bytes of its own in front, and attributes with the classes."""
+        """MATLAB 7.3: 512 bytes of its own in front, attributes with the classes, and arrays that lie
+        transposed, which is told; with rows first they are read."""
         import h5py
 
         x, y = rows()
@@ -311,12 +312,24 @@ class Makes(Faults):
         job = patched(job_of(path), {"data.window": 100})
         wanted = self.trains(job)
         with h5py.File(path, "w", userblock_size=512, libver="earliest") as file:
-            for name, values in (("x", x), ("y", y.reshape(-1, 1))):
+            for name, values in (("x", x.T), ("y", y.reshape(1, -1))):
                 file[name] = values
                 file[name].attrs["MATLAB_class"] = np.bytes_("single" if name == "x" else "int64")
         with open(path, "r+b") as file:
             file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(116)
                        + bytes(8) + struct.pack("<HH", 0x0200, 0x4D49))
+        told = (path, "/x is an array of MATLAB", f"[{COLUMNS}, {ROWS}] here is [{ROWS}, {COLUMNS}] there",
+                "file['x'][()].T")
+        self.refused(job, *told, more=["--overwrite"])
+        for command in (["inspect", path], ["repack", path, self.path("o.h5")]):
+            self.expect_error(run(command, cwd=self.scratch), 3, *told)
+        with h5py.File(path, "r+") as file:
+            for name in ("x", "y"):
+                values, note = file[name][()].T, file[name].attrs["MATLAB_class"]
+                del file[name]
+                file[name] = values
+                if name == "y":  # a vector is one either way
+                    file[name].attrs["MATLAB_class"] = note
         self.assertEqual(self.trains(job), wanted)
         self.expect(run(["inspect", path], RANKS, cwd=self.scratch))
         self.expect(run(["repack", path, path], cwd=self.scratch))

@@ -212,7 +212,9 @@ class Repack(support.Case):
         path = f"{self.scratch}/large.h5"
         with h5py.File(path, "w") as file:
             file["y"] = np.arange(400_000)
-            file.create_dataset("x", (400_000, 128), "<f4")
+            x = file.create_dataset("x", (400_000, 128), "<f4")
+            for at in range(0, len(x), 40_000):
+                x[at:at + 40_000] = 1
         script = ("import os, sys\n"
                   "pid = os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:])\n"
                   "_, status, usage = os.wait4(pid, 0)\n"

@@ -1,0 +1,93 @@
+"""Numbers as the file means them: attributes that change them, whole numbers of 64 bits, and doubles that
+float32 would cut before they are standardised."""
+
+import os
+
+import h5py
+import numpy as np
+
+import support
+from support import dense, patched, run
+
+ROWS, COLUMNS = 1200, 4
+random = np.random.default_rng(11)
+PACKED = random.integers(-3000, 3000, (ROWS, COLUMNS)).astype(np.int16)
+Y = (PACKED[:, 0] + PACKED[:, 1] > 0).astype(np.int64)
+
+
+class Numbers(support.Case):
+    def path(self, name="data.h5", notes=None, **sets):
+        path = os.path.join(self.scratch, name)
+        with h5py.File(path, "w") as file:
+            for key, values in sets.items():
+                file[key] = values
+            for key, values in (notes or {}).items():
+                for note, value in values.items():
+                    file[key].attrs[note] = value
+        return path
+
+    def job(self, path, **changes):
+        return patched({
+            "name": "numbers", "data": {"files": path, "standardise": True, "validation": {"fraction": 0.2}},
+            "model": {"layers": [dense(4, "tanh"), dense("auto")]},
+            "training": {"epochs": 3, "batch": 40, "lanes": 4}}, changes)
+
+    def outcome(self, job, ranks=1):
+        run_ = self.train(job, ranks, f"run-{len(os.listdir(self.scratch))}")
+        tensors, _ = support.read_safetensors(f"{run_}/model.safetensors")
+        return {name: values.tobytes() for name, values in tensors.items()}, run_
+
+    def refused(self, job, *words, ranks=(1, 2)):
+        home = self.folder(f"refused-{len(os.listdir(self.scratch))}")
+        support.write_json(f"{home}/job.json", job)
+        for count in ranks:
+            self.expect_error(run(["train", "job.json", "-o", "run"], count, cwd=home), 3, *words)
+
+    # ---- attributes ----
+
+    def test_packing_is_applied(self):
+        notes = {"x": {"scale_factor": 1e-3, "add_offset": np.float32(20)}}
+        real = PACKED * 1e-3 + 20.0
+        packed = self.path("packed.h5", notes, x=PACKED, y=Y)
+        plain = self.path("plain.h5", x=real, y=Y)
+        for more in ({}, {"data.residency": "stream"}, {"data.standardise": False}):
+            self.assertEqual(self.outcome(self.job(packed, **more), 2)[0], self.outcome(self.job(plain, **more))[0])
+        model = self.outcome(self.job(packed))[1]
+        for path in (packed, plain):
+            self.expect(run(["predict", model, path, "-o", f"{path}.p"], cwd=self.scratch))
+        self.assertTrue((support.read_h5(f"{packed}.p")[0]["raw"] == support.read_h5(f"{plain}.p")[0]["raw"]).all())
+        found = support.json.loads(self.expect(run(["inspect", packed, "--json"])).out)
+        np.testing.assert_allclose(found["features"]["max"], real.max(0), 1e-6)
+        again = os.path.join(self.scratch, "again.h5")
+        self.expect(run(["repack", packed, again, "--gzip", "1"]))
+        self.assertEqual(self.outcome(self.job(again, **{"data.window": 16}))[0],
+                         self.outcome(self.job(packed, **{"data.window": 16}))[0])
+
+    def test_missing_values_are_no_data(self):
+        x = PACKED.copy()
+        x[77, 2] = x[500, 1] = -32767
+        path = self.path(notes={"x": {"_FillValue": np.int16(-32767), "scale_factor": 0.1}}, x=x, y=Y)
+        for residency in ("memory", "stream"):
+            self.refused(self.job(path, **{"data.residency": residency}), f"{path}: /x: row 77, column 2",
+                         "_FillValue", "NaN")
+        x[77, 2] = x[500, 1] = 9
+        path = self.path(notes={"x": {"missing_value": [9.0, 9999.0]}}, x=x, y=Y)
+        first = int(np.flatnonzero((x == 9).any(1))[0])
+        self.refused(self.job(path), f"{path}: /x: row {first}, column ", "missing_value")
+        y = Y.astype("f4")
+        y[3] = np.float32(9.96921e36)
+        path = self.path(notes={"y": {"_FillValue": 9.96921e36}}, x=PACKED, y=y)
+        self.refused(self.job(path), f"{path}: /y: row 3", "_FillValue", "NaN")
+
+    def test_attributes_that_cannot_be_applied(self):
+        for notes, words in (({"scale_factor": "ten"}, "attribute scale_factor"),
+                             ({"scale_factor": [1.0, 2.0]}, "attribute scale_factor"),
+                             ({"scale_factor": 0.0}, "is no factor"),
+                             ({"add_offset": np.nan}, "attribute add_offset"),
+                             ({"_Unsigned": "true"}, "attribute _Unsigned"),
+                             ({"MATLAB_class": "int16"}, "lies transposed")):
+            self.refused(self.job(self.path(notes={"x": notes}, x=PACKED, y=Y)), "/x", words, ranks=(1,))
+
+
+if __name__ == "__main__":
+    support.main()
