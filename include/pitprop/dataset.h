@@ -75,6 +75,23 @@ pp_status pp_data_check_rows(const char *const *files, int n_files, const pp_h5_
                              const char *x_name, const pp_h5_set *other, const char *name,
                              pp_error *err);
 
+/* What a file has been read to hold, to compare ranks by. */
+typedef struct pp_file_print {
+    int64_t rows;
+    uint64_t values; /* hash */
+} pp_file_print;
+/* Adds shapes, types and chunks of sets [n_sets] over the same files, and some of their rows, to
+ * prints [n_files]. Not collective. */
+pp_status pp_data_print(pp_h5_set *const *sets, int n_sets, int n_files, pp_file_print *prints,
+                        pp_error *err);
+/* Collective: an error on all ranks, which names file and ranks, where prints differ: nodes may
+ * have copies that are not the same. */
+pp_status pp_data_agree(pp_comm *comm, const char *const *files, int n_files,
+                        const pp_file_print *prints, pp_error *err);
+/* Collective: both, for sets that are not read as a whole. */
+pp_status pp_data_compare(pp_comm *comm, pp_h5_set *const *sets, int n_sets,
+                          const char *const *files, int n_files, pp_error *err);
+
 /* Rows of a window where the job asks for `wanted` of them (PP_AUTO: whole chunks if there are
  * enough of them for all lanes, else what leaves them many windows and each window up to 128 KiB in
  * memory). chunk_rows 0: not chunked. */

@@ -108,9 +108,15 @@ pp_status pp_dataset_open(pp_comm *comm, const pp_job *job, pp_dataset **set, pp
         status = open_sources(made, &job->data, err);
     }
     status = pp_comm_agree(comm, status, err);
+    for (int i = 0; status == PP_OK && i < made->n_sources; i++)
+        status = pp__source_compare(made, comm, &made->source[i], err);
     if (status == PP_OK) {
         pp__settle_residency(made, comm, &job->data);
         status = pp_comm_agree(comm, settle_rows(job, made, err), err);
+    }
+    for (int i = 0; status == PP_OK && i < made->n_sources; i++) {
+        const pp__source *s = &made->source[i];
+        status = pp_data_agree(comm, s->files, s->n_files, s->prints, err);
     }
     if (status != PP_OK) {
         pp_dataset_close(made);

@@ -29,6 +29,7 @@ typedef struct pp__source {
     int64_t *file_first; /* [n_files + 1] first row of each file, rows at the end */
     float *y_values;     /* [rows, y_columns]; until loaded; NULL: streamed with x */
     float *row_weights;  /* [rows], NULL: all 1, or streamed; until loaded */
+    pp_file_print *prints; /* [n_files] of x, and of y, weights and groups as they are read */
 } pp__source;
 
 enum { PP__TRAINING, PP__HELD_OUT, PP__SOURCES };
@@ -75,7 +76,8 @@ struct pp_dataset {
     int n_sources;
     uint16_t *times;   /* [file_rows] visits of each row per epoch; held-out rows have none */
     int64_t *held_out; /* [validation_rows] global rows, ascending */
-    uint64_t x_print, y_print; /* of this rank's rows so far; of all */
+    uint64_t x_print;  /* of this rank's rows so far */
+    uint64_t y_print;  /* of all targets, row weights and groups */
     uint64_t fingerprint;      /* once loaded */
     /* Streaming, all of these stay. */
     int64_t distinct_rows; /* rows with visits */
@@ -117,6 +119,8 @@ int64_t pp__share(int64_t a, int64_t b, int64_t c);
 pp_status pp__source_open(pp_dataset *set, const pp_job_data *data, pp__source *source,
                           const char **files, int n_files, pp_error *err);
 void pp__source_close(pp__source *source);
+/* Collective: all ranks have opened the same. */
+pp_status pp__source_compare(pp_dataset *set, pp_comm *comm, pp__source *source, pp_error *err);
 /* "NaN", "infinite" or NULL for a finite value. */
 const char *pp__not_finite(float value);
 
@@ -140,10 +144,16 @@ typedef pp_status (*pp__see_fn)(void *context, const pp__portion *portion, pp_er
 pp_status pp__scan_targets(const pp_dataset *set, const pp__source *s, pp__see_fn see,
                            void *context, pp_error *err);
 /* Row weight times class weight. */
+/* Adds a print of row `row` of the source to that of its file. */
+void pp__print_in_file(pp__source *s, int64_t row, uint64_t print);
 float pp__weight_of(const pp_dataset *set, const float *y, double row_weight);
 
 /* survey_y.c: task, classes, labels and range of y. */
 pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err);
+
+/* exact_y.c: labels that float32 cannot hold are refused. task: as in the job. */
+pp_status pp__check_exact_labels(pp_dataset *set, pp_task task, const pp_y_survey *v,
+                                 pp_error *err);
 
 /* split.c */
 /* Training rows with visits come in groups: one a class; the last, number `classes`, has the rows
@@ -189,6 +199,7 @@ int64_t *pp__sort_pieces(const pp_dataset *set, pp_arena *arena);
 /* fingerprint.c */
 /* Of a row by its global index. */
 uint64_t pp__row_print(int64_t row, const float *values, int64_t count);
+uint64_t pp__double_print(int64_t row, const double *values, int64_t count);
 /* Adds the rows in memory to x_print, each over all ranks once. */
 void pp__print_rows(pp_dataset *set);
 /* Collective. */

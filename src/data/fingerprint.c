@@ -25,6 +25,11 @@ uint64_t pp__row_print(int64_t row, const float *values, int64_t count)
     return mixed(sum + mixed((uint64_t)row + 1));
 }
 
+uint64_t pp__double_print(int64_t row, const double *values, int64_t count)
+{
+    return pp__row_print(row, (const float *)values, 2 * count); /* bits are bits */
+}
+
 /* Owned rows of pieces, and this rank's share of the held-out rows. */
 void pp__print_rows(pp_dataset *set)
 {

@@ -1,6 +1,7 @@
 /* Groups of rows that are held out as a whole. */
 #include "dataset_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,20 +18,32 @@ static int by_key(const void *a, const void *b)
     return x->row < y->row ? -1 : x->row > y->row;
 }
 
-static pp_status read_members(const pp_dataset *set, member *members, double *ids, int64_t most,
+/* Ids that a double holds have the keys of those doubles; the others, whose bits those may have by
+ * chance, keys of their own. */
+static uint64_t key_of(pp_rng small, pp_rng large, int64_t id)
+{
+    uint64_t bits;
+    double value = (double)id;
+    if (fabs(value) > ldexp(1, 53)) return pp_rng_u64(large, (uint64_t)id);
+    memcpy(&bits, &value, sizeof bits);
+    return pp_rng_u64(small, bits);
+}
+
+static pp_status read_members(pp_dataset *set, member *members, int64_t *ids, int64_t most,
                               pp_error *err)
 {
-    const pp__source *s = &set->source[PP__TRAINING];
-    pp_rng rng = pp_rng_at(set->seed, PP_RNG_SPLIT, 1);
+    pp__source *s = &set->source[PP__TRAINING];
+    pp_rng small = pp_rng_at(set->seed, PP_RNG_SPLIT, 1);
+    pp_rng large = pp_rng_at(set->seed, PP_RNG_SPLIT, 2);
     for (int64_t first = 0; first < s->rows; first += most) {
         int64_t rows = s->rows - first < most ? s->rows - first : most;
-        pp_status status = pp_h5_read_f64(s->groups, first, rows, ids, err);
+        pp_status status = pp_h5_read_i64(s->groups, first, rows, ids, err);
         if (status != PP_OK) return status;
         for (int64_t i = 0; i < rows; i++) {
-            uint64_t bits;
-            double id = ids[i] + 0.0; /* -0 becomes 0 */
-            memcpy(&bits, &id, sizeof bits);
-            members[first + i] = (member){pp_rng_u64(rng, bits), first + i};
+            members[first + i] = (member){key_of(small, large, ids[i]), first + i};
+            uint64_t print = pp__row_print(first + i, (const float *)&ids[i], 2);
+            set->y_print += print;
+            pp__print_in_file(s, first + i, print);
         }
     }
     return PP_OK;
@@ -57,7 +70,7 @@ pp_status pp__hold_out_groups(pp_dataset *set, double from, double to, pp_arena 
     enum { PORTION = 1 << 16 };
     const pp__source *s = &set->source[PP__TRAINING];
     member *members = PP_ARENA_NEW(scratch, member, s->rows);
-    double *ids = PP_ARENA_NEW(scratch, double, PORTION);
+    int64_t *ids = PP_ARENA_NEW(scratch, int64_t, PORTION);
     if (members == NULL || ids == NULL) return pp__no_memory(err);
     pp_status status = read_members(set, members, ids, PORTION, err);
     if (status != PP_OK) return status;

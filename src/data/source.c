@@ -133,6 +133,33 @@ pp_status pp__source_open(pp_dataset *set, const pp_job_data *data, pp__source *
     return status;
 }
 
+pp_status pp__source_compare(pp_dataset *set, pp_comm *comm, pp__source *s, pp_error *err)
+{
+    pp_h5_set *sets[] = {s->x, s->y, s->weights, s->groups}, *given[4];
+    int n = 0;
+    for (int i = 0; i < 4; i++)
+        if (sets[i] != NULL) given[n++] = sets[i];
+    s->prints = PP_ARENA_NEW(set->until_loaded, pp_file_print, s->n_files);
+    pp_status status = s->prints == NULL ? pp__no_memory(err) : PP_OK;
+    if (status == PP_OK && pp_comm_size(comm) > 1)
+        status = pp_data_print(given, n, s->n_files, s->prints, err);
+    status = pp_comm_agree(comm, status, err);
+    return status == PP_OK ? pp_data_agree(comm, s->files, s->n_files, s->prints, err) : status;
+}
+
+void pp__print_in_file(pp__source *s, int64_t row, uint64_t print)
+{
+    int low = 0, high = s->n_files - 1;
+    while (low < high) {
+        int middle = low + (high - low + 1) / 2;
+        if (s->file_first[middle] <= row)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    s->prints[low].values += print;
+}
+
 void pp__source_close(pp__source *source)
 {
     pp_h5_close(source->x);

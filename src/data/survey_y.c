@@ -65,7 +65,18 @@ void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from)
 typedef struct survey {
     pp_y_survey v;
     uint64_t print;
+    pp__source *source;
 } survey;
+
+/* Of a row's target and, where the job has any, its weight. */
+static void print_row(survey *s, const pp__portion *p, int64_t i)
+{
+    int64_t row = p->source->first + p->first + i;
+    uint64_t print = pp__row_print(row, p->y + i * s->v.columns, s->v.columns);
+    if (p->weight != NULL) print += pp__row_print(~row, &p->weight[i], 1);
+    s->print += print;
+    pp__print_in_file(s->source, p->first + i, print);
+}
 
 static pp_status survey_portion(void *context, const pp__portion *p, pp_error *err)
 {
@@ -75,7 +86,7 @@ static pp_status survey_portion(void *context, const pp__portion *p, pp_error *e
         int64_t row = p->source->first + p->first + i;
         const float *y = p->y + i * s->v.columns;
         pp_y_survey_add(&s->v, row, y);
-        s->print += pp__row_print(row, y, s->v.columns);
+        print_row(s, p, i);
     }
     return PP_OK;
 }
@@ -209,13 +220,15 @@ static pp_status settle_multiclass(pp_dataset *set, const pp_y_survey *v, int64_
 pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
 {
     pp_dataset_info *info = &set->info;
-    survey all = {pp_y_survey_start(info->y_columns, 1), 0};
+    survey all = {.v = pp_y_survey_start(info->y_columns, 1)};
     pp_y_survey *v = &all.v;
     pp_status status = PP_OK;
     for (int i = 0; status == PP_OK && i < set->n_sources; i++) {
+        all.source = &set->source[i];
         status = pp__scan_targets(set, &set->source[i], survey_portion, &all, err);
         v->is_integer &= pp_h5_is_integer(set->source[i].y);
     }
+    if (status == PP_OK) status = pp__check_exact_labels(set, job->data.task, v, err);
     if (status != PP_OK) return status;
     set->y_print = all.print;
     info->y_min = v->min;

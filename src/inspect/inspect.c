@@ -259,7 +259,10 @@ static pp_status scan_twice(pp__scan *scan, pp_inspection_timing *timing, pp_err
 static pp_status inspect(pp__scan *scan, pp_error *err)
 {
     pp_inspection_timing timing;
-    pp_status status = open_files(scan, err);
+    pp_status status = pp_comm_agree(scan->comm, open_files(scan, err), err);
+    pp_h5_set *sets[] = {scan->x, scan->y};
+    if (status == PP_OK)
+        status = pp_data_compare(scan->comm, sets, 2, scan->files, scan->n_files, err);
     if (status == PP_OK && pp__is_root(scan)) status = make_report(scan, err);
     if (status == PP_OK && pp__is_root(scan)) status = pp__inspect_layout(scan, err);
     status = pp_comm_agree(scan->comm, status, err);

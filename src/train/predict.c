@@ -279,6 +279,7 @@ pp_status pp_predict(pp_comm *comm, const pp_backend *backend, const char *run, 
     predictor p = {.comm = comm, .backend = backend};
     pp_h5_writer *writer = NULL;
     pp_status status = pp_comm_agree(comm, prepare(&p, run, data, x, err), err);
+    if (status == PP_OK) status = pp_data_compare(comm, &p.x, 1, &data, 1, err);
     if (status == PP_OK) {
         if (pp_comm_rank(comm) == 0) status = open_output(&p, output, &writer, err);
         status = pp_comm_agree(comm, status, err);

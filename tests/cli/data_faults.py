@@ -159,6 +159,20 @@ class Replaced(Faults):
             with h5py.File(held, "r+") as file:
                 file["x"][5, 5] = 3.0
             self.refused(job, "the rows are not those", more=["--resume"])
+        for key, first, then in (("groups", rows()[1], 1 - rows()[1] * 2), ("row_weights", 1.0, 5.0)):
+            with self.subTest(key):
+                def make(values):
+                    x, y = rows()
+                    support.write_h5(path, x=x, y=y, g=np.full(ROWS, values))
+
+                make(first)
+                changes = {f"data.{key}": "/g", "data.validation.fraction": 0.3,
+                           "checkpoint.every_steps": 3, "checkpoint.keep": 100}
+                job = patched(job_of(path), changes)
+                self.trains(job)
+                os.remove(sorted(glob.glob(self.path("run/checkpoints/step-*")))[-1])
+                make(then)
+                self.refused(job, path, "the rows are not those", more=["--resume"])
         with self.subTest("fewer rows"):
             write(path)
             job, _ = self.begun(path)
@@ -180,6 +194,54 @@ class Replaced(Faults):
                 self.assertEqual(found[name], whole[name], f"{residency}: {name}")
             shutil.rmtree(self.path("run"))
             write(path)
+
+
+class Copies(Faults):
+    """Each rank has its own directory, and other rows in it under the same name."""
+
+    def launch_apart(self, words, ranks=3):
+        parts = []
+        for rank in range(ranks):
+            parts += [":"] * (rank > 0) + ["-n", "1", "--wdir", self.path(f"rank-{rank}"), support.PITPROP, *words]
+        return run([], words=["mpirun", *parts], cwd=self.scratch, limit=LIMIT)
+
+    def test_copies_that_differ(self):
+        x, y = rows()
+        job = support.write_json(self.path("job.json"), patched(job_of("data.h5"), {
+            "data.row_weights": "/w", "data.groups": "/g", "data.validation.fraction": 0.2}))
+        changed_x, changed_y = x.copy(), y.copy()
+        changed_x[-1] += 1
+        changed_y[ROWS // 2] ^= 1
+        sound = {"x": x, "y": y, "w": y + 1.0, "g": np.arange(ROWS) // 9}
+        odd = {
+            "x": {"x": changed_x}, "a target": {"y": changed_y}, "a weight": {"w": y + 1.0 + (x[:, 0] > 3)},
+            "a group": {"g": np.arange(ROWS) // 9 + (np.arange(ROWS) == 777)},
+            "a type": {"x": x.astype("f8")},
+            "fewer rows": {key: values[:-1] for key, values in sound.items()},
+        }
+        for rank in range(3):
+            support.write_h5(self.path(f"rank-{rank}/data.h5"), **sound)
+        self.expect(self.launch_apart(["check", job]))
+        for name, sets in odd.items():
+            with self.subTest(name):
+                support.write_h5(self.path("rank-2/data.h5"), **{**sound, **sets})
+                told = "data.h5: rank 2 has another file under this name than rank 0"
+                self.expect_error(self.launch_apart(["train", job, "-o", self.path("run")]), 3, told)
+                if "rows" in name:
+                    self.expect_error(self.launch_apart(["inspect", "data.h5"]), 3, told)
+        support.write_h5(self.path("rank-2/data.h5"), **sound)
+        support.write_h5(self.path("rank-0/data.h5"), **{**sound, **odd["x"]})
+        told = "data.h5: rank 0 has another file under this name than rank 1"  # as rank 2 has
+        self.expect_error(self.launch_apart(["check", job]), 3, told)
+
+    def test_patterns_that_match_more(self):
+        for rank in range(2):
+            self.folder(f"rank-{rank}")
+            for day in range(2 + rank):
+                write(self.path(f"rank-{rank}/day-{day}.h5"))
+        job = support.write_json(self.path("job.json"), job_of("day-*.h5"))
+        self.expect_error(self.launch_apart(["check", job], 2), 3, "day-0.h5: 2 files are named here, and on "
+                          "other ranks 2 to 3")
 
 
 class Access(Faults):

@@ -88,6 +88,35 @@ class Numbers(support.Case):
                              ({"MATLAB_class": "int16"}, "lies transposed")):
             self.refused(self.job(self.path(notes={"x": notes}, x=PACKED, y=Y)), "/x", words, ranks=(1,))
 
+    # ---- whole numbers ----
+
+    def test_groups_of_64_bits(self):
+        """Each row is a group of its own: a tenth of them is a tenth of the rows. As doubles they would be
+        five, or eight."""
+        for first, kind in ((1700000000000000000, "i8"), (2**63 + 5, "u8"), (-2**60 - 3, "i8"), (0, "u1")):
+            rows = ROWS if first else 200
+            ids = np.arange(rows).astype(kind) + np.array(first, kind)
+            path = self.path(x=PACKED[:rows], y=Y[:rows], g=ids)
+            job = self.job(path, **{"data.groups": "/g", "data.validation": {"fraction": 0.1}})
+            support.write_json(f"{self.scratch}/job.json", job)
+            done = self.expect(run(["check", "job.json"], 2, cwd=self.scratch))
+            line = next(line for line in done.out.splitlines() if "held-out rows" in line)
+            self.assertEqual(int(line.split()[-1]), rows // 10, kind)
+
+    def test_labels_that_float32_cannot_hold(self):
+        large = 2**24
+        for kind, first in (("i8", large), ("u4", large), ("f8", large), ("i8", 2**60), ("i8", -large - 1)):
+            path = self.path(x=PACKED, y=(Y + first).astype(kind))
+            row = int(np.flatnonzero(Y == (0 if first < 0 else 1))[0])
+            task = {"data.task": "binary"} if kind == "f8" else {}
+            self.refused(self.job(path, **task), f"{path}: /y: row {row}: label ", "is not exact in float32")
+        exact = self.path(x=PACKED, y=Y * 2 + large)
+        job = self.job(exact, **{"data.recode_labels": True})
+        self.assertEqual(self.outcome(job)[0], self.outcome(self.job(self.path("01.h5", x=PACKED, y=Y)))[0])
+        real = self.path(x=PACKED, y=PACKED[:, 0] + large)  # not two of them: a number, no class
+        support.write_json(f"{self.scratch}/job.json", self.job(real))
+        self.expect(run(["check", "job.json"], cwd=self.scratch))
+
 
 if __name__ == "__main__":
     support.main()
