@@ -2,8 +2,8 @@
  *
  * Everything in it is an integer count, a minimum or maximum, or an exact sum (pp_sum), so any
  * split of any rows over any ranks, added and merged in any order, gives the same bytes after a
- * merge (and the same summary before one). No MPI in it. The size depends on its shape alone: 140
- * KB for binary, at most 0.6 MB up to 10 classes, 1.2 MB for 200. */
+ * merge (and the same summary before one). No MPI in it. The size depends on its shape alone: 170
+ * KB for binary, at most 0.8 MB up to 10 classes, 1.5 MB for 200. */
 #ifndef PITPROP_SKETCH_H
 #define PITPROP_SKETCH_H
 
@@ -65,7 +65,19 @@ void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows);
 /* sizes must agree; usable as a pp_merge_fn. */
 void pp_sketch_merge(void *into, const void *from, size_t size);
 
-enum { PP_DEAD_LISTED = 16 };
+enum { PP_DEAD_LISTED = 16, PP_PARTS_LISTED = 16 };
+
+/* One class against the rest, or one column of a regression. NaN: does not apply. */
+typedef struct pp_part_summary {
+    int index;           /* of the class or column */
+    int dead;            /* see below */
+    double mean, spread; /* of its predictions; spread in deviations of its targets */
+    double target_mean;  /* share of the class, or mean of the column */
+    double effect;       /* AUC, or correlation */
+    double association;  /* as below */
+    double skill, skill_error;
+    double recall, precision; /* of a class, as the answer */
+} pp_part_summary;
 
 /* What a sketch says. Numbers that do not apply are NaN. Sums are exact, ratios are doubles, and
  * shares are of the finite rows. Logarithms are natural except where bits are named. */
@@ -118,9 +130,40 @@ typedef struct pp_summary {
     int classes_predicted; /* classes that are the answer for at least one row */
     int answer;            /* the most frequent answer (-1: none) and its share of the rows */
     double answer_share;
+    int labels;   /* classification: the predictions are 0 and 1 alone: answers, no probabilities */
+    int decimals; /* all predictions are rounded to so many, 0 to 3; -1: not rounded, or not known
+                   */
+    double effective_rows; /* rows that are not copies of others; of weighted rows: (sum w)^2 / sum
+                              w^2 */
+    int never;             /* classes that occur as a target and are no answer */
     int dead; /* classes or columns whose predictions are the same for every row, while others are
                  not: they tell nothing of their targets, which vary */
-    int dead_list[PP_DEAD_LISTED]; /* the first of them */
+    int dead_list[PP_DEAD_LISTED], never_list[PP_DEAD_LISTED]; /* the first of them */
+    int n_parts;                                               /* the first classes or columns */
+    pp_part_summary parts[PP_PARTS_LISTED];
+    pp_part_summary worst; /* regression: the column whose skill is least */
+    /* What the answers are worth, whatever the probabilities: share of a class that is found less
+     * the share of the others that is taken for it, mean over the classes; its standard error; what
+     * the best thresholds would reach (binary: `threshold`) */
+    double decision, decision_error, decision_best, threshold;
+    double calibration_error; /* expected, over ten bins of p; several classes: mean */
+    /* What simple repairs would make of the skill, with standard errors: predictions turned round
+     * (binary: 1 - p); shifted (log-odds; regression: predictions of the worst column); shifted and
+     * multiplied; class numbers dealt otherwise (`mapped`: share of rows right then). Several
+     * classes: each against the rest. */
+    double turned_skill, turned_error, offset, shifted_skill, shifted_error;
+    double intercept, gain, scaled_skill, scaled_error, mapped;
+    /* Regression, one column: rank correlation; share of predictions above their targets, and the
+     * skill by the pinball loss of that quantile, far rows cut off at ten interquartile ranges (an
+     * upper bound of its error); the most extreme target in interquartile ranges from the median,
+     * its value and its row */
+    double rank_correlation, coverage, quantile_skill, quantile_error;
+    double extreme, extreme_target;
+    int64_t extreme_row;
+    int long_tail; /* of the targets: spread and tolerance are of quantiles then */
+    /* By the loss that was trained on, weights counted, against the best constant under it; NaN:
+     * not known */
+    double loss_skill, loss_skill_error;
 } pp_summary;
 
 pp_summary pp_sketch_summarise(const pp_sketch *sketch);

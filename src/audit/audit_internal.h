@@ -48,7 +48,7 @@ void pp__places_name(const pp__places *places, pp__role role, char *text, size_t
 typedef struct pp__survey {
     double y_min, y_max;
     int y_whole, y_binary, y_one_hot; /* whole numbers; 0 and 1 only; several columns, a 1 a row */
-    int p_inside;                     /* one column, within [0, 1] where finite */
+    int p_inside, p_finite;           /* one column: within [0, 1] where finite; some is */
 } pp__survey;
 
 /* Collective: what the rows show, and from that the task and the shape of the sketch. */

@@ -45,7 +45,9 @@ static pp_status look_at_block(pp__places *s, int64_t first, int64_t count, pp__
         status = check_targets(s, first, i, err);
         look_at_targets(v, pp__places_row(s, PP__Y, i), s->views[PP__Y].columns);
         double p = with_p ? *pp__places_row(s, PP__P, i) : NAN;
-        if (isfinite(p)) v->p_inside &= p >= 0 && p <= 1;
+        if (!isfinite(p)) continue;
+        v->p_finite = 1;
+        v->p_inside &= p >= 0 && p <= 1;
     }
     return status;
 }
@@ -58,12 +60,13 @@ static void merge(pp__survey *into, const pp__survey *from)
     into->y_binary &= from->y_binary;
     into->y_one_hot &= from->y_one_hot;
     into->p_inside &= from->p_inside;
+    into->p_finite |= from->p_finite;
 }
 
 pp_status pp__survey_rows(pp_comm *comm, pp__places *places, pp__survey *survey, pp_error *err)
 {
     int ranks = pp_comm_size(comm);
-    pp__survey mine = {INFINITY, -INFINITY, 1, 1, places->views[PP__Y].columns > 1, 1};
+    pp__survey mine = {INFINITY, -INFINITY, 1, 1, places->views[PP__Y].columns > 1, 1, 0};
     pp__survey *all = calloc((size_t)ranks, sizeof *all);
     pp_status status = all == NULL ? pp_fail(err, PP_E_MEMORY, "out of memory") : PP_OK;
     for (int64_t i = 0, here; i < places->count && status == PP_OK; i += here) {
@@ -92,7 +95,7 @@ static pp_status infer(const pp_audit_spec *spec, const pp__places *s, const pp_
     pp__places_name(s, PP__Y, place, sizeof place);
     if (columns == 1 && (v->y_binary || spec->logits)) {
         *task = PP_TASK_BINARY;
-    } else if (columns == 1 && v->y_whole && v->p_inside) {
+    } else if (columns == 1 && v->y_whole && v->p_inside && v->p_finite) {
         return pp_fail(err, PP_E_DATA,
                        "%s: holds whole numbers from %g to %g beside predictions within [0, 1]: "
                        "say --task regression, or --task binary to see which labels are wrong",

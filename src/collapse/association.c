@@ -69,11 +69,22 @@ static double rank_bins(const double *counts, double rows, double *scores, pp__m
     return most / rows;
 }
 
+int pp__has_long_tail(const pp__margin *margin)
+{
+    return margin->squares > 0 && tail_of(margin) > LONG_TAIL;
+}
+
+const int64_t *pp__joint(const pp_sketch *sketch, int column)
+{
+    return pp__counts(sketch) + sketch->joint + (int64_t)column * JOINT_BINS * JOINT_BINS;
+}
+
 /* Spearman's statistic of the joint histogram; NaN where it has too few bins to say anything. */
-static double rank_z(const int64_t *joint)
+double pp__rank_z(const int64_t *joint, double *correlation)
 {
     double p[JOINT_BINS] = {0}, t[JOINT_BINS] = {0}, p_score[JOINT_BINS], t_score[JOINT_BINS];
     double rows = 0, products = 0;
+    *correlation = NAN;
     for (int i = 0; i < JOINT_BINS * JOINT_BINS; i++) {
         p[i / JOINT_BINS] += (double)joint[i];
         t[i % JOINT_BINS] += (double)joint[i];
@@ -84,15 +95,17 @@ static double rank_z(const int64_t *joint)
     if (rank_bins(t, rows, t_score, &of_t) > MOSTLY_ONE_BIN) return NAN;
     for (int i = 0; i < JOINT_BINS * JOINT_BINS; i++)
         products += (double)joint[i] * p_score[i / JOINT_BINS] * t_score[i % JOINT_BINS];
+    double scale = sqrt(of_p.squares) * sqrt(of_t.squares);
+    if (scale > 0) *correlation = products / scale;
     return pp__association_z(&of_p, &of_t, products);
 }
 
 double pp__regression_z(const pp_sketch *sketch, int column, const pp__margin *p,
                         const pp__margin *t, double products)
 {
-    const int64_t *joint =
-        pp__counts(sketch) + sketch->joint + (int64_t)column * JOINT_BINS * JOINT_BINS;
     if (!(p->squares > 0 && t->squares > 0)) return 0.0;
-    double ranks = decided_by_few(p, t) || tail_of(t) > LONG_TAIL ? rank_z(joint) : NAN;
+    int by_ranks = column < sketch->detailed && (decided_by_few(p, t) || pp__has_long_tail(t));
+    double correlation,
+        ranks = by_ranks ? pp__rank_z(pp__joint(sketch, column), &correlation) : NAN;
     return isnan(ranks) ? pp__association_z(p, t, products) : ranks;
 }

@@ -55,15 +55,18 @@ static double rank_sum_z(const two_classes *h)
     return pp__association_z(&ranks, &labels, sum);
 }
 
-/* Share of (positive, negative) pairs in order. Pairs within a bin count half; whatever their true
- * order, the value is off by at most half their share. */
-static pp__auc auc_of(const int64_t *negative, const int64_t *positive, int bins)
+/* Share of (positive, negative) pairs in order. Pairs within a bin count half; where the bin holds
+ * several values, whatever their true order, the value is off by at most half their share. */
+static pp__auc auc_of(const int64_t *negative, const int64_t *positive, const uint32_t *values,
+                      int bins)
 {
-    double ordered = 0, tied = 0;
+    double ordered = 0, tied = 0, unknown = 0;
     two_classes h = {negative, positive, bins, 0, 0};
     for (int i = 0; i < bins; i++) {
+        double within = (double)positive[i] * (double)negative[i];
         ordered += (double)positive[i] * h.negatives;
-        tied += (double)positive[i] * (double)negative[i];
+        tied += within;
+        if (values == NULL || values[i] == VALUE_MIXED) unknown += within;
         h.negatives += (double)negative[i];
         h.positives += (double)positive[i];
     }
@@ -71,22 +74,29 @@ static pp__auc auc_of(const int64_t *negative, const int64_t *positive, int bins
     pp__auc result = {NAN, NAN, NAN, 0, 0};
     if (pairs <= 0) return result;
     result.value = (ordered + tied / 2) / pairs;
-    result.bound = tied / 2 / pairs;
+    result.bound = unknown / 2 / pairs;
     result.error = standard_error(&h, result.value);
     result.z = rank_sum_z(&h);
     result.tests = 1;
     return result;
 }
 
+pp__auc pp__class_auc(const pp_sketch *sketch, int column)
+{
+    int bins = pp__bins(sketch->per_octave);
+    int groups = sketch->kind == PP_SKETCH_BINARY ? BINARY_GROUPS : MULTICLASS_GROUPS;
+    const int64_t *counts = pp__counts(sketch) + (int64_t)column * groups * bins;
+    const uint32_t *values = pp__values(sketch) + (int64_t)column * bins;
+    return auc_of(counts, counts + bins, sketch->n_values > 0 ? values : NULL, bins);
+}
+
 pp__auc pp__sketch_auc(const pp_sketch *sketch)
 {
-    const int64_t *counts = pp__counts(sketch);
-    int bins = pp__bins(sketch->per_octave);
-    if (sketch->kind == PP_SKETCH_BINARY) return auc_of(counts, counts + bins, bins);
+    if (sketch->kind == PP_SKETCH_BINARY) return pp__class_auc(sketch, 0);
     pp__auc mean = {0, 0, 0, 0, 0};
     int classes = 0;
-    for (int c = 0; c < sketch->classes; c++, counts += (int64_t)MULTICLASS_GROUPS * bins) {
-        pp__auc one = auc_of(counts, counts + bins, bins);
+    for (int c = 0; c < sketch->classes; c++) {
+        pp__auc one = pp__class_auc(sketch, c);
         if (isnan(one.value)) continue;
         mean.value += one.value;
         mean.bound += one.bound;

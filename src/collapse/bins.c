@@ -41,9 +41,35 @@ int pp__regression_bin(const pp_sketch *sketch, double p)
     return bin < REGRESSION_BINS ? (int)bin + 1 : REGRESSION_BINS + 1;
 }
 
+double pp__reference(const pp_sketch *sketch)
+{
+    return fmax(sketch->low, fmin(0.0, sketch->high));
+}
+
+enum { DETAIL_HALF = DETAIL_BINS / 2, DETAIL_LOWEST = 52 };
+
+int pp__detail_bin(const pp_sketch *sketch, double distance)
+{
+    int exponent;
+    double mantissa = frexp(fabs(distance) / sketch->unit, &exponent); /* in [1/2, 1) */
+    int octave = exponent - 1 + DETAIL_LOWEST;
+    if (distance == 0.0 || octave < 0) return DETAIL_HALF;
+    int bin = octave * DETAIL_PER_OCTAVE + (int)((2 * mantissa - 1) * DETAIL_PER_OCTAVE);
+    if (octave >= DETAIL_OCTAVES) bin = DETAIL_HALF - 1;
+    return distance < 0 ? DETAIL_HALF - 1 - bin : DETAIL_HALF + 1 + bin;
+}
+
+double pp__detail_edge(const pp_sketch *sketch, int bin)
+{
+    int step = bin <= DETAIL_HALF ? DETAIL_HALF - bin : bin - DETAIL_HALF - 1;
+    double size = ldexp(1.0 + (double)(step % DETAIL_PER_OCTAVE) / DETAIL_PER_OCTAVE,
+                        step / DETAIL_PER_OCTAVE - DETAIL_LOWEST);
+    return (bin <= DETAIL_HALF ? -size : size) * sketch->unit;
+}
+
 int pp__joint_bin(const pp_sketch *sketch, double value)
 {
-    double distance = value - fmax(sketch->low, fmin(0.0, sketch->high));
+    double distance = value - pp__reference(sketch);
     int exponent;
     frexp(distance / sketch->unit, &exponent); /* |distance| / unit < 2^exponent */
     int level = exponent >= 0 ? JOINT_LEVELS : JOINT_LEVELS + exponent / 2;

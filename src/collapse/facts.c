@@ -65,6 +65,12 @@ static int is_nearly_constant(const pp_summary *s, int64_t rows)
     return s->min == s->max || is_one_value(s) || s->spread <= same_spread(s);
 }
 
+/* Standard errors are of all rows: of those that count, they are larger. */
+static double shrink(const pp__facts *f)
+{
+    return f->rows > 0 ? sqrt(f->effective / (double)f->rows) : 1;
+}
+
 /* Of two classes the error that DeLong finds in a few rows of one may be far too small, by luck:
  * never less than that of predictions that are unrelated. */
 static double auc_error(const pp__facts *f)
@@ -80,13 +86,14 @@ static double auc_error(const pp__facts *f)
 static void put_effect(pp__facts *f)
 {
     const pp_summary *s = f->s;
-    double z = pp__two_sided_z(2 * f->level); /* one side */
+    double z = pp__two_sided_z(2 * f->level) / shrink(f); /* one side */
     if (pp__is_classification(s)) {
         f->effect = fabs(s->auc - 0.5);
         f->effect_error = z * auc_error(f) + (s->max > s->min ? s->auc_bound : 0);
         f->useful = PP__USEFUL_AUC;
     } else {
         double r = isnan(s->correlation) ? 0 : fabs(s->correlation);
+        if (s->long_tail && !isnan(s->rank_correlation)) r = fabs(s->rank_correlation);
         f->effect = r;
         f->effect_error = z * (1 - r * r) / sqrt((double)f->rows); /* large-sample */
         f->useful = PP__USEFUL_R;
@@ -115,12 +122,97 @@ static int has_enough(const pp__facts *f)
     return f->rows >= PP__FEW_ROWS;
 }
 
+/* Errors of tests are those of the rows that are not copies. */
+static double critical(const pp__facts *f, double level)
+{
+    return pp__two_sided_t(level, f->effective - 1) / shrink(f);
+}
+
+int pp__is_positive(const pp__facts *f, double skill, double error)
+{
+    return skill - critical(f, f->level) * error > ROUNDING;
+}
+
+/* Given an association that is sure, one side of it is enough: a model without any relation to its
+ * targets has been ruled out at the level of a decision. */
+static int is_better(const pp__facts *f, double skill, double error)
+{
+    double level = f->associated && f->s->association > 0 ? PP__PROBABLE : f->level;
+    return skill - critical(f, level) * error > ROUNDING;
+}
+
+static double largest_share(const pp_summary *s)
+{
+    double most = s->shape.kind == PP_SKETCH_BINARY ? fmax(s->target_mean, 1 - s->target_mean) : 0;
+    for (int i = 0; i < s->n_parts && pp__is_classification(s); i++)
+        most = fmax(most, s->parts[i].target_mean);
+    return most > 0 ? most : 0.5;
+}
+
+/* Of a few rows no mean is normal. Classes: as many right as the largest class would have, by the
+ * binomial law. Numbers: the correlation, by Student's. */
+static int is_related_exactly(const pp__facts *f)
+{
+    const pp_summary *s = f->s;
+    if (!pp__is_classification(s)) {
+        double r = fabs(s->worst.effect), freedom = f->effective - 2;
+        return freedom > 1 && r * sqrt(freedom / (1 - r * r)) > pp__two_sided_t(f->level, freedom);
+    }
+    return pp__binomial_tail(lround(s->accuracy * f->effective), lround(f->effective),
+                             largest_share(s)) < f->level;
+}
+
+/* Answers against chance, and against what other thresholds would make of the same ranks. */
+static void put_decision(pp__facts *f)
+{
+    const pp_summary *s = f->s;
+    if (isnan(s->decision)) return;
+    double above = s->decision * (1 - 1.0 / s->classes_present);
+    f->decides = is_better(f, s->decision, s->decision_error);
+    f->decides_well = f->decides && f->associated && above >= PP__USEFUL_DECISION &&
+                      !(s->decision < s->decision_best / 2);
+}
+
+/* Where tails are long, ranks and the pinball loss say what squares cannot. */
+static int is_ranked(const pp__facts *f)
+{
+    const pp_summary *s = f->s;
+    return s->long_tail && f->associated && s->association > 0 && s->quantile_skill > 0 &&
+           f->effect > f->effect_error;
+}
+
+static int is_worse(const pp__facts *f)
+{
+    const pp_summary *s = f->s;
+    double wide = critical(f, f->level);
+    if (!isnan(s->loss_skill)) return s->loss_skill + wide * s->loss_skill_error < -hindsight(f);
+    if (s->labels) return s->decision + wide * s->decision_error < 0;
+    if (s->shape.kind != PP_SKETCH_REGRESSION || s->shape.columns == 1)
+        return s->skill + wide * s->skill_error < -hindsight(f);
+    return s->worst.skill + critical(f, f->level / s->shape.columns) * s->worst.skill_error <
+           -hindsight(f);
+}
+
 static void put_skill(pp__facts *f)
 {
     const pp_summary *s = f->s;
-    f->skill_error = pp__two_sided_t(f->level, (double)f->rows - 1) * s->skill_error;
-    f->skilled = s->skill - f->skill_error > ROUNDING;
-    f->worse = has_enough(f) && s->skill + f->skill_error < -hindsight(f);
+    double of_loss = isnan(s->loss_skill) ? s->skill : s->loss_skill;
+    double error = isnan(s->loss_skill) ? s->skill_error : s->loss_skill_error;
+    f->skill_error = critical(f, f->level) * s->skill_error;
+    put_decision(f);
+    f->worse = has_enough(f) && is_worse(f);
+    f->skilled = s->labels ? f->decides : is_better(f, of_loss, error);
+    if (!s->labels && !f->worse)
+        f->skilled |= is_ranked(f) || is_better(f, s->skill, s->skill_error);
+    if (f->effective < PP__FEW_ROWS) {
+        int related = is_related_exactly(f);
+        f->skilled &= related;
+        f->decides &= related;
+        f->decides_well &= related;
+    }
+    f->moved = f->worse && f->decides_well && !s->labels &&
+               !(s->shifted_skill + critical(f, f->level) * s->shifted_error < 0);
+    if (f->moved) f->worse = 0;
 }
 
 pp__facts pp__facts_of(const pp_summary *s, double level)
@@ -131,10 +223,11 @@ pp__facts pp__facts_of(const pp_summary *s, double level)
     f.z = pp__two_sided_z(f.level);
     f.varied = targets_vary(s) && f.rows > 1;
     f.nearly_constant = is_nearly_constant(s, f.rows);
+    f.effective = s->effective_rows < (double)f.rows ? s->effective_rows : (double)f.rows;
     put_effect(&f);
     if (!f.varied) return f;
     int tests = s->association_tests > 1 ? s->association_tests : 1;
-    f.associated = fabs(s->association) > pp__two_sided_z(f.level / tests);
+    f.associated = fabs(s->association) * shrink(&f) > pp__two_sided_z(f.level / tests);
     double good = pp__is_classification(s) ? PP__GOOD_AUC : PP__GOOD_R;
     f.informative = f.associated && f.effect - f.effect_error > good;
     put_skill(&f);
@@ -183,7 +276,7 @@ pp__case pp__case_of(const pp_evidence *e, double level)
         c.judged.nearly_constant |= c.judged.s->max - c.judged.s->min <= 2 * c.train.s->tolerance;
     if (e->alike) {
         c.train.nearly_constant = 1;
-        c.train.associated = c.train.informative = c.train.skilled = 0;
+        c.train.associated = c.train.informative = c.train.skilled = c.train.decides = 0;
         if (!c.has_held_out) c.judged = c.train;
     }
     if (e->running != NULL && e->running->rows > 0) c.running = pp__facts_of(e->running, level);

@@ -2,6 +2,7 @@
 #ifndef PITPROP_COLLAPSE_LAYOUT_H
 #define PITPROP_COLLAPSE_LAYOUT_H
 
+#include <math.h>
 #include <string.h>
 
 #include "pitprop/sketch.h"
@@ -44,9 +45,26 @@ enum {
     HISTOGRAM_COUNTS = 1 << 16, /* about as many in all histograms of a multi-class sketch */
     CONFUSION_CLASSES = 256,    /* the whole matrix up to here */
     REGRESSION_BINS = 8000, /* over twice the range of the targets; one more at either end beyond */
-    JOINT_LEVELS = 12, /* distances from 0 by factors of 4, down to 2^-24 of the target range */
-    JOINT_BINS = 2 * JOINT_LEVELS + 1
+    JOINT_LEVELS = 24, /* distances from 0 by factors of 4, down to 2^-48 of the target range */
+    JOINT_BINS = 2 * JOINT_LEVELS + 1,
+    DETAILED = 32, /* regression columns that have a joint histogram and the three below */
+    DETAIL_PER_OCTAVE = 8,
+    DETAIL_OCTAVES = 64, /* distances from 2^-52 to 2^12 of the target range */
+    DETAIL_BINS = 2 * DETAIL_PER_OCTAVE * DETAIL_OCTAVES + 1
 };
+
+/* Histograms of one regression column, geometric to both sides of their reference: p and t from the
+ * end of the target range that is nearest to 0, or 0; e = p - t from 0. */
+enum { DETAIL_P, DETAIL_T, DETAIL_E, DETAIL_PARTS };
+
+/* The farthest target of a column on one side, and its row; value -inf or +inf: none. */
+typedef struct pp__extreme {
+    double value;
+    int64_t row;
+} pp__extreme;
+
+/* Whether a bin holds one value only: 0: none, 1: several, else the bits of that float, plus 2. */
+enum { VALUE_NONE, VALUE_MIXED, VALUE_FIRST };
 
 struct pp_sketch {
     int32_t kind, classes, columns, brief, unused;
@@ -66,12 +84,55 @@ struct pp_sketch {
     int64_t joint; /* regression: [columns][JOINT_BINS of p][JOINT_BINS of t] */
     int64_t targets, answers, hits, confusion;
     int64_t class_losses; /* in the sums: log loss of each class */
-    pp_sum sums[];        /* [n_sums], then int64_t counts [n_counts] */
+    int64_t detail;       /* regression, unless brief: [detailed][DETAIL_PARTS][DETAIL_BINS] */
+    int64_t n_extremes;   /* 2 * detailed: least and greatest target of each */
+    int64_t n_values;     /* unless brief: bins of one histogram of p, for each column of classes */
+    int64_t detailed;
+    pp_sum sums[]; /* [n_sums], then int64_t counts [n_counts], extremes and uint32_t values */
 };
 
 static inline int64_t *pp__counts(const pp_sketch *sketch)
 {
     return (int64_t *)(uintptr_t)(sketch->sums + sketch->n_sums);
+}
+
+static inline pp__extreme *pp__extremes(const pp_sketch *sketch)
+{
+    return (pp__extreme *)(void *)(pp__counts(sketch) + sketch->n_counts);
+}
+
+static inline uint32_t *pp__values(const pp_sketch *sketch)
+{
+    return (uint32_t *)(void *)(pp__extremes(sketch) + sketch->n_extremes);
+}
+
+static inline int64_t *pp__detail(const pp_sketch *sketch, int column, int part)
+{
+    return pp__counts(sketch) + sketch->detail +
+           ((int64_t)column * DETAIL_PARTS + part) * DETAIL_BINS;
+}
+
+/* ---- reading sums ---- */
+
+static inline double pp__sum_of(const pp_sketch *sketch, int index)
+{
+    return pp_sum_value(sketch->sums + index);
+}
+
+static inline double pp__mean_of(const pp_sketch *sketch, int index, int64_t count)
+{
+    return count > 0 ? pp__sum_of(sketch, index) / (double)count : NAN;
+}
+
+/* A variance that rounding has pushed below 0 is 0; NaN stays. */
+static inline double pp__not_negative(double variance)
+{
+    return variance < 0 ? 0.0 : variance;
+}
+
+static inline double pp__root(double variance)
+{
+    return sqrt(pp__not_negative(variance));
 }
 
 /* ---- bins of a probability: equal width 1/(125 per_octave), and geometric within 0.008 of 0, 1/2
@@ -124,6 +185,10 @@ double pp__regression_edge(const pp_sketch *sketch, int bin); /* -inf for bin 0 
 /* Coarse ones, for ranks: geometric in the distance from 0, or from the end of the target range
  * that is nearest to it, where heavy tails leave the bulk of the values. */
 int pp__joint_bin(const pp_sketch *sketch, double value);
+double pp__reference(const pp_sketch *sketch); /* where distances of p and t count from */
+int pp__detail_bin(const pp_sketch *sketch, double distance);
+double pp__detail_edge(const pp_sketch *sketch,
+                       int bin); /* lower; finite; bin may be DETAIL_BINS */
 
 /* ---- association ---- */
 
@@ -135,6 +200,10 @@ typedef struct pp__margin {
 void pp__margin_add(pp__margin *margin, double score, double count);
 /* Standard deviations from independence of the sum of a row's score of a times that of b. */
 double pp__association_z(const pp__margin *a, const pp__margin *b, double products);
+int pp__has_long_tail(const pp__margin *margin);
+/* Of the joint histogram of a detailed column, with the rank correlation; NaN: too few bins. */
+const int64_t *pp__joint(const pp_sketch *sketch, int column);
+double pp__rank_z(const int64_t *joint, double *correlation);
 /* Of a regression column: by ranks where tails are so heavy that few rows decide. */
 double pp__regression_z(const pp_sketch *sketch, int column, const pp__margin *p,
                         const pp__margin *t, double products);
@@ -150,5 +219,43 @@ typedef struct pp__auc {
     int tests;
 } pp__auc;
 pp__auc pp__sketch_auc(const pp_sketch *sketch);
+/* Of one class against the rest; binary: of class 1. */
+pp__auc pp__class_auc(const pp_sketch *sketch, int column);
+
+/* ---- what simple repairs of probabilities would be worth: of one class against the rest ---- */
+
+/* Skill against the best constant, its standard error, and the summed loss of that constant. */
+typedef struct pp__gain {
+    double skill, error, base;
+} pp__gain;
+
+typedef struct pp__repair {
+    int known;              /* both classes occur, and the sketch is not brief */
+    double mean, deviation; /* of p */
+    pp__gain given;         /* p as it is */
+    pp__gain turned;        /* 1 - p */
+    pp__gain shifted;       /* log-odds + offset */
+    pp__gain scaled;        /* intercept + slope * log-odds */
+    double offset, intercept, slope;
+    double best_decision; /* largest share found less share of false alarms, ... */
+    double threshold;     /* ... of answers from here on */
+    double calibration;   /* expected calibration error */
+} pp__repair;
+pp__repair pp__repair_of(const pp_sketch *sketch, int column);
+/* Decimals of all predictions that are rounded to 0 to 3; -1: not rounded. */
+int pp__decimals(const pp_sketch *sketch);
+/* Rows that are not copies of others (binary); NaN: not known. */
+double pp__effective_rows(const pp_sketch *sketch);
+
+/* ---- classes ---- */
+
+/* What there is to say class by class, of a sketch that is not brief. */
+void pp__put_classes(const pp_sketch *sketch, pp_summary *s);
+
+/* ---- regression ---- */
+
+#define PP__TARGET_SHARE 0.02 /* tolerance in target deviations: 0.01 for balanced classes */
+/* All that the columns show; rows: finite ones. */
+void pp__put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_summary *s);
 
 #endif

@@ -53,9 +53,18 @@ static int is_one_value(const pp__case *c, const pp__facts *f)
     return !f->skilled;
 }
 
+/* A few answers out of two or so may be the same by lot; of a training, more is known. */
+static int may_be_lot(const pp__case *c)
+{
+    const pp__facts *f = &c->judged;
+    return c->e->history == NULL && f->s->decimals >= 0 && f->s->decimals <= 1 &&
+           pow(0.5, (double)f->rows - 1) > 2 * f->level;
+}
+
 static int is_constant(const pp__case *c)
 {
-    return is_one_value(c, &c->train) && (is_one_value(c, &c->judged) || c->judged.rows < 2) &&
+    return !may_be_lot(c) && is_one_value(c, &c->train) &&
+           (is_one_value(c, &c->judged) || c->judged.rows < 2) &&
            !answers_constant_targets(&c->judged);
 }
 
@@ -85,7 +94,7 @@ static int is_split(const pp__case *c)
 
 static int rank_split(const pp__case *c)
 {
-    return c->e->by_rank && is_split(c);
+    return c->e->by_rank && c->e->split != NULL && (is_split(c) || c->e->split->odd > 0);
 }
 
 static int lane_split(const pp__case *c)
@@ -102,7 +111,8 @@ static int clamped(const pp__case *c)
 static int saturated(const pp__case *c)
 {
     const pp_summary *s = c->judged.s;
-    return s->limit_share >= PP__SAME_MASS && s->min < s->max && c->judged.varied && is_useless(c);
+    return s->limit_share >= PP__SAME_MASS && s->min < s->max && c->judged.varied &&
+           !c->judged.decides && is_useless(c);
 }
 
 static int at_half(const pp__case *c)
@@ -198,7 +208,8 @@ static int partly_dead(const pp__case *c)
 
 static int worse_than_constant(const pp__case *c)
 {
-    return pp__reason_of(c) != PP_REASON_NONE;
+    int is_untrained = c->e->history != NULL && c->train.worse && !c->improved;
+    return !is_untrained && !is_compressed(&c->judged) && pp__reason_of(c) != PP_REASON_NONE;
 }
 
 /* Null: the predictions are related to the targets to an extent worth having, in the rows that are
@@ -228,7 +239,7 @@ static int undetermined(const pp__case *c)
     const pp__facts *f = &c->judged;
     if (f->rows == 0) return 0;
     if (!f->varied) return !answers_constant_targets(f);
-    return c->flat_held_out || (!f->skilled && !f->associated);
+    return c->flat_held_out || (!f->skilled && !f->decides);
 }
 
 static int always(const pp__case *c)

@@ -37,6 +37,7 @@ static void lay_out_classes(pp_sketch *head, int64_t histogram_counts, int64_t t
     head->n_counts = head->confusion + (k <= CONFUSION_CLASSES ? k * k : 0);
     head->class_losses = SUM_COLUMNS + (k == 2 && head->columns == 1 ? BINARY_SUMS : k);
     head->n_sums = head->class_losses + k;
+    head->n_values = head->brief ? 0 : head->bins * head->columns;
 }
 
 static void lay_out_regression(pp_sketch *head, const pp_sketch_shape *shape)
@@ -51,7 +52,11 @@ static void lay_out_regression(pp_sketch *head, const pp_sketch_shape *shape)
     head->unit = ldexp(1.0, exponent);
     head->targets = REGRESSION_BINS + 2;
     head->joint = head->targets + 1;
-    head->n_counts = head->joint + (int64_t)JOINT_BINS * JOINT_BINS * head->columns;
+    head->detailed = head->columns < DETAILED ? head->columns : DETAILED;
+    head->detail = head->joint + (int64_t)JOINT_BINS * JOINT_BINS * head->detailed;
+    int64_t detail = (int64_t)DETAIL_PARTS * DETAIL_BINS * head->detailed;
+    head->n_counts = head->detail + (head->brief ? 0 : detail);
+    head->n_extremes = head->brief ? 0 : 2 * head->detailed;
     head->n_sums = SUM_COLUMNS + (int64_t)COLUMN_SUMS * head->columns;
 }
 
@@ -89,7 +94,9 @@ static pp_sketch lay_out(const pp_sketch_shape *shape)
 static size_t total_bytes(const pp_sketch *head)
 {
     return sizeof *head + (size_t)head->n_sums * sizeof(pp_sum) +
-           (size_t)head->n_counts * sizeof(int64_t);
+           (size_t)head->n_counts * sizeof(int64_t) +
+           (size_t)head->n_extremes * sizeof(pp__extreme) +
+           (size_t)head->n_values * sizeof(uint32_t);
 }
 
 size_t pp_sketch_bytes(const pp_sketch_shape *shape)
@@ -116,6 +123,8 @@ void pp_sketch_clear(pp_sketch *sketch)
     sketch->first_non_finite_row = INT64_MAX;
     sketch->min = sketch->raw_least = sketch->lowered_least = INFINITY;
     sketch->max = sketch->raw_greatest = sketch->raised_most = -INFINITY;
+    for (int64_t i = 0; i < sketch->n_extremes; i++)
+        pp__extremes(sketch)[i] = (pp__extreme){i % 2 == 0 ? INFINITY : -INFINITY, 0};
 }
 
 /* ---- adding ---- */
@@ -151,6 +160,23 @@ static inline void lower(double *least, double value)
 static inline void raise(double *most, double value)
 {
     if (value > *most) *most = value + 0.0;
+}
+
+static inline void note_single(uint32_t *state, float p)
+{
+    float value = p + 0.0f;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    *state =
+        *state == VALUE_NONE || *state == bits + VALUE_FIRST ? bits + VALUE_FIRST : VALUE_MIXED;
+}
+
+/* Of equal values that of the lowest row. */
+static void note_extreme(pp__extreme *at, int sign, double value, int64_t row)
+{
+    if (sign * value < sign * at->value) return;
+    if (value == at->value && row >= at->row) return;
+    *at = (pp__extreme){value + 0.0, row};
 }
 
 static inline void note_value(pp_sketch *sketch, double value)
@@ -240,7 +266,8 @@ static inline void add_binary_row(pp_sketch *sketch, binary_terms *terms, float 
 {
     double p = (double)value, v = p - 0.5;
     target_terms *of = terms->of + group;
-    pp__counts(sketch)[group * sketch->bins + pp__bin_of(FINEST, value)]++;
+    int bin = pp__bin_of(FINEST, value);
+    pp__counts(sketch)[group * sketch->bins + bin]++;
     of->answers[value >= 0.5f]++;
     terms->min = value < terms->min ? value : terms->min;
     terms->max = value > terms->max ? value : terms->max;
@@ -255,7 +282,9 @@ static inline void add_binary_row(pp_sketch *sketch, binary_terms *terms, float 
         terms->out_of_range++;
         if (v > -FAR && v < FAR) terms->clamped += terms_of(clamp01(p) - p);
     }
-    if (!sketch->brief) add_logs(terms, clamp01(p), group);
+    if (sketch->brief) return;
+    note_single(pp__values(sketch) + bin, value);
+    add_logs(terms, clamp01(p), group);
 }
 
 /* The squared error of target y is (v + 1/2 - y)^2 = v^2 +- v + 1/4. */
@@ -330,7 +359,9 @@ static row_look look_at(const float *p, int count)
 static void count_probability(pp_sketch *sketch, int column, float p, int is_target)
 {
     int64_t group = (int64_t)column * MULTICLASS_GROUPS + is_target;
-    pp__counts(sketch)[group * sketch->bins + pp__bin_of(sketch->per_octave, p)]++;
+    int bin = pp__bin_of(sketch->per_octave, p);
+    pp__counts(sketch)[group * sketch->bins + bin]++;
+    if (!sketch->brief) note_single(pp__values(sketch) + (int64_t)column * sketch->bins + bin, p);
 }
 
 static void add_class_logs(pp_sketch *sketch, const float *p, double scale, int target)
@@ -391,10 +422,22 @@ static void add_targets(pp_sum *sums, double t, double e)
 static void count_pair(pp_sketch *sketch, int column, double p, double t)
 {
     int64_t *joint = pp__counts(sketch) + sketch->joint + (int64_t)column * JOINT_BINS * JOINT_BINS;
+    if (column >= sketch->detailed) return;
     joint[pp__joint_bin(sketch, p) * JOINT_BINS + pp__joint_bin(sketch, t)]++;
 }
 
-static void add_regression(pp_sketch *sketch, const float *p, const float *t)
+static void count_details(pp_sketch *sketch, int column, double p, double t, int64_t row)
+{
+    double from = pp__reference(sketch);
+    if (sketch->brief || column >= sketch->detailed) return;
+    pp__detail(sketch, column, DETAIL_P)[pp__detail_bin(sketch, p - from)]++;
+    pp__detail(sketch, column, DETAIL_T)[pp__detail_bin(sketch, t - from)]++;
+    pp__detail(sketch, column, DETAIL_E)[pp__detail_bin(sketch, p - t)]++;
+    note_extreme(pp__extremes(sketch) + 2 * column, -1, t, row);
+    note_extreme(pp__extremes(sketch) + 2 * column + 1, 1, t, row);
+}
+
+static void add_regression(pp_sketch *sketch, const float *p, const float *t, int64_t row)
 {
     double centre = sketch->low + (sketch->high - sketch->low) / 2, scale = 1 / sketch->unit;
     int64_t *counts = pp__counts(sketch);
@@ -409,6 +452,7 @@ static void add_regression(pp_sketch *sketch, const float *p, const float *t)
         double miss = (double)p[c] - (double)t[c];
         add_targets(sums, ((double)t[c] - centre) * scale, miss * scale);
         count_pair(sketch, c, (double)p[c], (double)t[c]);
+        count_details(sketch, c, (double)p[c], (double)t[c], row);
         pp_sum_add(sketch->sums + SUM_ERROR, fabs(miss));
     }
     counts[sketch->targets] += t != NULL;
@@ -426,7 +470,7 @@ static void add_row(pp_sketch *sketch, const pp_sketch_rows *rows, int64_t i)
     }
     const float *t = rows->t == NULL ? NULL : rows->t + i * sketch->columns;
     if (t == NULL || all_finite(t, sketch->columns))
-        add_regression(sketch, p, t);
+        add_regression(sketch, p, t, rows->index == NULL ? 0 : rows->index[i]);
     else
         sketch->label_outside++;
 }
@@ -480,6 +524,12 @@ void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows)
 
 /* ---- merging ---- */
 
+static uint32_t merge_values(uint32_t a, uint32_t b)
+{
+    if (a == VALUE_NONE || b == VALUE_NONE || a == b) return a > b ? a : b;
+    return VALUE_MIXED;
+}
+
 void pp_sketch_merge(void *into_bytes, const void *from_bytes, size_t size)
 {
     pp_sketch *into = into_bytes;
@@ -507,4 +557,12 @@ void pp_sketch_merge(void *into_bytes, const void *from_bytes, size_t size)
     const int64_t *more = pp__counts(from);
     for (int64_t i = 0; i < into->n_counts; i++)
         counts[i] += more[i];
+    for (int64_t i = 0; i < into->n_extremes; i++) {
+        pp__extreme other = pp__extremes(from)[i];
+        note_extreme(pp__extremes(into) + i, i % 2 == 0 ? -1 : 1, other.value, other.row);
+    }
+    uint32_t *values = pp__values(into);
+    const uint32_t *others = pp__values(from);
+    for (int64_t i = 0; i < into->n_values; i++)
+        values[i] = merge_values(values[i], others[i]);
 }

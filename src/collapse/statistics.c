@@ -24,3 +24,14 @@ double pp__two_sided_t(double level, double freedom)
     double third = (((3 * s + 19) * s + 17) * s - 15) * z / 384;
     return z + (first + (second + third / n) / n) / n;
 }
+
+double pp__binomial_tail(long k, long n, double chance)
+{
+    double sum = 0;
+    if (k <= 0 || !(chance < 1)) return 1;
+    if (!(chance > 0)) return 0;
+    for (long i = k; i <= n; i++)
+        sum += exp(lgamma((double)n + 1) - lgamma((double)i + 1) - lgamma((double)(n - i) + 1) +
+                   (double)i * log(chance) + (double)(n - i) * log1p(-chance));
+    return fmin(1, sum);
+}

@@ -8,4 +8,7 @@ double pp__two_sided_z(double level);
 /* The same of Student's t with so many degrees of freedom: for means of few rows. */
 double pp__two_sided_t(double level, double freedom);
 
+/* P(X >= k) of n trials with this chance each. */
+double pp__binomial_tail(long k, long n, double chance);
+
 #endif

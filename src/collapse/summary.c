@@ -6,33 +6,11 @@
 #include "pitprop/check.h"
 #include "layout.h"
 
-#define HALF_WIDTH 0.01   /* "at 0.5" */
-#define TARGET_SHARE 0.02 /* tolerance in target deviations: 0.01 for a balanced binary target */
-#define AT_LIMIT 1e-6     /* "at 0 or 1" */
-#define EDGE_SLACK 1e-6   /* of the reach: borders of bins are rounded */
-#define ROUNDING 1e-12    /* of a squared mean: a variance below it is noise of the subtraction */
+#define HALF_WIDTH 0.01 /* "at 0.5" */
+#define AT_LIMIT 1e-6   /* "at 0 or 1" */
+#define EDGE_SLACK 1e-6 /* of the reach: borders of bins are rounded */
+#define ROUNDING 1e-12  /* of a squared mean: a variance below it is noise of the subtraction */
 static const double NATS_TO_BITS = 1.4426950408889634;
-
-static double sum_of(const pp_sketch *sketch, int index)
-{
-    return pp_sum_value(sketch->sums + index);
-}
-
-static double mean_of(const pp_sketch *sketch, int index, int64_t count)
-{
-    return count > 0 ? sum_of(sketch, index) / (double)count : NAN;
-}
-
-/* A variance that rounding has pushed below 0 is 0; NaN stays. */
-static double not_negative(double variance)
-{
-    return variance < 0 ? 0.0 : variance;
-}
-
-static double root(double variance)
-{
-    return sqrt(not_negative(variance));
-}
 
 /* -x log x, nats. */
 static double surprise(double share)
@@ -186,15 +164,15 @@ static void put_answers(const pp_sketch *sketch, int64_t rows, int64_t labelled,
 static double mean_probability(const pp_sketch *sketch, int class_index, int64_t rows)
 {
     if (sketch->kind == PP_SKETCH_MULTICLASS)
-        return mean_of(sketch, SUM_COLUMNS + class_index, rows);
-    double p = 0.5 + mean_of(sketch, SUM_TOP, rows) + mean_of(sketch, BINARY_CLAMPED, rows);
+        return pp__mean_of(sketch, SUM_COLUMNS + class_index, rows);
+    double p = 0.5 + pp__mean_of(sketch, SUM_TOP, rows) + pp__mean_of(sketch, BINARY_CLAMPED, rows);
     return class_index == 1 ? p : 1 - p;
 }
 
 /* Means of p against shares of targets: information, the best constant answer, distances. */
 static void put_shares(const pp_sketch *sketch, int64_t rows, int64_t labelled, pp_summary *s)
 {
-    double entropy_of_mean = 0, base_loss = 0, variance = mean_of(sketch, SUM_SQUARE, rows);
+    double entropy_of_mean = 0, base_loss = 0, variance = pp__mean_of(sketch, SUM_SQUARE, rows);
     double target_variance = 0, farthest = 0;
     for (int c = 0; c < sketch->classes; c++) {
         double p = mean_probability(sketch, c, rows);
@@ -205,16 +183,16 @@ static void put_shares(const pp_sketch *sketch, int64_t rows, int64_t labelled, 
         target_variance += share * (1 - share);
         farthest = fmax(farthest, fabs(p - share));
         s->base_error =
-            fmax(c == 0 ? 0.0 : s->base_error, root(share * (1 - share) / (double)labelled));
+            fmax(c == 0 ? 0.0 : s->base_error, pp__root(share * (1 - share) / (double)labelled));
     }
-    double bits = (entropy_of_mean - mean_of(sketch, SUM_ENTROPY, rows)) * NATS_TO_BITS;
+    double bits = (entropy_of_mean - pp__mean_of(sketch, SUM_ENTROPY, rows)) * NATS_TO_BITS;
     if (!sketch->brief) s->information = bits > 0 ? bits : 0.0;
     if (labelled == 0) {
         s->base_error = NAN;
         return;
     }
     s->base_loss = base_loss;
-    s->spread = target_variance > 0 ? root(variance / target_variance) : NAN;
+    s->spread = target_variance > 0 ? pp__root(variance / target_variance) : NAN;
     s->base_distance = farthest;
 }
 
@@ -226,9 +204,9 @@ static void put_binary(const pp_sketch *sketch, int64_t labelled, pp_summary *s)
     s->spread = s->base_distance = NAN;
     if (labelled == 0) return;
     s->target_mean = base;
-    s->target_deviation = root(base * (1 - base));
+    s->target_deviation = pp__root(base * (1 - base));
     if (s->target_deviation > 0) {
-        s->tolerance = TARGET_SHARE * s->target_deviation;
+        s->tolerance = PP__TARGET_SHARE * s->target_deviation;
         s->spread = s->deviation / s->target_deviation;
     }
     s->base_mass = mass_near(&view, base, s->tolerance);
@@ -242,26 +220,26 @@ static void put_class_skill(const pp_sketch *sketch, int64_t labelled, pp_summar
 {
     double n = (double)labelled, loss = 0;
     for (int c = 0; c < sketch->classes; c++)
-        loss += sum_of(sketch, (int)sketch->class_losses + c);
+        loss += pp__sum_of(sketch, (int)sketch->class_losses + c);
     s->log_loss = loss / n;
     if (!(s->base_loss > 0)) return;
     s->skill = 1 - s->log_loss / s->base_loss;
-    double squares = sum_of(sketch, SUM_LOG_LOSS_SQUARE), rest = 1 - s->skill;
+    double squares = pp__sum_of(sketch, SUM_LOG_LOSS_SQUARE), rest = 1 - s->skill;
     for (int c = 0; c < sketch->classes; c++) {
         double targets = (double)pp_sketch_targets(sketch, c);
         double base = targets > 0 ? -log(targets / n) : 0.0;
         squares += rest * base *
-                   (targets * rest * base - 2 * sum_of(sketch, (int)sketch->class_losses + c));
+                   (targets * rest * base - 2 * pp__sum_of(sketch, (int)sketch->class_losses + c));
     }
-    s->skill_error = root(squares) / n / s->base_loss;
+    s->skill_error = pp__root(squares) / n / s->base_loss;
 }
 
 /* Of labels on p: cov / var. */
 static double binary_slope(const pp_sketch *sketch, int64_t rows, double base)
 {
-    double mean = mean_of(sketch, SUM_TOP, rows);
-    double variance = mean_of(sketch, SUM_TOP_SQUARE, rows) - mean * mean;
-    double covariance = mean_of(sketch, BINARY_POSITIVE, rows) - base * mean;
+    double mean = pp__mean_of(sketch, SUM_TOP, rows);
+    double variance = pp__mean_of(sketch, SUM_TOP_SQUARE, rows) - mean * mean;
+    double covariance = pp__mean_of(sketch, BINARY_POSITIVE, rows) - base * mean;
     return variance > ROUNDING * mean * mean ? covariance / variance : NAN;
 }
 
@@ -270,16 +248,16 @@ static void put_classification(const pp_sketch *sketch, int64_t rows, pp_summary
     int64_t labelled = 0;
     for (int c = 0; c < sketch->classes; c++)
         labelled += pp_sketch_targets(sketch, c);
-    double from_half = mean_of(sketch, SUM_TOP, rows);
+    double from_half = pp__mean_of(sketch, SUM_TOP, rows);
     bins_view view = main_view(sketch);
     s->mean = 0.5 + from_half;
-    s->deviation = root(mean_of(sketch, SUM_TOP_SQUARE, rows) - from_half * from_half);
+    s->deviation = pp__root(pp__mean_of(sketch, SUM_TOP_SQUARE, rows) - from_half * from_half);
     s->limit_share = mass_near(&view, 0, AT_LIMIT) + mass_near(&view, 1, AT_LIMIT);
     s->tolerance = HALF_WIDTH;
     put_answers(sketch, rows, labelled, s);
     put_shares(sketch, rows, labelled, s);
     if (sketch->kind == PP_SKETCH_BINARY) put_binary(sketch, labelled, s);
-    s->mse = mean_of(sketch, SUM_ERROR, labelled);
+    s->mse = pp__mean_of(sketch, SUM_ERROR, labelled);
     if (!sketch->brief && labelled > 0) put_class_skill(sketch, labelled, s);
     if (sketch->kind == PP_SKETCH_BINARY && labelled == rows)
         s->slope = binary_slope(sketch, rows, s->target_mean);
@@ -289,115 +267,17 @@ static void put_classification(const pp_sketch *sketch, int64_t rows, pp_summary
     s->auc_error = area.error;
     s->association = area.z;
     s->association_tests = area.tests;
+    if (!sketch->brief) pp__put_classes(sketch, s);
 }
 
 /* ---- regression ---- */
 
-typedef struct column_moments {
-    double mean, variance, target_mean, target_variance, squared_error, covariance, correlation;
-} column_moments;
-
-static column_moments moments_of(const pp_sketch *sketch, int column, int64_t rows, int64_t targets)
-{
-    int at = SUM_COLUMNS + column * COLUMN_SUMS;
-    double centre = sketch->low + (sketch->high - sketch->low) / 2;
-    double p = mean_of(sketch, at + COLUMN_P, rows), t = mean_of(sketch, at + COLUMN_T, targets);
-    double unit = sketch->unit, square = unit * unit;
-    column_moments m;
-    m.mean = centre + unit * p;
-    m.variance = square * not_negative(mean_of(sketch, at + COLUMN_PP, rows) - p * p);
-    m.target_mean = centre + unit * t;
-    m.target_variance = square * not_negative(mean_of(sketch, at + COLUMN_TT, targets) - t * t);
-    m.squared_error = square * mean_of(sketch, at + COLUMN_EE, targets);
-    /* E(p - t)^2 = var p + var t - 2 cov + (difference of the means)^2 */
-    m.covariance =
-        (m.variance + m.target_variance + square * (p - t) * (p - t) - m.squared_error) / 2;
-    double scale = sqrt(m.variance) * sqrt(m.target_variance);
-    m.correlation = scale > 0 && rows == targets ? fmax(-1, fmin(1, m.covariance / scale)) : NAN;
-    return m;
-}
-
-/* Sum over rows of (t - mean)^4, in units. */
-static double fourth_moment(const pp_sketch *sketch, int column, int64_t targets)
-{
-    int at = SUM_COLUMNS + column * COLUMN_SUMS;
-    double n = (double)targets, m = mean_of(sketch, at + COLUMN_T, targets);
-    return sum_of(sketch, at + COLUMN_TTTT) - 4 * m * sum_of(sketch, at + COLUMN_TTT) +
-           6 * m * m * sum_of(sketch, at + COLUMN_TT) - 3 * n * m * m * m * m;
-}
-
-/* Sum over rows of ((1 - skill) (t - mean)^2 - e^2)^2: how the ratio of the two sums errs. */
-static double ratio_squares(const pp_sketch *sketch, int column, int64_t targets, double rest)
-{
-    int at = SUM_COLUMNS + column * COLUMN_SUMS;
-    double m = mean_of(sketch, at + COLUMN_T, targets), ee = sum_of(sketch, at + COLUMN_EE);
-    double fourth = fourth_moment(sketch, column, targets);
-    double mixed =
-        sum_of(sketch, at + COLUMN_TTEE) - 2 * m * sum_of(sketch, at + COLUMN_TEE) + m * m * ee;
-    return not_negative(rest * rest * fourth - 2 * rest * mixed + sum_of(sketch, at + COLUMN_EEEE));
-}
-
-/* The strongest column's. Fourth moments of predictions are bounded by their range: a difference of
- * sums would cancel where they hardly differ. */
-static void put_association(const pp_sketch *sketch, int column, const column_moments *m,
-                            pp_summary *s)
-{
-    double n = (double)pp__counts(sketch)[sketch->targets];
-    if (isnan(s->association)) s->association = 0.0;
-    if (isnan(m->correlation)) return;
-    double unit = sketch->unit, fourths = fourth_moment(sketch, column, (int64_t)n);
-    double farthest = fmax(s->max - m->mean, m->mean - s->min);
-    pp__margin p = {n, n * m->variance, n * m->variance * farthest * farthest, farthest};
-    pp__margin t = {n, n * m->target_variance, pow(unit, 4) * fourths, unit * pow(fourths, 0.25)};
-    double z = pp__regression_z(sketch, column, &p, &t, n * m->covariance);
-    if (fabs(z) > fabs(s->association)) s->association = z;
-    s->association_tests++;
-}
-
-static void put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_summary *s)
-{
-    column_moments total = {0, 0, 0, 0, 0, 0, NAN};
-    double r2 = 0;
-    int varying = 0;
-    for (int c = 0; c < sketch->columns; c++) {
-        column_moments m = moments_of(sketch, c, rows, targets);
-        total.mean += m.mean / sketch->columns;
-        total.variance += m.variance / sketch->columns;
-        total.target_mean += m.target_mean / sketch->columns;
-        total.target_variance += m.target_variance / sketch->columns;
-        total.squared_error += m.squared_error / sketch->columns;
-        if (isnan(total.correlation) || fabs(m.correlation) > fabs(total.correlation))
-            total.correlation = m.correlation;
-        put_association(sketch, c, &m, s);
-        if (sketch->columns == 1 && m.variance > 0) s->slope = m.covariance / m.variance;
-        if (!(m.target_variance > 0)) continue;
-        r2 += 1 - m.squared_error / m.target_variance;
-        s->spread = fmax(s->spread, sqrt(m.variance / m.target_variance));
-        varying++;
-    }
-    s->mean = total.mean;
-    s->deviation = root(total.variance);
-    s->target_mean = total.target_mean;
-    s->target_deviation = root(total.target_variance);
-    s->mse = total.squared_error;
-    s->base_loss = total.target_variance;
-    s->correlation = total.correlation;
-    if (varying == 0) return;
-    s->r2 = r2 / varying;
-    s->skill = 1 - s->mse / s->base_loss;
-    double roots = 0;
-    for (int c = 0; c < sketch->columns; c++)
-        roots += sqrt(ratio_squares(sketch, c, targets, 1 - s->skill));
-    double square = sketch->unit * sketch->unit;
-    s->skill_error = square * roots / sketch->columns / (double)targets / s->base_loss;
-}
-
 static void put_regression(const pp_sketch *sketch, int64_t rows, pp_summary *s)
 {
     int64_t targets = pp__counts(sketch)[sketch->targets];
-    put_columns(sketch, rows, targets, s);
-    s->mae = mean_of(sketch, SUM_ERROR, targets) / sketch->columns;
-    s->tolerance = targets > 0 ? TARGET_SHARE * s->target_deviation : NAN;
+    if (targets > 0) s->tolerance = 0;
+    pp__put_columns(sketch, rows, targets, s);
+    s->mae = pp__mean_of(sketch, SUM_ERROR, targets) / sketch->columns;
     s->base_error = s->target_deviation / sqrt((double)targets);
     if (sketch->columns > 1 || targets == 0) return;
     bins_view view = main_view(sketch);
@@ -417,25 +297,70 @@ static pp_summary nothing_known(const pp_sketch *sketch)
         .label_outside = sketch->label_outside,
         .first_non_finite_row = sketch->non_finite > 0 ? sketch->first_non_finite_row : -1,
         .answer = -1,
+        .decimals = -1,
+        .extreme_row = -1,
+        .worst = {.index = -1},
     };
     double *const unknown[] = {
-        &s.loss,         &s.mean,
-        &s.deviation,    &s.min,
-        &s.max,          &s.spread,
-        &s.target_mean,  &s.target_deviation,
-        &s.tolerance,    &s.median,
-        &s.median_mass,  &s.half_mass,
-        &s.base_mass,    &s.base_distance,
-        &s.base_error,   &s.information,
-        &s.accuracy,     &s.balanced_accuracy,
-        &s.log_loss,     &s.auc,
-        &s.auc_bound,    &s.auc_error,
-        &s.mse,          &s.mae,
-        &s.r2,           &s.correlation,
-        &s.base_loss,    &s.skill,
-        &s.answer_share, &s.association,
-        &s.slope,        &s.skill_error,
-        &s.limit_share,  &s.cut_share,
+        &s.loss,
+        &s.mean,
+        &s.deviation,
+        &s.min,
+        &s.max,
+        &s.spread,
+        &s.target_mean,
+        &s.target_deviation,
+        &s.tolerance,
+        &s.median,
+        &s.median_mass,
+        &s.half_mass,
+        &s.base_mass,
+        &s.base_distance,
+        &s.base_error,
+        &s.information,
+        &s.accuracy,
+        &s.balanced_accuracy,
+        &s.log_loss,
+        &s.auc,
+        &s.auc_bound,
+        &s.auc_error,
+        &s.mse,
+        &s.mae,
+        &s.r2,
+        &s.correlation,
+        &s.base_loss,
+        &s.skill,
+        &s.answer_share,
+        &s.association,
+        &s.slope,
+        &s.skill_error,
+        &s.limit_share,
+        &s.cut_share,
+        &s.effective_rows,
+        &s.decision,
+        &s.decision_error,
+        &s.decision_best,
+        &s.threshold,
+        &s.calibration_error,
+        &s.turned_skill,
+        &s.turned_error,
+        &s.offset,
+        &s.shifted_skill,
+        &s.shifted_error,
+        &s.intercept,
+        &s.gain,
+        &s.scaled_skill,
+        &s.scaled_error,
+        &s.mapped,
+        &s.rank_correlation,
+        &s.coverage,
+        &s.quantile_skill,
+        &s.quantile_error,
+        &s.extreme,
+        &s.extreme_target,
+        &s.loss_skill,
+        &s.loss_skill_error,
+        &s.worst.skill,
     };
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
         *unknown[i] = NAN;
@@ -459,7 +384,7 @@ pp_summary pp_sketch_summarise(const pp_sketch *sketch)
     int64_t rows = sketch->rows - sketch->non_finite - (regression ? sketch->label_outside : 0);
     if (rows == 0) return s;
     bins_view view = main_view(sketch);
-    s.loss = mean_of(sketch, SUM_LOSS, rows);
+    s.loss = pp__mean_of(sketch, SUM_LOSS, rows);
     s.min = sketch->min;
     s.max = sketch->max;
     if (sketch->columns == 1 || !regression) s.median = median_of(&view);

@@ -59,6 +59,33 @@ static const member members[] = {
     MEMBER(INT, classes_predicted),
     MEMBER(INT, answer),
     MEMBER(REAL, answer_share),
+    MEMBER(INT, labels),
+    MEMBER(INT, decimals),
+    MEMBER(INT, never),
+    MEMBER(REAL, effective_rows),
+    MEMBER(REAL, decision),
+    MEMBER(REAL, decision_error),
+    MEMBER(REAL, decision_best),
+    MEMBER(REAL, threshold),
+    MEMBER(REAL, calibration_error),
+    MEMBER(REAL, turned_skill),
+    MEMBER(REAL, turned_error),
+    MEMBER(REAL, offset),
+    MEMBER(REAL, shifted_skill),
+    MEMBER(REAL, shifted_error),
+    MEMBER(REAL, intercept),
+    MEMBER(REAL, gain),
+    MEMBER(REAL, scaled_skill),
+    MEMBER(REAL, scaled_error),
+    MEMBER(REAL, mapped),
+    MEMBER(REAL, rank_correlation),
+    MEMBER(REAL, coverage),
+    MEMBER(REAL, quantile_skill),
+    MEMBER(REAL, quantile_error),
+    MEMBER(REAL, extreme),
+    MEMBER(REAL, extreme_target),
+    MEMBER(REAL, loss_skill),
+    MEMBER(REAL, loss_skill_error),
 };
 #undef MEMBER
 
@@ -68,6 +95,34 @@ static int applies(const member *m, const pp_summary *summary)
     if (m->offset == offsetof(pp_summary, first_non_finite_row)) return summary->non_finite > 0;
     if (m->offset == offsetof(pp_summary, answer)) return summary->answer >= 0;
     return m->type != INT || summary->shape.kind != PP_SKETCH_REGRESSION;
+}
+
+static void put_number(pp_json_writer *writer, const char *name, double value)
+{
+    if (!isnan(value)) pp_json_put_number(writer, name, value);
+}
+
+static void put_parts(pp_json_writer *writer, const pp_summary *s)
+{
+    if (s->n_parts < 2) return;
+    pp_json_begin_array(writer, s->shape.kind == PP_SKETCH_REGRESSION ? "outputs" : "classes");
+    for (int i = 0; i < s->n_parts; i++) {
+        const pp_part_summary *part = s->parts + i;
+        pp_json_begin_object(writer, NULL);
+        pp_json_put_int(writer, "index", part->index);
+        pp_json_put_bool(writer, "dead", part->dead);
+        put_number(writer, "mean", part->mean);
+        put_number(writer, "target_mean", part->target_mean);
+        put_number(writer, "spread", part->spread);
+        put_number(writer, s->shape.kind == PP_SKETCH_REGRESSION ? "correlation" : "auc",
+                   part->effect);
+        put_number(writer, "skill", part->skill);
+        put_number(writer, "skill_error", part->skill_error);
+        put_number(writer, "recall", part->recall);
+        put_number(writer, "precision", part->precision);
+        pp_json_end_object(writer);
+    }
+    pp_json_end_array(writer);
 }
 
 void pp_summary_write(const pp_summary *summary, pp_json_writer *writer)
@@ -80,6 +135,7 @@ void pp_summary_write(const pp_summary *summary, pp_json_writer *writer)
         if (m->type == INT) pp_json_put_int(writer, m->name, *(const int *)(const void *)at);
         if (m->type != REAL) continue;
         double value = *(const double *)(const void *)at;
-        if (!isnan(value)) pp_json_put_number(writer, m->name, value);
+        put_number(writer, m->name, value);
     }
+    put_parts(writer, summary);
 }

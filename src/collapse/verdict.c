@@ -134,6 +134,16 @@ static void put_split(pp_json_writer *writer, const pp_split *split)
     pp_json_put_int(writer, "constant", split->constant);
     pp_json_put_number(writer, "within", split->within);
     pp_json_put_number(writer, "between", split->between);
+    pp_json_begin_array(writer, "odd");
+    for (int i = 0; i < split->odd && i < PP_ODD_LISTED; i++) {
+        pp_json_begin_object(writer, NULL);
+        pp_json_put_int(writer, "group", split->odd_groups[i].group);
+        pp_json_put_string(writer, "how", pp_odd_text(split->odd_groups[i].how));
+        pp_json_put_number(writer, "correlation", split->odd_groups[i].correlation);
+        pp_json_put_number(writer, "offset", split->odd_groups[i].offset);
+        pp_json_end_object(writer);
+    }
+    pp_json_end_array(writer);
     pp_json_end_object(writer);
 }
 

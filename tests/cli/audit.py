@@ -99,7 +99,12 @@ class Audit(support.Case):
         self.assertEqual(found["verdict"], "uninformative")
         for r in range(4):
             alone = self.path(f"rank{r}.h5", p=p[rank == r].astype("f4"), y=y[rank == r])
-            self.assertEqual(self.verdict(alone)["verdict"], "healthy")
+            found = self.verdict(alone)
+            if r % 2 == 0:
+                self.assertEqual(found["verdict"], "healthy")
+            else:
+                self.assertEqual(found["verdict"], "worse-than-constant")
+                self.assertEqual(found["reason"], "inverted")
 
     def test_ranks_of_one_class_are_no_split(self):
         """Rows sorted by class, a perfect model: constant within each rank, and rightly so."""

@@ -602,8 +602,8 @@ static void many_classes_stay_bounded(void)
 {
     pp_sketch_shape ten = {PP_SKETCH_MULTICLASS, 10, 10, 0, 0, 0},
                     many = {PP_SKETCH_MULTICLASS, 1000, 1000, 0, 0, 0};
-    CU_ASSERT(pp_sketch_bytes(&ten) < 600000);
-    CU_ASSERT(pp_sketch_bytes(&many) < 4000000);
+    CU_ASSERT(pp_sketch_bytes(&ten) < 800000);
+    CU_ASSERT(pp_sketch_bytes(&many) < 5000000);
     pp_sketch *sketch = pp_sketch_create(&many);
     float *p = calloc(1000, sizeof *p);
     int64_t y = 999;

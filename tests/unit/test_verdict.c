@@ -120,7 +120,7 @@ static void one_answer(void)
 {
     pp_verdict v = binary_verdict((binary_case){4000, 0.4, 0.3, 0.05, 0, 0, -1});
     CU_ASSERT(v.id == PP_VERDICT_ONE_CLASS);
-    CU_ASSERT(says(v, "Class 0 is the answer to all 4000 rows") && says(v, "2 classes"));
+    CU_ASSERT(says(v, "The answer to all 4000 rows is class 0") && says(v, "2 classes"));
     CU_ASSERT(says(v, "AUC 0.5") || says(v, "AUC 0.4"));
     v = binary_verdict((binary_case){4000, 0.4, 0.2, 0.05, 0, 0.1, -1});
     CU_ASSERT(v.id == PP_VERDICT_HEALTHY); /* one class, but it ranks well */
@@ -128,7 +128,8 @@ static void one_answer(void)
     v = binary_verdict((binary_case){4000, 0.4, 0.3, 0.03, 0, 0.03, -1});
     CU_ASSERT(v.id == PP_VERDICT_HEALTHY); /* few bits, but AUC 0.76 */
     v = binary_verdict((binary_case){40000, 0.4, 0.3, 0.03, 0, 0.006, -1});
-    CU_ASSERT(v.id == PP_VERDICT_HEALTHY && says(v, "every row all the same")); /* AUC 0.56 */
+    CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT); /* AUC 0.56, and p far too low */
+    CU_ASSERT(v.reason == PP_REASON_OFFSET && says(v, "shifted by 0.4"));
 }
 
 static void spread_without_information(void)
@@ -228,9 +229,10 @@ static void verdicts_of_classes(void)
     v = class_verdict(3000, 0, 12, 0.1, 0);
     CU_ASSERT(v.id == PP_VERDICT_CONSTANT && says(v, "answers are class 2"));
     v = class_verdict(3000, 0, 3, 0.5, 0);
-    CU_ASSERT(v.id == PP_VERDICT_ONE_CLASS && says(v, "Class 2") && says(v, "5 classes"));
+    CU_ASSERT(v.id == PP_VERDICT_ONE_CLASS && says(v, "class 2") && says(v, "5 classes"));
     CU_ASSERT(class_verdict(3000, 0, 0, 1, 0).id == PP_VERDICT_UNINFORMATIVE);
-    CU_ASSERT(class_verdict(3000, 1, 4, 0.5, 0).id == PP_VERDICT_HEALTHY); /* biased, but ranks */
+    v = class_verdict(3000, 1, 4, 0.5, 0); /* biased: ranks, and is worse than a constant */
+    CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT && v.reason == PP_REASON_OFFSET);
     CU_ASSERT(class_verdict(15, 0, 0, 1, 0).id == PP_VERDICT_UNDETERMINED);
 }
 
@@ -265,7 +267,12 @@ static void verdicts_of_regressions(void)
     CU_ASSERT(v.id == PP_VERDICT_CONSTANT && says(v, "does worse"));
     CU_ASSERT(line_verdict(1, 2000, 0, 0, 5).id == PP_VERDICT_UNINFORMATIVE);
     CU_ASSERT(line_verdict(1, 8000, 0, 0, 0.5).id == PP_VERDICT_UNINFORMATIVE);
-    CU_ASSERT(line_verdict(1, 2000, 0.8, 50, 3).id == PP_VERDICT_HEALTHY); /* off, but it follows */
+    v = line_verdict(1, 2000, 0.8, 50, 3); /* follows, 50 too high */
+    CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT && v.reason == PP_REASON_OFFSET);
+    v = line_verdict(1, 2000, 30, 0, 3);
+    CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT && v.reason == PP_REASON_SCALE);
+    v = line_verdict(1, 2000, -0.8, 0, 3);
+    CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT && v.reason == PP_REASON_INVERTED);
     CU_ASSERT(line_verdict(1, 12, 0, 0, 5).id == PP_VERDICT_UNDETERMINED);
     CU_ASSERT(line_verdict(1, 12, 0, 0, 0).id != PP_VERDICT_HEALTHY);
     v = line_verdict(2, 2000, 0, 0, 0.05);
