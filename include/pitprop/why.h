@@ -15,7 +15,7 @@
 #include "pitprop/farm.h"
 #include "pitprop/inspect.h"
 
-enum { PP_WHY_WITH = 2 }; /* causes that are removed together with a first one, at most */
+enum { PP_WHY_WITH = 11 }; /* causes that are removed together with a first one, at most */
 
 /* One experiment and what came out at its longest training. */
 typedef struct pp_experiment {
@@ -24,6 +24,7 @@ typedef struct pp_experiment {
     int on_reference; /* of a cause in the data: removed from the reference recipe, a control */
     int mended;       /* on a copy of the rows without the cause */
     double sign, sign_least; /* how odd the job is there, 0 to 1: mean of a pair, and the lesser */
+    const struct pp_experiment *of[2]; /* of several causes: the two that it joins; else NULL */
     const char *label;       /* "dropout 0", "the job", "another seed" */
     const char *id; /* its trials are ID, or ID.PARTS where it had 1/PARTS of the training */
     pp_patch patch;
@@ -35,14 +36,20 @@ typedef struct pp_experiment {
     int collapsed;       /* or not yet learned */
     int memorised;
     int held_out;       /* judged on held-out rows; else on the training rows, all that there are */
-    double skill;       /* of the verdict's rows; NaN: not known */
+    double skill;       /* of the verdict's rows, by the loss of the job; NaN: not known */
     double train_skill; /* of the training rows */
     /* How far above 1/2 the AUC is, or above 0 the correlation: three standard errors either way.
      */
     double effect_least, effect_most;
-    double score, score_error; /* skill, or how far above chance the classes are balanced, whichever
-                                  is more; of a collapsed model only skill; never below 0 */
-    int repaired;              /* healthy, and better than the job by more than noise */
+    /* Mean of skill and of how well it ranks: 2 AUC - 1, or the correlation of the ranks; of a
+     * collapsed model half its skill; neither below 0. */
+    double score, score_error;
+    const struct pp__worth *rows;        /* the same row by row; NULL: not known */
+    const struct pp_experiment *repeats; /* the same with another seed; NULL: it is none */
+    const struct pp_experiment *beside;  /* of such: the job with that seed; NULL: it was not run */
+    int confirmed;                       /* 1: other seeds say so too; -1: it was luck */
+    int walk;     /* on the way from the reference back to the job; 2: its end */
+    int repaired; /* no collapse, and better than the job by more than noise */
 } pp_experiment;
 
 typedef enum pp_why_answer {
@@ -51,6 +58,7 @@ typedef enum pp_why_answer {
     PP_WHY_CAUSE,
     PP_WHY_CAUSES, /* two or three together */
     PP_WHY_UNDETERMINED,
+    PP_WHY_DEPENDS_ON_SEED, /* some seeds fail and others do not */
     PP_WHY_NO_SIGNAL,
     PP_WHY_MORE_ROWS,
     PP_WHY_DATA,   /* the rows are at fault, or the job cannot be run: error */
@@ -72,6 +80,8 @@ typedef struct pp_why {
     int n_findings;
     int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES all at once */
     int n_accused;
+    int base; /* experiment that changes are compared with: the job, or a seed that fails */
+    int n_seeds, n_failed; /* that the job was run with, and those that fail; 0: all alike */
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */
     const char
         *diff; /* the remedy, a line "- path = value" and "+ path = value" a change; "" none */
@@ -87,6 +97,7 @@ enum { PP_WHY_JOB, PP_WHY_SEED_1, PP_WHY_SEED_2, PP_WHY_REFERENCE, PP_WHY_PERMUT
 typedef struct pp_why_spec {
     const char *job, *origin; /* text of the job, and its name in messages */
     const char *verdict;      /* verdict.json of a finished run of it, as text; NULL: none */
+    const char *run;          /* directory of that run */
     const char *directory;    /* of the run: why.json and fixed.json go here, trials into why/ */
     const char *causes;       /* ids to probe, commas between; NULL: all */
     double budget;            /* multiples of the job's training; 0: PP_WHY_BUDGET, and as much as

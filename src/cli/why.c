@@ -13,7 +13,7 @@
 /* What is asked about: a job file, or a run directory with its job and perhaps its verdict. */
 typedef struct subject {
     char *job, *verdict; /* texts; verdict NULL: the job has not been run */
-    char origin[PATH_MAX], directory[PATH_MAX];
+    char origin[PATH_MAX], run[PATH_MAX], directory[PATH_MAX];
 } subject;
 
 /* Where a job writes has no part in what it is. */
@@ -71,6 +71,7 @@ static pp_status read_subject(cli *c, subject *s, pp_error *err)
     if (status == PP_E_IO) status = PP_E_ARG;
     if (status == PP_OK) status = take_job(c, s, text, is_run, err);
     if (status == PP_OK) status = cli_keep_input_of(s->directory, outputs, s->origin, err);
+    snprintf(s->run, PATH_MAX, "%s", path);
     if (status == PP_OK && is_run && c->args.n_sets == 0 && pp_fs_exists(verdict))
         status = pp_fs_read(verdict, &s->verdict, NULL, err);
     free(text);
@@ -119,6 +120,7 @@ static int explain(cli *c, const subject *s, double budget)
     pp_why_spec spec = {.job = s->job,
                         .origin = s->origin,
                         .verdict = s->verdict,
+                        .run = s->run,
                         .directory = s->directory,
                         .causes = c->args.causes,
                         .budget = budget,
@@ -146,6 +148,7 @@ int cli_explain_run(cli *c, const pp_job *job)
     subject s = {.job = text_of(job)};
     char verdict[PATH_MAX];
     int fits = snprintf(s.directory, PATH_MAX, "%s", job->output) < PATH_MAX &&
+               snprintf(s.run, PATH_MAX, "%s", job->output) < PATH_MAX &&
                snprintf(s.origin, PATH_MAX, "%s/job.json", job->output) < PATH_MAX &&
                snprintf(verdict, PATH_MAX, "%s/verdict.json", job->output) < PATH_MAX;
     pp_status status = PP_OK;

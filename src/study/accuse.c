@@ -6,15 +6,21 @@
 
 /* What counts as a repair: more than noise, and a good part of what any experiment has reached. */
 static const double least_gain = 0.02, part_of_best = 0.5;
-/* What a remedy should reach of the best, and a job that is called healthy. */
-static const double good_part_of_best = 0.8, healthy_part_of_best = 0.7;
+/* More than noise: so many standard errors of a difference, and deviations between seeds. Where the
+ * seeds are further apart, it is two of them that convict. */
+static const double sure_errors = 3, sure_noise = 2, most_noise = 0.05;
+/* Scores so near to each other are alike. */
+static const double alike_errors = 2, alike_part = 0.9;
+/* What a remedy should reach of the best, and a job that is called healthy, where the best is
+ * better than it by so much. */
+static const double good_part_of_best = 0.8, healthy_part_of_best = 0.7, clear_gap = 0.05;
 /* A single change that reaches less of what a pair does leaves something to the second. */
 static const double clear_part_of_best = 0.6;
 /* A sign from here on says that the job is odd in that respect. */
 static const double odd = 0.3;
-/* A job whose verdict is healthy is suspected where it earns less than that, or where another
- * recipe is better by so much; and so much is a repair of it. */
-static const double plain_skill = 0.1, suspicious_gap = 0.15;
+/* A job whose verdict is healthy is looked at closely where it earns less than that, and so much is
+ * a repair of it. */
+static const double plain_score = 0.1, suspicious_gap = 0.1;
 /* And where less than this part of its skill on training rows is left on held-out ones. */
 static const double least_held_out = 0.25;
 /* Another cause that repairs as well is as likely if its weight comes as near to the first as this.
@@ -25,6 +31,8 @@ static const double effect_worth_having = 0.1;
 /* Fewer rows than that for a feature leave no model much to find (a rule of thumb: Harrell 2015,
  * "Regression Modeling Strategies", wants 10 to 20). */
 static const int64_t rows_per_input = 10;
+
+enum { MOST_SEEDS = 6 }; /* that the job is run with */
 
 static int is_whole(const pp_experiment *e)
 {
@@ -37,13 +45,19 @@ static int is_of_training_rows(const pp_experiment *e)
     return e->held_out && e->score < least_held_out * e->train_skill;
 }
 
+static const pp_experiment *best_of(const pp_why *w)
+{
+    const pp_experiment *best = &w->experiments[PP_WHY_JOB];
+    for (int i = 0; i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (i != PP_WHY_PERMUTED && e->share > 0 && !e->failed && e->score > best->score) best = e;
+    }
+    return best;
+}
+
 static double best_score(const pp_why *w)
 {
-    double best = 0;
-    for (int i = 0; i < w->count; i++)
-        if (i != PP_WHY_PERMUTED && w->experiments[i].share > 0 && !w->experiments[i].failed)
-            best = fmax(best, w->experiments[i].score);
-    return best;
+    return best_of(w)->score;
 }
 
 /* Deviation of the job and the other seeds. */
@@ -61,20 +75,134 @@ static double noise_of(const pp_why *w)
     return n > 1 ? sqrt(fmax(0, (squares - sum * sum / n) / (n - 1))) : 0;
 }
 
+/* a is better than b beyond what rows and seeds vary, and by `least`. */
+static int is_better(const pp_why *w, const pp_experiment *a, const pp_experiment *b, double least)
+{
+    double error, gain = pp__gain(a, b, &error);
+    return gain > fmax(least, fmax(sure_errors * error, sure_noise * fmin(w->noise, most_noise)));
+}
+
+/* They differ by no more than rows and seeds make them. */
+static int are_alike(const pp_why *w, const pp_experiment *a, const pp_experiment *b)
+{
+    double error, gain = pp__gain(a, b, &error);
+    return fabs(gain) <= fmax(least_gain, fmax(alike_errors * error, fmin(w->noise, most_noise)));
+}
+
+static int looks_healthy(const pp_experiment *e)
+{
+    return is_whole(e) && strcmp(e->verdict, "healthy") == 0 && !(e->skill <= 0);
+}
+
+/* The least gain that is a repair. */
+static double least_of_repair(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[w->base];
+    return looks_healthy(job) || !job->held_out ? suspicious_gap : least_gain;
+}
+
+/* ---- seeds ---- */
+
+const pp_experiment *pp__with_seed(const pp_why *w, int k)
+{
+    const pp_experiment *e = w->experiments;
+    if (k <= PP_WHY_SEED_2) return is_whole(&e[k]) ? &e[k] : NULL;
+    for (int i = PP_WHY_LINEAR + 1, more = PP_WHY_SEED_2; i < w->count; i++)
+        if (e[i].repeats == e && ++more == k) return is_whole(&e[i]) ? &e[i] : NULL;
+    return NULL;
+}
+
+int pp__fails_at_seed(const pp_why *w, int k)
+{
+    const pp_experiment *e = pp__with_seed(w, k), *best = pp__with_seed(w, 0), *other;
+    double error;
+    if (e == NULL) return -1;
+    for (int i = 1; i < MOST_SEEDS; i++)
+        if ((other = pp__with_seed(w, i)) != NULL && (best == NULL || other->score > best->score))
+            best = other;
+    double gain = pp__gain(best, e, &error);
+    if (best->collapsed) return e->collapsed;
+    if (e->collapsed) return gain > fmax(clear_gap, sure_errors * error);
+    return e->score < part_of_best * best->score &&
+           gain > fmax(suspicious_gap, sure_errors * error);
+}
+
+/* With some seed the job is worth a good part of what anything is. */
+static int is_any_seed_good(const pp_why *w)
+{
+    for (int k = 0; k < MOST_SEEDS; k++) {
+        const pp_experiment *e = pp__with_seed(w, k);
+        if (e != NULL && !e->collapsed && e->score >= part_of_best * best_score(w)) return 1;
+    }
+    return 0;
+}
+
+static void count_seeds(pp_why *w)
+{
+    w->n_seeds = w->n_failed = 0;
+    for (int k = 0; k < MOST_SEEDS; k++) {
+        int fails = pp__fails_at_seed(w, k);
+        w->n_seeds += fails >= 0;
+        w->n_failed += fails == 1;
+    }
+    if (w->n_failed == w->n_seeds || !is_any_seed_good(w)) w->n_failed = 0;
+    if (w->n_failed == 0) w->n_seeds = 0;
+}
+
+int pp__seeds_disagree(const pp_why *w)
+{
+    return w->n_failed > 0;
+}
+
+/* ---- repairs ---- */
+
+static int beats_its_parts(const pp_why *w, const pp_experiment *e)
+{
+    for (int i = 0; i < 2 && e->of[i] != NULL; i++)
+        if (is_whole(e->of[i]) && !is_better(w, e, e->of[i], least_gain)) return 0;
+    return 1;
+}
+
 void pp__find_repairs(pp_why *w, pp_experiment *experiments)
 {
-    const pp_experiment *job = &experiments[PP_WHY_JOB];
-    double best = best_score(w);
+    const pp_experiment *job = &experiments[w->base];
+    double best = best_score(w), least = least_of_repair(w);
     w->noise = noise_of(w);
-    int healthy = is_whole(job) && strcmp(job->verdict, "healthy") == 0;
-    double least = healthy || !job->held_out ? suspicious_gap : least_gain;
-    w->margin = fmax(least, 3 * job->score_error);
+    w->margin =
+        fmax(least, fmax(sure_errors * job->score_error, sure_noise * fmin(w->noise, most_noise)));
     for (int i = PP_WHY_SEED_1; i < w->count; i++) {
         pp_experiment *e = &experiments[i];
-        double margin = fmax(w->margin, 3 * hypot(job->score_error, e->score_error));
-        e->repaired = is_whole(e) && !e->collapsed && e->score > job->score + margin &&
-                      e->score >= part_of_best * best && pp__shows_in_reference(w, i);
+        e->repaired = is_whole(e) && !e->collapsed && is_better(w, e, job, least) &&
+                      e->score >= part_of_best * best && beats_its_parts(w, e) &&
+                      pp__shows_in_reference(w, i);
     }
+    count_seeds(w);
+}
+
+int pp__still_repairs(const pp_why *w, const pp_experiment *e)
+{
+    double least = least_of_repair(w);
+    int is_gain = is_better(w, e, &w->experiments[w->base], least) ||
+                  (e->beside != NULL && is_better(w, e, e->beside, least));
+    return is_whole(e) && !e->collapsed && is_gain && e->score >= part_of_best * best_score(w);
+}
+
+int pp__working_control(const pp_why *w)
+{
+    const pp_experiment *e = w->experiments, *job = &e[w->base];
+    int best = -1;
+    for (int i = PP_WHY_REFERENCE; i <= PP_WHY_LINEAR; i++) {
+        if (i == PP_WHY_PERMUTED || !is_whole(&e[i]) || e[i].collapsed) continue;
+        if (!is_better(w, &e[i], job, least_of_repair(w))) continue;
+        if (best < 0 || (e[i].score > e[best].score && !are_alike(w, &e[i], &e[best]))) best = i;
+    }
+    return best;
+}
+
+int pp__reaches(const pp_why *w, const pp_experiment *e, const pp_experiment *control)
+{
+    return pp__still_repairs(w, e) &&
+           (e->score >= good_part_of_best * control->score || are_alike(w, e, control));
 }
 
 static int has_few_rows(const pp_why *w)
@@ -82,13 +210,45 @@ static int has_few_rows(const pp_why *w)
     return w->rows < rows_per_input * w->inputs;
 }
 
-int pp__is_healthy(const pp_why *w)
+/* Of the job and the other seeds. */
+static double mean_of_seeds(const pp_why *w)
+{
+    double sum = 0;
+    int n = 0;
+    for (int i = PP_WHY_JOB; i <= PP_WHY_SEED_2; i++) {
+        if (!is_whole(&w->experiments[i])) continue;
+        sum += w->experiments[i].score;
+        n++;
+    }
+    return n > 0 ? sum / n : 0;
+}
+
+/* Another recipe is clearly better on the same rows. */
+static int is_contradicted(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
+    for (int i = PP_WHY_REFERENCE; i <= PP_WHY_LINEAR; i++) {
+        double error;
+        if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0) continue;
+        if (fmax(job->score, mean_of_seeds(w)) < healthy_part_of_best * e[i].score &&
+            pp__gain(&e[i], job, &error) > fmax(clear_gap, sure_errors * error))
+            return 1;
+    }
+    return 0;
+}
+
+/* Its verdict says so, its own test puts its score above 0, and the controls do not contradict. */
+static int is_sound(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    return looks_healthy(job) && job->score > sure_errors * job->score_error && !is_contradicted(w);
+}
+
+int pp__is_healthy(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
     if (is_of_training_rows(job) && !has_few_rows(w)) return 0; /* few rows are an excuse */
-    double best = fmax(e[PP_WHY_REFERENCE].score, e[PP_WHY_LINEAR].score);
-    return is_whole(job) && strcmp(job->verdict, "healthy") == 0 && job->score >= plain_skill &&
-           (job->score >= healthy_part_of_best * best || best - job->score < suspicious_gap);
+    return is_sound(w) && job->score >= plain_score;
 }
 
 /* Reference and linear model earn what permuted targets earn. Where no rows are held out, that they
@@ -97,16 +257,14 @@ int pp__is_healthy(const pp_why *w)
 int pp__is_without_signal(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *permuted = &e[PP_WHY_PERMUTED];
-    if (!e[PP_WHY_JOB].held_out) return best_score(w) < plain_skill;
-    for (int i = PP_WHY_REFERENCE; i <= PP_WHY_LINEAR; i++) {
-        double error = hypot(e[i].score_error, permuted->score_error);
-        if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0) continue;
-        if (!e[i].collapsed && e[i].score > permuted->score + fmax(least_gain, 3 * error)) return 0;
+    if (!e[PP_WHY_JOB].held_out) return best_score(w) < plain_score;
+    for (int i = PP_WHY_REFERENCE; i < w->count; i++) {
+        double error, gain;
+        if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0 || e[i].collapsed) continue;
+        if (i > PP_WHY_LINEAR && !e[i].on_reference) continue;
+        gain = pp__gain(&e[i], permuted, &error);
+        if (gain > fmax(least_gain, sure_errors * error)) return 0;
     }
-    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
-        if (e[i].on_reference && e[i].share > 0 && !e[i].collapsed &&
-            e[i].score > permuted->score + fmax(least_gain, 3 * e[i].score_error))
-            return 0;
     return 1;
 }
 
@@ -119,6 +277,15 @@ static int may_hide_signal(const pp_why *w)
            (reference->effect_most > effect_worth_having &&
             linear->effect_most > effect_worth_having) ||
            has_few_rows(w);
+}
+
+/* Nothing that was tried is better than the job. */
+static int is_as_good_as_any(const pp_why *w)
+{
+    const pp_experiment *e = w->experiments;
+    for (int i = PP_WHY_SEED_1; i < w->count; i++)
+        if (i != PP_WHY_PERMUTED && is_whole(&e[i]) && is_better(w, &e[i], e, least_gain)) return 0;
+    return !e[PP_WHY_JOB].collapsed && e[PP_WHY_JOB].score > e[PP_WHY_PERMUTED].score;
 }
 
 /* It knows its training rows, and so few of them that little of it holds elsewhere; and so does the
@@ -136,7 +303,8 @@ static int has_too_few_rows(const pp_why *w)
 /* It repairs the job, by itself or together with others. */
 static int is_remedy(const pp_experiment *e, int pairs)
 {
-    return e->repaired && !e->on_reference && (e->with[0] != NULL) == pairs;
+    return e->repaired && !e->on_reference && e->repeats == NULL && e->walk != 1 &&
+           e->confirmed >= 0 && (e->with[0] != NULL) == pairs;
 }
 
 double pp__weight(const pp_experiment *e)
@@ -144,10 +312,13 @@ double pp__weight(const pp_experiment *e)
     return (0.1 + e->sign) * e->score;
 }
 
-/* What leaves much to be desired is rather a change that helps than the cause. */
+/* What leaves much to be desired is rather a change that helps than the cause; those that reach the
+ * best, or as good as, weigh by their signs alone: no last digit decides. */
 static double weight_of_repair(const pp_why *w, const pp_experiment *e)
 {
-    return pp__weight(e) * (e->score >= good_part_of_best * best_score(w) ? 1 : 0.5);
+    const pp_experiment *best = best_of(w);
+    double reached = are_alike(w, best, e) ? 1 : e->score / best->score;
+    return (0.1 + e->sign) * reached * (reached >= good_part_of_best ? 1 : 0.5);
 }
 
 static int lists(const char *ids, const char *id)
@@ -188,6 +359,13 @@ static int same_causes(const pp_experiment *a, const pp_experiment *b)
     return same;
 }
 
+/* The start that other seeds have repairs what depends on the seed: that has an answer of its own.
+ */
+static int is_of_start(const pp_experiment *e)
+{
+    return strcmp(e->cause, PP_WHY_LUCK) == 0;
+}
+
 static int is_accused(const pp_why *w, const pp_experiment *e)
 {
     for (int i = 0; i < w->n_accused; i++)
@@ -201,25 +379,29 @@ static int most_likely(const pp_why *w, int pairs, double *its_weight)
     int found = -1;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
         const pp_experiment *e = &w->experiments[i];
-        if (!is_remedy(e, pairs) || is_accused(w, e)) continue;
+        if (!is_remedy(e, pairs) || is_accused(w, e) || is_of_start(e)) continue;
         double weighs = weight_of_repair(w, e) * (!pairs && is_explained(w, i) ? 0.01 : 1);
-        if (found >= 0 && weighs <= *its_weight) continue;
+        if (found >= 0 && weighs <= *its_weight * (1 + 1e-9)) continue;
         found = i;
         *its_weight = weighs;
     }
     return found;
 }
 
-/* Of the same causes, a change that is smaller and as good. */
+/* Probes of a cause stand with the least change first: the first that is as good as the best of
+ * them, or nearly. */
 static int least_change(const pp_why *w, int i)
 {
-    const pp_experiment *e = w->experiments;
-    int least = i;
+    const pp_experiment *e = w->experiments, *best = &e[i];
+    int pairs = e[i].with[0] != NULL;
     for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
-        if (is_remedy(&e[k], e[i].with[0] != NULL) && same_causes(&e[k], &e[i]) &&
-            e[k].patch.count < e[least].patch.count && e[k].score >= e[i].score - least_gain)
-            least = k;
-    return least;
+        if (is_remedy(&e[k], pairs) && same_causes(&e[k], &e[i]) && e[k].score > best->score)
+            best = &e[k];
+    for (int k = PP_WHY_LINEAR + 1; k < w->count; k++)
+        if (is_remedy(&e[k], pairs) && same_causes(&e[k], &e[i]) &&
+            (e[k].score >= alike_part * best->score || are_alike(w, best, &e[k])))
+            return k;
+    return i;
 }
 
 /* A copy of the rows without the fault is given as the remedy where it repairs the job. */
@@ -253,22 +435,10 @@ static void accuse_repaired(pp_why *w, int pairs)
     }
 }
 
-/* The start that other seeds have repairs the job: then so does anything else that changes it. */
-static int luck(const pp_why *w)
-{
-    if (!w->experiments[PP_WHY_SEED_1].repaired || !w->experiments[PP_WHY_SEED_2].repaired)
-        return -1;
-    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
-        if (is_remedy(&w->experiments[i], 0) &&
-            strcmp(w->experiments[i].cause, "unlucky-initialisation") == 0)
-            return i;
-    return -1;
-}
-
 static int any_repaired(const pp_why *w, int pairs)
 {
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++)
-        if (is_remedy(&w->experiments[i], pairs)) return 1;
+        if (is_remedy(&w->experiments[i], pairs) && !is_of_start(&w->experiments[i])) return 1;
     return 0;
 }
 
@@ -282,7 +452,8 @@ static const pp_experiment *best_remedy(const pp_why *w, int pairs)
     const pp_experiment *best = NULL;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
         const pp_experiment *e = &w->experiments[i];
-        if (is_remedy(e, pairs) && (best == NULL || e->score > best->score)) best = e;
+        if (!is_remedy(e, pairs) || is_of_start(e)) continue;
+        if (best == NULL || e->score > best->score) best = e;
     }
     return best;
 }
@@ -293,15 +464,19 @@ static int is_pair_better(const pp_why *w)
 {
     const pp_experiment *one = best_remedy(w, 0), *two = best_remedy(w, 1);
     if (one == NULL || two == NULL) return two != NULL;
-    double error = hypot(one->score_error, two->score_error);
     double part = two->sign_least >= odd ? good_part_of_best : clear_part_of_best;
-    return one->score < part * two->score && two->score > one->score + fmax(least_gain, 3 * error);
+    return one->score < part * two->score && is_better(w, two, one, least_gain);
 }
 
 int pp__is_well_repaired(const pp_why *w)
 {
-    const pp_experiment *one = best_remedy(w, 0);
-    return one != NULL && one->score >= good_part_of_best * best_score(w);
+    const pp_experiment *best = best_of(w);
+    for (int several = 0; several < 2; several++) {
+        const pp_experiment *e = best_remedy(w, several);
+        if (e != NULL && (e->score >= good_part_of_best * best->score || are_alike(w, e, best)))
+            return 1;
+    }
+    return 0;
 }
 
 /* What repairs the job somewhat has learned too few rows by heart as well. */
@@ -314,33 +489,110 @@ static int is_repaired_in_vain(const pp_why *w)
     return has_too_few_rows(w);
 }
 
-void pp__accuse(pp_why *w)
+/* The end of the walk back from the reference, where what repairs otherwise reaches clearly less.
+ */
+static int end_of_walk(const pp_why *w)
 {
-    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
-    w->n_accused = 0;
-    w->remedy = -1;
-    if (job->failed)
-        w->answer = PP_WHY_DATA;
-    else if (pp__data_decide(w) >= 0)
-        accuse(w, pp__data_decide(w));
-    else if (pp__is_healthy(w))
-        w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
-    else if (is_repaired_in_vain(w))
-        w->answer = PP_WHY_MORE_ROWS;
-    else if (luck(w) >= 0)
-        accuse(w, luck(w));
+    const pp_experiment *one = best_remedy(w, 0), *two = best_remedy(w, 1);
+    for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        if (e->walk != 2 || !e->repaired || e->confirmed < 0) continue;
+        if (one != NULL && one != e && !is_better(w, e, one, least_gain)) return -1;
+        if (two != NULL && two != e && !two->walk && !is_better(w, e, two, least_gain)) return -1;
+        return i;
+    }
+    return -1;
+}
+
+/* Which change, or which several, repair it. */
+static void accuse_any(pp_why *w)
+{
+    int walked = end_of_walk(w);
+    if (walked >= 0)
+        accuse(w, walked);
     else if (any_repaired(w, 0) && !is_pair_better(w))
         accuse_repaired(w, 0);
     else if (any_repaired(w, 1))
         accuse_repaired(w, 1);
-    else if (strcmp(job->verdict, "healthy") == 0)
+}
+
+/* With the job's own seed, where it was found at another. */
+static int at_own_seed(const pp_why *w, int i)
+{
+    for (int k = PP_WHY_LINEAR + 1; w->base != PP_WHY_JOB && k < w->count; k++)
+        if (w->experiments[k].repeats == &w->experiments[i] &&
+            pp__still_repairs(w, &w->experiments[k]))
+            return k;
+    return w->base == PP_WHY_JOB ? i : -1;
+}
+
+/* A loud sign makes the seed a matter of chance; else it is what decides, and what makes the
+ * training certain is named where there is such a change. */
+static void tell_of_seeds(pp_why *w)
+{
+    const pp_experiment *e = w->experiments;
+    int loud = w->n_accused > 0 && e[w->accused[0]].sign >= odd && w->base == PP_WHY_JOB;
+    if (loud) return;
+    w->answer = PP_WHY_DEPENDS_ON_SEED;
+    if (w->n_accused > 0) {
+        w->n_accused = 1;
+        w->remedy = at_own_seed(w, w->accused[0]);
+        return;
+    }
+    for (int i = PP_WHY_LINEAR + 1; i < w->count && w->base == PP_WHY_JOB; i++)
+        if (is_remedy(&e[i], 0) && is_of_start(&e[i]) && w->n_accused == 0)
+            w->accused[w->n_accused++] = w->remedy = i;
+}
+
+int pp__accused(pp_why *w)
+{
+    w->n_accused = 0;
+    accuse_any(w);
+    int first = w->n_accused > 0 ? w->accused[0] : -1;
+    w->n_accused = 0;
+    w->remedy = -1;
+    w->answer = PP_WHY_UNFINISHED;
+    return first;
+}
+
+static void answer(pp_why *w)
+{
+    if (w->experiments[PP_WHY_JOB].failed) {
+        w->answer = PP_WHY_DATA;
+        return;
+    }
+    if (pp__data_decide(w) >= 0) {
+        accuse(w, pp__data_decide(w));
+        return;
+    }
+    if (w->n_failed == 0 && pp__is_healthy(w)) {
+        w->answer = has_too_few_rows(w) ? PP_WHY_MORE_ROWS : PP_WHY_HEALTHY;
+        return;
+    }
+    if (is_repaired_in_vain(w)) {
+        w->answer = PP_WHY_MORE_ROWS;
+        return;
+    }
+    accuse_any(w);
+    if (w->n_failed > 0)
+        tell_of_seeds(w);
+    else if (w->n_accused > 0)
+        return;
+    else if (is_sound(w))
         w->answer = PP_WHY_HEALTHY;
     else if (pp__is_without_signal(w))
         w->answer = w->n_named == 0 && may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
     else
-        w->answer = PP_WHY_UNKNOWN;
-    if (w->answer == PP_WHY_UNKNOWN && w->experiments[PP_WHY_REFERENCE].repaired)
-        w->remedy = PP_WHY_REFERENCE;
+        w->answer = is_as_good_as_any(w) ? PP_WHY_MORE_ROWS : PP_WHY_UNKNOWN;
+}
+
+void pp__accuse(pp_why *w)
+{
+    w->n_accused = 0;
+    w->remedy = -1;
+    answer(w);
+    if (w->answer == PP_WHY_UNKNOWN && pp__working_control(w) >= 0)
+        w->remedy = pp__working_control(w);
     pp__say_why(w);
     pp__say_findings(w);
 }

@@ -1,9 +1,12 @@
 /* What an experiment costs, and what came out of it. */
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "why_internal.h"
+
+#include "pitprop/verdict.h"
 
 /* A step does other things than multiply: about 20 microseconds' worth of them. */
 static const double work_of_a_step = 2e5;
@@ -47,16 +50,6 @@ static double number(const pp_json *object, const char *key)
     return value != NULL && pp_json_type_of(value) == PP_JSON_NUMBER ? pp_json_number(value) : NAN;
 }
 
-/* Of a classification: how far above chance the answers of all classes together are. */
-static void balanced_score(const pp_json *rows, double *score, double *error)
-{
-    double classes = number(rows, "classes_present"), n = number(rows, "rows");
-    double accuracy = number(rows, "balanced_accuracy");
-    *score = (accuracy - 1 / classes) / (1 - 1 / classes);
-    *error = 0.5 * sqrt(classes / n) / (1 - 1 / classes); /* at most, for classes of equal size */
-    if (!isfinite(*score) || !isfinite(*error)) *score = *error = 0;
-}
-
 static void bound_effect(pp_experiment *e, const pp_json *rows)
 {
     double n = number(rows, "rows"), auc = number(rows, "auc"), error = number(rows, "auc_error");
@@ -68,31 +61,54 @@ static void bound_effect(pp_experiment *e, const pp_json *rows)
 }
 
 /* Predictions on far too small a scale: an untrained model ranks inputs too, by its random
- * features, and which side of the threshold they fall is luck. */
+ * features. */
 static int is_compressed(const pp_json *rows)
 {
-    double slope = number(rows, "slope"), spread = number(rows, "spread");
-    return isfinite(slope) ? slope > 5 : spread < 0.2;
+    return number(rows, "slope") > 5;
 }
 
-static void score(pp_experiment *e, const pp_json *rows)
+/* Where rows were not kept one by one. */
+static void score_of_summary(pp_experiment *e, const pp_json *rows, int counts_ranking)
 {
-    double skill = number(rows, "skill"), error = number(rows, "skill_error");
-    double balanced = 0, balanced_error = 0;
+    double auc = number(rows, "auc"), skill = number(rows, "skill");
+    double ranking = isfinite(auc) ? 2 * auc - 1 : number(rows, "correlation");
+    double error = number(rows, "auc_error"), skill_error = number(rows, "skill_error");
     e->skill = skill;
+    e->score = (fmax(skill, 0) + (counts_ranking ? fmax(ranking, 0) : 0)) / 2;
+    e->score_error =
+        hypot(isfinite(skill_error) ? skill_error / 2 : 0, isfinite(error) ? error : 0);
+    if (!isfinite(e->score)) e->score = 0;
+}
+
+static int is_doubt_of_skill(const char *verdict)
+{
+    return strcmp(verdict, pp_verdict_name(PP_VERDICT_NOT_YET_LEARNED)) == 0 ||
+           strcmp(verdict, pp_verdict_name(PP_VERDICT_WORSE_THAN_CONSTANT)) == 0;
+}
+
+static void score(pp_experiment *e, const pp_json *rows, const char *directory,
+                  const pp__yardstick *yardstick, pp_arena *arena)
+{
+    char path[PATH_MAX];
+    int counts_ranking = !e->collapsed && !is_compressed(rows);
     bound_effect(e, rows);
-    e->score = isfinite(skill) ? skill : 0;
-    e->score_error = isfinite(error) ? error : 0;
-    if (!e->collapsed && !is_compressed(rows)) balanced_score(rows, &balanced, &balanced_error);
-    if (balanced > e->score) {
-        e->score = balanced;
-        e->score_error = balanced_error;
+    e->rows = NULL;
+    if (snprintf(path, sizeof path, "%s/sample.safetensors", directory) < PATH_MAX)
+        e->rows = pp__worth_read(yardstick, path, counts_ranking, arena);
+    if (e->rows == NULL) {
+        score_of_summary(e, rows, counts_ranking);
+    } else {
+        e->skill = e->rows->skill;
+        e->score = e->rows->score;
+        e->score_error = e->rows->error;
     }
-    if (e->score < 0) e->score = 0;
+    /* What these two judge is another loss than the job's. */
+    if (e->rows != NULL && e->rows->is_skilled && is_doubt_of_skill(e->verdict)) e->collapsed = 0;
     if (!e->held_out) e->score_error = 0; /* the same rows for all: nothing is drawn */
 }
 
-pp_status pp__measure(pp_experiment *e, const pp_outcome *o, pp_arena *arena, pp_error *err)
+pp_status pp__measure(pp_experiment *e, const pp_outcome *o, const char *directory,
+                      const pp__yardstick *yardstick, pp_arena *arena, pp_error *err)
 {
     e->failed = o->state != PP_TRIAL_DONE;
     if (e->failed) {
@@ -112,7 +128,7 @@ pp_status pp__measure(pp_experiment *e, const pp_outcome *o, pp_arena *arena, pp
     if (e->verdict == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
     e->collapsed = pp_json_bool(collapse) || strcmp(e->verdict, "not-yet-learned") == 0;
     e->memorised = strcmp(e->verdict, "memorised") == 0;
-    score(e, rows);
+    score(e, rows, directory, yardstick, arena);
     e->train_skill = number(train, "skill");
     return PP_OK;
 }

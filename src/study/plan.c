@@ -51,7 +51,7 @@ static int patches_meet(const pp_patch *a, const pp_patch *b)
 {
     for (int i = 0; i < a->count; i++)
         for (int k = 0; k < b->count; k++)
-            if (paths_meet(a->paths[i], b->paths[k])) return 1;
+            if (strcmp(a->paths[i], "seed") != 0 && paths_meet(a->paths[i], b->paths[k])) return 1;
     return 0;
 }
 
@@ -77,6 +77,7 @@ static pp_status resolve(plan *p, pp_error *err)
                           .classes = d->classes,
                           .window = d->layout.window};
     pp_status status = pp_job_resolve(p->job, &facts, err);
+    if (status == PP_OK) p->yardstick = pp__yardstick_of(p->job, d, p->arena);
     p->job_work = pp__work_of(p->job, p->rows, p->inputs, p->outputs);
     return status;
 }
@@ -118,6 +119,11 @@ static pp_status add(plan *p, const pp_experiment *e, pp_error *err)
     pp_job_destroy(job);
     p->count++;
     return PP_OK;
+}
+
+pp_status pp__plan_add(plan *p, const pp_experiment *e, pp_error *err)
+{
+    return add(p, e, err);
 }
 
 static pp_status add_control(plan *p, const char *id, const char *label, const pp_patch *patch,
@@ -189,6 +195,22 @@ static pp_status add_to_reference(plan *p, const pp_experiment *probe, pp_error 
     return add(p, &e, err);
 }
 
+static int is_luck(const pp_experiment *e)
+{
+    return strcmp(e->cause, PP_WHY_LUCK) == 0;
+}
+
+/* At the seed where the job fails, if that is not its own. */
+static pp_status add_at_seed(plan *p, const pp_experiment *probe, pp_error *err)
+{
+    pp_experiment e = *probe;
+    if (p->seed == NULL) return add(p, &e, err);
+    if (!patch_make(p->arena, probe->patch.count + 1, &e.patch)) return no_memory(err);
+    patch_append(&e.patch, &probe->patch);
+    patch_add(&e.patch, "seed", p->seed);
+    return add(p, &e, err);
+}
+
 /* Probes of a cause, and the copies of the rows that they want. */
 static pp_status add_probes(plan *p, const pp_cause *cause, pp_error *err)
 {
@@ -203,7 +225,8 @@ static pp_status add_probes(plan *p, const pp_cause *cause, pp_error *err)
                            .mended = probes[k].mend != NULL,
                            .patch = probes[k].patch};
         if (e.mended && !pp__make_copy(p, probes[k].mend)) continue;
-        pp_status status = add(p, &e, err);
+        if (p->seed != NULL && is_luck(&e)) continue;
+        pp_status status = add_at_seed(p, &e, err);
         if (status == PP_OK && cause->in_data) status = add_to_reference(p, &e, err);
         if (status != PP_OK) return status;
     }
@@ -298,6 +321,7 @@ static pp_status add_pair(plan *p, const pair *of, pp_error *err)
     int causes = a->with[0] != NULL ? 3 : 2;
     pp_experiment e = {.cause = a->cause,
                        .with = {a->with[0]},
+                       .of = {a, b},
                        .label = pp_arena_printf(p->arena, "%s; %s", a->label, b->label),
                        .id = pp_arena_printf(p->arena, "%s_%s", a->id, b->id),
                        .sign = ((causes - 1) * a->sign + b->sign) / causes,
@@ -309,9 +333,15 @@ static pp_status add_pair(plan *p, const pair *of, pp_error *err)
     return is_planned(p, &e) ? PP_OK : add(p, &e, err);
 }
 
+static int is_no_part(const pp_experiment *e)
+{
+    return e->on_reference || e->repeats != NULL || e->walk || e->confirmed < 0;
+}
+
 static int may_join(const pp_experiment *a, const pp_experiment *b)
 {
-    if (a->on_reference || b->on_reference || b->with[0] != NULL) return 0;
+    if (is_no_part(a) || is_no_part(b) || b->with[0] != NULL) return 0;
+    if (is_luck(a) || is_luck(b)) return 0; /* the start changes with anything else */
     if (strcmp(a->cause, b->cause) == 0) return 0;
     if (a->with[0] != NULL && strcmp(a->with[0], b->cause) == 0) return 0;
     return !patches_meet(&a->patch, &b->patch);
@@ -347,7 +377,8 @@ static int is_among_best(const plan *p, int pair_index, int best)
     int better = 0;
     double hoped = hope(p, pair_index);
     for (int i = PP_WHY_LINEAR + 1; i < p->count; i++)
-        if (p->experiments[i].with[0] != NULL && p->experiments[i].with[1] == NULL)
+        if (p->experiments[i].with[0] != NULL && p->experiments[i].with[1] == NULL &&
+            !is_no_part(&p->experiments[i]))
             better += hope(p, i) > hoped || (hope(p, i) == hoped && i < pair_index);
     return better < best;
 }

@@ -6,22 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rounds.h"
-#include "why_internal.h"
+#include "why_run.h"
 
 #include "pitprop/fs.h"
-
-/* Rank 0 plans and decides; the others run what each round brings. */
-typedef struct why {
-    const pp_why_spec *spec;
-    plan plan;
-    pp_why *result;       /* rank 0 */
-    char study[PATH_MAX]; /* directory of the trials */
-    rounds rounds;
-    /* of the round that runs, for the lines on the way */
-    const int *list;
-    int n, told;
-} why;
 
 enum {
     KEEP_ONE_OF = 6, /* of the probes of a round that is shorter than the job go on to the next */
@@ -30,13 +17,26 @@ enum {
     MOST_PAIRS = 60
 };
 
+static pp_status measure(const why *w, pp_experiment *e, const char *id, const pp_outcome *outcome,
+                         pp_arena *arena, pp_error *err)
+{
+    char directory[PATH_MAX];
+    if (snprintf(directory, sizeof directory, "%s/trials/%s", w->study, id) >= PATH_MAX)
+        return pp_fail(err, PP_E_IO, "%s: path is too long", w->study);
+    return pp__measure(e, outcome, directory, &w->plan.yardstick, arena, err);
+}
+
 static void tell_end(void *context, const pp_farm_trial *trial, const pp_outcome *outcome)
 {
     why *w = context;
     pp_experiment e = w->plan.experiments[w->list[trial - w->rounds.trials]];
     pp_error err;
+    pp_arena *arena = pp_arena_create();
     w->told++;
-    if (pp__measure(&e, outcome, w->plan.arena, &err) != PP_OK) return;
+    if (arena == NULL || measure(w, &e, trial->id, outcome, arena, &err) != PP_OK) {
+        pp_arena_destroy(arena);
+        return;
+    }
     if (e.failed)
         pp_log_write(w->spec->log, PP_LOG_INFO, "[%d/%d] %s: failed: %s", w->told, w->n, e.label,
                      e.error);
@@ -44,6 +44,7 @@ static void tell_end(void *context, const pp_farm_trial *trial, const pp_outcome
         pp_log_write(w->spec->log, PP_LOG_INFO, "[%d/%d] %s%s%s: score %.3f, %s", w->told, w->n,
                      e.cause != NULL ? e.cause : "", e.cause != NULL ? ": " : "", e.label, e.score,
                      e.verdict);
+    pp_arena_destroy(arena);
 }
 
 /* ---- rank 0 ---- */
@@ -102,7 +103,7 @@ static pp_status measure_all(why *w, const int *list, int n, int parts, const pp
         pp_outcome outcome;
         status = pp_farm_read(w->study, trials[i].id, &outcome, err);
         if (status != PP_OK) break;
-        status = pp__measure(e, &outcome, w->plan.arena, err);
+        status = measure(w, e, trials[i].id, &outcome, w->plan.arena, err);
         e->share = 1.0 / parts;
         if (list[i] != PP_WHY_JOB) w->result->spent += e->work / parts;
         pp_outcome_free(&outcome);
@@ -120,8 +121,7 @@ static double work_of(const why *w, const int *list, int n)
     return work;
 }
 
-/* Experiments list [n], each for 1/parts of its training. */
-static pp_status experiment(why *w, const int *list, int n, int parts, pp_error *err)
+pp_status pp__experiment(why *w, const int *list, int n, int parts, pp_error *err)
 {
     pp_farm_trial *trials = PP_ARENA_NEW(w->plan.arena, pp_farm_trial, n + 1);
     if (trials == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
@@ -146,7 +146,7 @@ static pp_status experiment(why *w, const int *list, int n, int parts, pp_error 
 
 /* ---- how the budget is spent ---- */
 
-static double rest(const why *w)
+double pp__rest(const why *w)
 {
     return w->result->budget - w->result->spent;
 }
@@ -211,7 +211,7 @@ static int survivors(const why *w, int *list, int n, int parts)
     for (int i = 0; i < probes && kept < wanted; i++) {
         double more = w->plan.experiments[ranks[i].index].work / parts;
         int is_only_one = kept == 0 && parts == 1;
-        if (!is_only_one && work + more + reserve > rest(w)) break;
+        if (!is_only_one && work + more + reserve > pp__rest(w)) break;
         work += more;
         list[kept++] = ranks[i].index;
     }
@@ -224,7 +224,7 @@ static pp_status halve(why *w, int *list, int n, double allowed, pp_error *err)
 {
     int parts = parts_for(work_of(w, list, n), allowed);
     for (;;) {
-        pp_status status = experiment(w, list, n, parts, err);
+        pp_status status = pp__experiment(w, list, n, parts, err);
         if (status != PP_OK || w->rounds.stopped || parts == 1) return status;
         parts = parts > LONGER ? parts / LONGER : 1;
         int left = survivors(w, list, n, parts);
@@ -245,7 +245,8 @@ static pp_status read_known(why *w, pp_error *err)
     pp_outcome known = {.state = PP_TRIAL_DONE};
     pp_status status = pp_json_parse(text, "verdict.json", &known.verdict, err);
     pp_experiment *job = &w->plan.experiments[PP_WHY_JOB];
-    if (status == PP_OK) status = pp__measure(job, &known, w->plan.arena, err);
+    if (status == PP_OK)
+        status = pp__measure(job, &known, w->spec->run, &w->plan.yardstick, w->plan.arena, err);
     job->share = 1;
     w->plan.verdict = known.verdict;
     w->result->count = w->plan.count;
@@ -256,7 +257,7 @@ static pp_status run_job(why *w, pp_error *err)
 {
     const int job = PP_WHY_JOB;
     if (w->spec->verdict != NULL) return read_known(w, err);
-    pp_status status = experiment(w, &job, 1, 1, err);
+    pp_status status = pp__experiment(w, &job, 1, 1, err);
     if (status != PP_OK || w->rounds.stopped) return status;
     pp_outcome outcome;
     status = pp_farm_read(w->study, "job", &outcome, err);
@@ -278,7 +279,7 @@ static int list_from(const why *w, int first, int *list)
 static pp_status probe(why *w, int first, double share_of_budget, pp_error *err)
 {
     int list[WHY_MOST], n = list_from(w, first, list);
-    pp_status status = halve(w, list, n, share_of_budget * rest(w), err);
+    pp_status status = halve(w, list, n, share_of_budget * pp__rest(w), err);
     w->result->count = w->plan.count;
     if (status == PP_OK) pp__find_repairs(w->result, w->plan.experiments);
     return status;
@@ -289,7 +290,7 @@ typedef pp_status (*combine_fn)(plan *p, int most, pp_error *err);
 static pp_status try_together(why *w, combine_fn combine, pp_error *err)
 {
     int first = w->plan.count;
-    if (rest(w) < 1) return PP_OK; /* not even one at full length */
+    if (pp__rest(w) < 1) return PP_OK; /* not even one at full length */
     pp_status status = combine(&w->plan, MOST_PAIRS, err);
     if (status == PP_OK && w->plan.count > first) status = probe(w, first, 0.5, err);
     return status;
@@ -301,12 +302,17 @@ static pp_status try_surveyed(why *w, pp_error *err)
     int list[WHY_MOST], first = w->plan.count;
     pp_status status = pp__plan_surveyed(&w->plan, err);
     int n = list_from(w, first, list);
-    if (status == PP_OK && n > 0 && work_of(w, list, n) <= rest(w))
-        status = experiment(w, list, n, 1, err);
+    if (status == PP_OK && n > 0 && work_of(w, list, n) <= pp__rest(w))
+        status = pp__experiment(w, list, n, 1, err);
     return status;
 }
 
-static pp_status investigate(why *w, pp_error *err)
+static int goes_on(const why *w, pp_status status)
+{
+    return status == PP_OK && !w->rounds.stopped;
+}
+
+static pp_status open_result(why *w, pp_error *err)
 {
     pp_why *result = w->result;
     pp_status status = pp__plan_controls(&w->plan, err);
@@ -317,27 +323,59 @@ static pp_status investigate(why *w, pp_error *err)
     result->budget = w->spec->budget > 0
                          ? w->spec->budget
                          : fmax(PP_WHY_BUDGET, PP_WHY_LEAST_WORK / w->plan.job_work);
-    if (status == PP_OK) status = pp__keep_findings(&w->plan, result, err);
-    if (status == PP_OK) status = run_job(w, err);
-    if (status == PP_OK && !w->rounds.stopped && !w->plan.experiments[PP_WHY_JOB].failed)
-        status = try_surveyed(w, err);
-    if (status != PP_OK || w->rounds.stopped) return status;
-    int failed = w->plan.experiments[PP_WHY_JOB].failed;
-    int looks_healthy = !failed && !w->plan.experiments[PP_WHY_JOB].collapsed;
-    if (looks_healthy) status = probe(w, PP_WHY_SEED_1, 0.3, err);
-    if (failed || (looks_healthy && pp__is_healthy(result)) || status != PP_OK || w->rounds.stopped)
-        return status;
-    if (looks_healthy && pp__data_decide(result) >= 0) return status;
-    int first = looks_healthy ? w->plan.count : PP_WHY_SEED_1;
-    status = pp__plan_singles(&w->plan, err);
+    return status == PP_OK ? pp__keep_findings(&w->plan, result, err) : status;
+}
+
+/* A job that is sound with its own seed and not with another is looked at where it fails. */
+static void choose_base(why *w)
+{
+    pp_why *result = w->result;
+    for (int k = PP_WHY_SEED_1; k <= PP_WHY_SEED_2 && pp__is_healthy(result); k++) {
+        if (result->base != PP_WHY_JOB || pp__fails_at_seed(result, k) != 1) continue;
+        result->base = k;
+        w->plan.seed = w->plan.experiments[k].patch.values[0];
+    }
+}
+
+static pp_status several(why *w, combine_fn combine, pp_error *err)
+{
+    pp_status status = try_together(w, combine, err);
+    return goes_on(w, status) ? pp__confirm(w, err) : status;
+}
+
+/* Changes one by one, in pairs, back from the reference, by threes: until the job is repaired. */
+static pp_status try_changes(why *w, int first, pp_error *err)
+{
+    pp_why *result = w->result;
+    pp_status status = pp__plan_singles(&w->plan, err);
     if (status == PP_OK) status = probe(w, first, 1.0 / 3, err);
-    if (status == PP_OK && !w->rounds.stopped && !pp__is_well_repaired(result) &&
-        !pp__is_without_signal(result))
-        status = try_together(w, pp__plan_pairs, err);
-    if (status == PP_OK && !w->rounds.stopped && !pp__is_repaired(result) &&
-        !pp__is_without_signal(result))
-        status = try_together(w, pp__plan_triples, err);
+    if (goes_on(w, status) && first == PP_WHY_SEED_1) status = pp__try_seeds(w, err);
+    if (goes_on(w, status)) status = pp__confirm(w, err);
+    if (!goes_on(w, status) || pp__is_without_signal(result)) return status;
+    if (!pp__is_well_repaired(result)) status = several(w, pp__plan_pairs, err);
+    if (goes_on(w, status) && !pp__is_well_repaired(result)) {
+        status = pp__walk_back(w, err);
+        if (goes_on(w, status)) status = pp__confirm(w, err);
+    }
+    if (goes_on(w, status) && !pp__is_repaired(result)) status = several(w, pp__plan_triples, err);
     return status;
+}
+
+static pp_status investigate(why *w, pp_error *err)
+{
+    pp_why *result = w->result;
+    pp_status status = open_result(w, err);
+    if (status == PP_OK) status = run_job(w, err);
+    if (!goes_on(w, status) || w->plan.experiments[PP_WHY_JOB].failed) return status;
+    status = try_surveyed(w, err);
+    int looks_healthy = !w->plan.experiments[PP_WHY_JOB].collapsed;
+    if (looks_healthy && goes_on(w, status)) status = probe(w, PP_WHY_SEED_1, 0.3, err);
+    if (looks_healthy && goes_on(w, status)) status = pp__try_seeds(w, err);
+    if (!goes_on(w, status)) return status;
+    if (looks_healthy && pp__is_healthy(result) && !pp__seeds_disagree(result)) return status;
+    if (looks_healthy && pp__data_decide(result) >= 0) return status;
+    if (looks_healthy) choose_base(w);
+    return try_changes(w, looks_healthy ? w->plan.count : PP_WHY_SEED_1, err);
 }
 
 /* What the remedy changes, line by line. */

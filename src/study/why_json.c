@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "why_internal.h"
 
@@ -6,6 +7,7 @@ static const char *const names[] = {[PP_WHY_UNFINISHED] = "unfinished",
                                     [PP_WHY_HEALTHY] = "healthy",
                                     [PP_WHY_CAUSE] = "cause",
                                     [PP_WHY_CAUSES] = "causes",
+                                    [PP_WHY_DEPENDS_ON_SEED] = "depends-on-seed",
                                     [PP_WHY_UNDETERMINED] = "undetermined",
                                     [PP_WHY_NO_SIGNAL] = "no-signal",
                                     [PP_WHY_MORE_ROWS] = "needs-more-rows",
@@ -32,14 +34,25 @@ static void put_patch(pp_json_writer *w, const pp_patch *patch)
     pp_json_end_object(w);
 }
 
-static const char *const with_key[PP_WHY_WITH] = {"with", "third"};
+/* The other causes of several: "with", "third" and "more". */
+static void put_with(pp_json_writer *w, const pp_experiment *e)
+{
+    static const char *const keys[] = {"with", "third"};
+    for (int i = 0; i < 2 && e->with[i] != NULL; i++)
+        pp_json_put_string(w, keys[i], e->with[i]);
+    if (e->with[2] == NULL) return;
+    pp_json_begin_array(w, "more");
+    for (int i = 2; i < PP_WHY_WITH && e->with[i] != NULL; i++)
+        pp_json_put_string(w, NULL, e->with[i]);
+    pp_json_end_array(w);
+}
 
 static void put_experiment(pp_json_writer *w, const pp_experiment *e)
 {
     pp_json_begin_object(w, NULL);
     if (e->cause != NULL) pp_json_put_string(w, "cause", e->cause);
-    for (int i = 0; i < PP_WHY_WITH && e->with[i] != NULL; i++)
-        pp_json_put_string(w, with_key[i], e->with[i]);
+    put_with(w, e);
+    if (e->repeats != NULL) pp_json_put_string(w, "repeats", e->repeats->id);
     if (e->on_reference) pp_json_put_bool(w, "on_reference", 1);
     if (e->mended) pp_json_put_bool(w, "mended", 1);
     pp_json_put_string(w, "label", e->label);
@@ -78,7 +91,7 @@ static void put_causes(pp_json_writer *w, const pp_why *why)
     pp_json_begin_array(w, "causes");
     for (int i = 0; i < why->n_accused; i++) {
         const pp_experiment *e = &why->experiments[why->accused[i]];
-        pp_json_put_string(w, NULL, e->cause);
+        if (strcmp(e->cause, PP_WHY_RECIPE) != 0) pp_json_put_string(w, NULL, e->cause);
         for (int k = 0; k < PP_WHY_WITH && e->with[k] != NULL; k++)
             pp_json_put_string(w, NULL, e->with[k]);
         if (e->with[0] != NULL) break;
@@ -126,6 +139,12 @@ void pp_why_write(const pp_why *why, pp_json_writer *w)
         pp_json_put_bool(w, "verified", e[why->remedy].share >= 1 && e[why->remedy].repaired);
         pp_json_put_number(w, "skill", e[why->remedy].skill);
         pp_json_put_number(w, "score", e[why->remedy].score);
+        pp_json_end_object(w);
+    }
+    if (why->n_seeds > 0) {
+        pp_json_begin_object(w, "seeds");
+        pp_json_put_int(w, "tried", why->n_seeds);
+        pp_json_put_int(w, "failed", why->n_failed);
         pp_json_end_object(w);
     }
     pp_json_begin_object(w, "cost");

@@ -34,6 +34,26 @@ static void say_accused(pp_why *w)
                  what, e->label, job->score, job->verdict, e->score, e->verdict, w->noise);
 }
 
+static void say_seeds(pp_why *w)
+{
+    const pp_experiment *e = w->n_accused > 0 ? &w->experiments[w->accused[0]] : NULL;
+    int is_start = e != NULL && strcmp(e->cause, PP_WHY_LUCK) == 0;
+    int used = snprintf(w->sentence, sizeof w->sentence,
+                        "It depends on the seed: with %d of %d seeds the job fails, its own %s. ",
+                        w->n_failed, w->n_seeds,
+                        pp__fails_at_seed(w, 0) == 1 ? "among them" : "not among them");
+    if (e == NULL || is_start)
+        snprintf(w->sentence + used, sizeof w->sentence - (size_t)used,
+                 "No change that was tried makes it certain%s.",
+                 is_start ? "; another seed is given as the remedy" : "");
+    else
+        snprintf(
+            w->sentence + used, sizeof w->sentence - (size_t)used,
+            "What makes it certain is '%s' (%s): where the job fails the score rises from %.3f "
+            "to %.3f, and it holds with every seed that was tried.",
+            e->label, title_of(e->cause), w->experiments[w->base].score, e->score);
+}
+
 void pp__say_why(pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
@@ -69,6 +89,9 @@ void pp__say_why(pp_why *w)
                  "%.3f, %s), though the reference recipe scores %.3f on the same data.%s",
                  job->score, job->verdict, reference->score,
                  w->remedy >= 0 ? " That recipe is given as the remedy." : "");
+        break;
+    case PP_WHY_DEPENDS_ON_SEED:
+        say_seeds(w);
         break;
     case PP_WHY_UNFINISHED:
         snprintf(text, size, "Not finished: run the same command again to go on.");

@@ -1,0 +1,124 @@
+/* What depends on the seed: one start convicts nobody, and a job that fails at some is told as
+ * that.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "why_run.h"
+
+enum { MOST_ROUNDS = 4, MORE_SEEDS = 3 };
+
+static pp_status run_from(why *w, int first, int *ran, pp_error *err)
+{
+    int list[WHY_MOST], n = 0;
+    double work = 0;
+    *ran = 0;
+    for (int i = first; i < w->plan.count; i++) {
+        list[n++] = i;
+        work += w->plan.experiments[i].work;
+    }
+    if (n == 0) return PP_OK;
+    if (work > pp__rest(w)) {
+        w->plan.count = first; /* too dear: they stay away */
+        return PP_OK;
+    }
+    pp_status status = pp__experiment(w, list, n, 1, err);
+    *ran = status == PP_OK && !w->rounds.stopped;
+    if (*ran) pp__find_repairs(w->result, w->plan.experiments);
+    return status;
+}
+
+/* Experiment i with another seed; 0: the job's own. */
+static pp_status add_repeat(why *w, int i, int64_t more, pp_error *err)
+{
+    plan *p = &w->plan;
+    const pp_experiment *of = &p->experiments[i];
+    int n = of->patch.count;
+    pp_experiment e = *of;
+    e.repeats = of;
+    e.beside = pp__with_seed(w->result, more == 0 ? 0 : (int)(more - 1000));
+    e.share = 0;
+    e.rows = NULL;
+    e.id = pp_arena_printf(p->arena, "%s-seed-%" PRId64, of->id, more);
+    e.label = pp_arena_printf(p->arena, "%s, seed %" PRId64, of->label, p->job->seed + more);
+    e.patch = (pp_patch){.paths = PP_ARENA_NEW(p->arena, const char *, n + 1),
+                         .values = PP_ARENA_NEW(p->arena, const char *, n + 1)};
+    if (i == PP_WHY_JOB) e.cause = PP_WHY_LUCK;
+    if (e.patch.paths == NULL || e.patch.values == NULL)
+        return pp_fail(err, PP_E_MEMORY, "out of memory");
+    for (int k = 0; k < n; k++) {
+        if (strcmp(of->patch.paths[k], "seed") == 0) continue;
+        e.patch.paths[e.patch.count] = of->patch.paths[k];
+        e.patch.values[e.patch.count++] = of->patch.values[k];
+    }
+    if (more != 0) {
+        e.patch.paths[e.patch.count] = "seed";
+        e.patch.values[e.patch.count++] =
+            pp_arena_printf(p->arena, "%" PRId64, p->job->seed + more);
+    }
+    return p->count < WHY_MOST ? pp__plan_add(p, &e, err) : PP_OK;
+}
+
+/* ---- what is accused ---- */
+
+/* Seeds to try an accused change at: those at which the job fails first. */
+static int seeds_to_try(const why *w, int64_t *seeds, int most)
+{
+    int n = 0;
+    if (w->result->base != PP_WHY_JOB) seeds[n++] = 0;
+    for (int wanted = 1; wanted >= 0; wanted--)
+        for (int k = 1; k <= 2 + MORE_SEEDS && n < most; k++) {
+            int fails = pp__fails_at_seed(w->result, k);
+            if (fails == wanted && k != w->result->base) seeds[n++] = 1000 + k;
+        }
+    return n;
+}
+
+static pp_status repeat(why *w, int i, int *holds, pp_error *err)
+{
+    int64_t seeds[3];
+    int first = w->plan.count, ran, n = seeds_to_try(w, seeds, 2);
+    pp_status status = PP_OK;
+    for (int k = 0; k < n && status == PP_OK; k++)
+        status = add_repeat(w, i, seeds[k], err);
+    if (status == PP_OK) status = run_from(w, first, &ran, err);
+    *holds = 1;
+    for (int k = first; status == PP_OK && ran && k < w->plan.count; k++)
+        *holds = *holds && pp__still_repairs(w->result, &w->plan.experiments[k]);
+    return status;
+}
+
+static int is_of_start(const pp_experiment *e)
+{
+    return strcmp(e->cause, PP_WHY_LUCK) == 0;
+}
+
+pp_status pp__confirm(why *w, pp_error *err)
+{
+    pp_status status = PP_OK;
+    for (int round = 0; round < MOST_ROUNDS && status == PP_OK && !w->rounds.stopped; round++) {
+        int holds, i = pp__accused(w->result);
+        if (i < 0 || is_of_start(&w->plan.experiments[i]) || w->plan.experiments[i].confirmed)
+            return PP_OK;
+        status = repeat(w, i, &holds, err);
+        w->plan.experiments[i].confirmed = holds ? 1 : -1;
+        w->result->count = w->plan.count;
+        pp__find_repairs(w->result, w->plan.experiments);
+    }
+    return status;
+}
+
+/* ---- the job itself ---- */
+
+pp_status pp__try_seeds(why *w, pp_error *err)
+{
+    int first = w->plan.count, ran;
+    pp_status status = PP_OK;
+    if (!pp__seeds_disagree(w->result)) return PP_OK;
+    for (int k = 0; k < MORE_SEEDS && status == PP_OK; k++)
+        status = add_repeat(w, PP_WHY_JOB, 1003 + k, err);
+    if (status == PP_OK) status = run_from(w, first, &ran, err);
+    w->result->count = w->plan.count;
+    return status;
+}
