@@ -48,7 +48,7 @@ class Changes:
         self.ready = self.train_mode = False
         self.loader, self.ranges, self.widths = {}, {}, {}
         self.first_rates, self.others, self.added = {}, {}, set()
-        self.module = None
+        self.module = self.input_scale = None
         for change in wanted:
             words = dict(change)
             getattr(self, words.pop("do"))(**words)
@@ -215,6 +215,18 @@ class Changes:
             return tracer.perform(n, i, f, args, kwargs)
 
         self.at[name, index] = fresh
+
+    def inputs(self, mean, scale):
+        """What goes into the model is shifted and scaled as a whole."""
+        self.input_scale = (mean, scale)
+
+    def module_args(self, args):
+        if self.input_scale is None:
+            return args
+        mean, scale = self.input_scale
+        return tuple(
+            (a - mean) / scale if torch.is_tensor(a) and a.is_floating_point() else a for a in args
+        )
 
     def rate(self, times):
         self.times *= times

@@ -19,7 +19,7 @@ import torch
 
 from . import faults, graph, measure
 from .changes import Changes
-from .recorder import Recorder
+from .recorder import Recorder, Training
 from .rows import keys_of
 from .tracer import Tracer
 
@@ -82,9 +82,10 @@ def plain(layers):
     for layer in layers:
         item = {"words": {k: v for k, v in layer.items() if k != "layers"}}
         item["initial"] = {k: v.numpy() for k, v in getattr(layer, "initial", {}).items()}
+        item["final"] = {k: v.detach().numpy() for k, v in layer.tensors.items() if v is not None}
+        item["dim"] = layer.dim
         if layer.op is not None:
             item["call"], item["line"] = (layer.op.name, layer.op.index), layer.op.line
-            item["dim"] = layer.op.known.get("dim")
         if layer["type"] == "residual":
             item["layers"] = plain(layer["layers"])
         found.append(item)
@@ -192,6 +193,7 @@ def summarise(recorder, training, brief):
         "batch": training.batch_sizes.most_common(1)[0][0],
         "accumulated": recorder.accumulated.most_common(1)[0][0] if recorder.accumulated else 1,
         "passes": training.rows.passes,
+        "epochs": round(training.steps / max(1, -(-len(x) // training.batch_sizes.most_common(1)[0][0]))),
         "loaders": list(recorder.loaders.values()),
         "clip": training.clip,
         "weights_by_label": training.weights_by_label,
@@ -218,8 +220,26 @@ def summarise(recorder, training, brief):
     return result
 
 
-def draw(script, arguments, rows, known):
-    """Rows of other runs of the script with other seeds, until there are enough; None: the same ones."""
+def revive(items):
+    """Layers of a capture, as they were at the end of the script."""
+    layers = []
+    for item in items:
+        layer = graph.Layer(None, {k: torch.from_numpy(v) for k, v in item["final"].items()}, **item["words"])
+        for name in ("weight", "bias", "mean", "var"):
+            layer.tensors.setdefault(name, None)
+        layer.dim = item["dim"]
+        if "layers" in item:
+            layer["layers"] = revive(item["layers"])
+        layers.append(layer)
+    return layers
+
+
+def draw(order, script, arguments):
+    """Rows of other runs of the script with other seeds, until there are enough, and what the captured
+    model answers to them; None: they are the same rows."""
+    with open(order["capture"], "rb") as file:
+        capture = pickle.load(file)
+    rows, known = order["draws"], set(keys_of(capture["x"], capture["y"]))
     found, seed, begun = [], 1, time.time()
     old = torch.manual_seed
     while sum(len(y) for _, y in found) < rows and time.time() - begun < 30:
@@ -240,7 +260,10 @@ def draw(script, arguments, rows, known):
         known |= keys
         found.append((x, y))
         seed += 1
-    return tuple(np.concatenate([pair[i] for pair in found]) for i in (0, 1))
+    x, y = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
+    training = Training(0)
+    training.layers = revive(capture["layers"])
+    return x, y, answers(training, x, False)
 
 
 def observe(order, script, arguments):
@@ -254,12 +277,17 @@ def observe(order, script, arguments):
     error = run(script, arguments, changes)
     tracer.stop()
     sys.stdout.flush()
-    result = {"error": error, "seconds": time.time() - begun, "torch": torch.__version__}
+    return collect(recorder, error, time.time() - begun, order["brief"])
+
+
+def collect(recorder, error, seconds, brief):
+    """All that was seen, as plain Python and NumPy values."""
+    result = {"error": error, "seconds": seconds, "torch": torch.__version__}
     training = pick(recorder)
     result["trained"] = training is not None and training.rows.count > 0
     result["faults"] = faults.find(recorder, training) if training is not None else []
     if result["trained"]:
-        result.update(summarise(recorder, training, order["brief"]))
+        result.update(summarise(recorder, training, brief))
     return result
 
 
@@ -269,7 +297,7 @@ def main():
     result_path, script, arguments = sys.argv[2], sys.argv[3], sys.argv[4:]
     torch.set_num_threads(1)
     if order.get("draws"):
-        result = {"drawn": draw(script, arguments, order["draws"], set())}
+        result = {"drawn": draw(order, script, arguments)}
     else:
         result = observe(order, script, arguments)
     with open(result_path, "wb") as file:

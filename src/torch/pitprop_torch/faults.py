@@ -1,6 +1,8 @@
 """Faults of a training that its capture shows by itself, without an experiment."""
 
-from . import graph, ops
+import numpy as np
+
+from . import graph
 
 
 def fault(name, line, says, remedy, changes, certain=True):
@@ -222,6 +224,117 @@ def largest_of_one(recorder, training):
     ]
 
 
+def squashed_twice(recorder, training):
+    """A softmax or sigmoid in front of a loss that applies its own."""
+    loss, end = training.loss, training.loss.end
+    if end is None or (loss.name, end.name) not in (
+        ("cross_entropy", "softmax"),
+        ("cross_entropy", "sigmoid"),
+        ("binary_cross_entropy_with_logits", "sigmoid"),
+    ):
+        return []
+    return [
+        fault(
+            "activation-twice",
+            end.line,
+            f"{end.name} stands before {loss.name}, which applies its own: gradients are many times smaller, "
+            "and the loss cannot reach 0",
+            f"give the loss what goes into the {end.name}",
+            [{"do": "skip", "name": end.name, "index": end.index}],
+            certain=False,
+        )
+    ]
+
+
+def rectified_output(recorder, training):
+    """A ReLU as the last function of a classifier."""
+    loss, end = training.loss, training.loss.end
+    logits = loss.name in ("binary_cross_entropy_with_logits", "cross_entropy")
+    op = end if logits else training.loss.before_end
+    squashed = end is not None and end.name in ("sigmoid", "softmax", "log_softmax")
+    if op is None or op.name != "relu" or not (logits or squashed):
+        return []
+    return [
+        fault(
+            "output-range",
+            op.line,
+            "relu on the output: no logit can be negative, and where it is 0 there is no gradient",
+            "no activation on the output of the last layer",
+            [{"do": "skip", "name": "relu", "index": op.index}],
+            certain=False,
+        )
+    ]
+
+
+def linear_after_linear(recorder, training):
+    kinds = list(graph.flat(training.layers or []))
+    for one, two in zip(kinds, kinds[1:]):
+        if one["type"] == two["type"] == "dense":
+            return [
+                fault(
+                    "no-activation",
+                    two.op.line,
+                    f"a layer of {one['units']} goes straight into one of {two['units']}: together they are "
+                    "one linear layer",
+                    "an activation between them, such as nn.ReLU()",
+                    [{"do": "after", "name": one.op.name, "index": one.op.index, "to": "relu"}],
+                    certain=False,
+                )
+            ]
+    return []
+
+
+def labels_of(training):
+    _, y = training.rows.arrays()
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    labels, counts = np.unique(y[:100000], return_counts=True)
+    return (labels.tolist(), counts.tolist()) if y.ndim == 1 and len(labels) <= 50 else ([], [])
+
+
+def only_at_prediction(recorder, training):
+    labels, _ = labels_of(training) if training.rows.count else ([], [])
+    place = recorder.at_prediction.get("sigmoid")
+    if place is None or labels != [0, 1] or training.loss.name not in ("mse_loss", "l1_loss"):
+        return []
+    return [
+        fault(
+            "activation-only-at-prediction",
+            place[0],
+            "the sigmoid is applied to predictions and not in training: outputs are trained to be 0 and 1, "
+            "of which the sigmoid makes 0.5 and 0.73",
+            "nn.BCEWithLogitsLoss() on the outputs",
+            [{"do": "loss", "kind": "bce_logits"}],
+            certain=False,
+        )
+    ]
+
+
+def inverted_weights(recorder, training):
+    labels, counts = labels_of(training) if training.rows.count else ([], [])
+    weights = dict(training.weights_by_label)
+    known = training.loss.known.get("weight")
+    if training.loss.name in ("cross_entropy", "nll_loss") and hasattr(known, "tolist"):
+        weights = dict(enumerate(known.tolist()))
+    if len(labels) < 2 or any(label not in weights for label in labels):
+        return []
+    most, least = labels[int(np.argmax(counts))], labels[int(np.argmin(counts))]
+    if max(counts) < 1.5 * min(counts) or weights[most] < 1.2 * weights[least]:
+        return []
+    turned = [(label, sum(counts) / (len(labels) * n)) for label, n in zip(labels, counts)]
+    return [
+        fault(
+            "class-weights-inverted",
+            training.loss.line,
+            f"class {most:g}, the most frequent, has weight {weights[most]:.3g}, and class {least:g}, the rarest, "
+            f"{weights[least]:.3g}",
+            "weights by 1 / frequency: the rare class gets the larger one",
+            [{"do": "class_weights", "pairs": turned, "given": sorted(weights.items())}],
+            certain=False,
+        )
+    ]
+
+
 CHECKS = (
     not_optimised,
     no_steps,
@@ -233,6 +346,11 @@ CHECKS = (
     largest_of_one,
     frozen,
     wrong_mode,
+    squashed_twice,
+    rectified_output,
+    linear_after_linear,
+    only_at_prediction,
+    inverted_weights,
 )
 
 

@@ -10,11 +10,11 @@ import time
 import numpy as np
 
 from . import job as jobs
-from . import measure, program, remedy, rerun
+from . import measure, probes, program, remedy, repro, rerun
 
 SEEDS = (0, 1, 2)
 WELL = {"balanced accuracy": 0.9, "accuracy": 0.9, "R2": 0.9}
-FRESH_ROWS = 1000
+FRESH_ROWS = 3000  # of other runs: a third is held out, the others train where rows are too few
 
 
 def say(text=""):
@@ -38,7 +38,7 @@ class Flow:
         self.directory = os.path.abspath(options.output or os.path.join("pitprop-torch", name))
         self.home = None
         self.job = self.layers = self.capture = self.why = None
-        self.changes, self.advice = [], []
+        self.changes, self.before = [], None  # changes to prove; results of the script as it is
         self.answer = {"faults": []}
 
     # ---- capture ----
@@ -53,7 +53,7 @@ class Flow:
             self.script, self.arguments, self.order(brief=False), self.cwd, self.home, stdout
         )
         process.wait()
-        self.capture = rerun.read(path)
+        self.capture, self.capture_path = rerun.read(path), path
         if self.capture is None:
             raise rerun.ScriptFailed(f"{self.script}: ended before anything could be read (code {process.returncode})")
 
@@ -98,7 +98,7 @@ class Flow:
 
     # ---- verdict of the script's own predictions ----
 
-    def audit(self, p, y, held_out):
+    def audit(self, p, y, held_out=None):
         """Verdict and sentence of predictions, by pitprop audit."""
         path = os.path.join(self.directory, "predictions.h5")
         p = measure.probabilities(self.capture["loss"]["name"], p, self.capture["at_prediction"])
@@ -108,8 +108,12 @@ class Flow:
         if p.ndim == 2 and p.shape[1] == 1:
             p = p[:, 0]
         y = y.reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y
-        jobs.write_h5_sets(path, p=p.astype(np.float32), y=y)
+        sets = {"p": p.astype(np.float32), "y": y}
         words = ["audit", path, "--json", "--task", task]
+        if held_out is not None:
+            sets["held_out"] = held_out
+            words += ["--held-out", "/held_out"]
+        jobs.write_h5_sets(path, **sets)
         found = program.run(words)
         return json.loads(found)
 
@@ -120,21 +124,35 @@ class Flow:
         m = c["measure"]
         for name, (y, p) in (("training mode, last batches", c["last"]), ("eval mode, after training", c["final"])):
             try:
-                found = self.audit(p.reshape(len(y), -1), y, False)
+                found = self.audit(p.reshape(len(y), -1), y)
             except program.Failed as reason:
                 say(f"  {name}: cannot be judged: {reason}")
                 continue
             self.answer["verdicts"][name.split(",")[0]] = found["verdict"]
             say(f"  {name}: {found['verdict']}: {found.get('sentence', '')}")
+        self.tell_numbers()
         where = "held-out rows" if m["held_out"] else "training rows"
         say(f"  {m['name']} {m['value']:.3f} on {m['rows']} {where}")
+
+    def tell_numbers(self):
+        """Mean and deviation beside those of the targets: what "always 0.5" is."""
+        y, p = self.capture["final"]
+        task = self.capture["measure"]["task"]
+        p = measure.probabilities(self.capture["loss"]["name"], p.reshape(len(y), -1), self.capture["at_prediction"])
+        if task == "multiclass":
+            shares = np.bincount(p.argmax(axis=1), minlength=p.shape[1]) / len(p)
+            say(f"  class {shares.argmax()} is the answer to {shares.max():.1%} of {len(p)} rows")
+            return
+        p = p[:, -1]
+        say(f"  predictions: mean {p.mean():.3f}, deviation {p.std():.3f}; targets: mean {y.mean():.3f}, deviation {y.std():.3f}")
 
     # ---- faults that the capture shows ----
 
     def tell_faults(self):
         for f in self.capture["faults"]:
             self.answer["faults"].append({"id": f["id"], "line": f["line"], "certain": f["certain"]})
-            say(f"\n== Found without an experiment: {f['id']}{self.place(f['line'])}")
+            kind = "Found without an experiment" if f["certain"] else "Seen in the graph, to be tried"
+            say(f"\n== {kind}: {f['id']}{self.place(f['line'])}")
             if f["line"]:
                 say(f"    {remedy.source(f['line']).strip()}")
             say(f"  {f['says']}.")
@@ -147,7 +165,8 @@ class Flow:
                 new = re.sub(r"dim\s*=\s*(0|-2)", "dim=1", remedy.source(f["line"]))
             for line in remedy.diff(f["line"], new) or []:
                 say(f"    {line}")
-            self.changes += f["changes"]
+            if f["certain"]:
+                self.changes += f["changes"]
 
     # ---- job ----
 
@@ -203,27 +222,52 @@ class Flow:
         """Asks pitprop why; where rows are few and the script draws them, with rows drawn anew."""
         job = dict(self.job, output=os.path.join(self.directory, "why"))
         try:
-            self.why = self.ask_why(job, "why-job")
-            unsure = self.why["answer"] in ("no-signal", "needs-more-rows", "undetermined", "unknown", "cause", "causes")
-            if unsure and len(self.capture["x"]) < FRESH_ROWS and self.capture["held_out"] is None:
-                fresh = self.draw_rows()
-                if fresh is not None:
-                    say(f"  The script draws its rows anew in every run: {len(fresh[0])} rows of other runs are held out.")
-                    path = os.path.join(self.directory, "held-out.h5")
-                    jobs.write_h5(path, fresh[0].astype(np.float32), jobs.targets_of(self.capture, fresh[1]))
-                    job["data"] = dict(job["data"], validation={"files": path})
-                    self.why = self.ask_why(job, "why-job")
+            fresh = self.draw_rows()
+            if fresh is None:
+                self.why = self.ask_why(job, "why-job")
+            else:
+                self.why = self.ask_with(fresh, job)
         except program.Failed as reason:
             say(f"  pitprop why cannot run: {reason}")
 
     def draw_rows(self):
-        """Rows that other runs of the script draw; None where they are the same ones."""
-        if self.options.no_rerun:
+        """(x, y, answers) of other runs of the script; None where rows are the same or there are enough."""
+        few = len(self.capture["x"]) < FRESH_ROWS // 3 and self.capture["held_out"] is None
+        if self.options.no_rerun or not few:
             return None
-        order = dict(self.order(brief=True), draws=FRESH_ROWS)
-        order["seed"] = 1
+        order = dict(self.order(brief=True), draws=FRESH_ROWS, capture=self.capture_path)
         found = rerun.run_all(self.script, self.arguments, [order], self.cwd, self.home)[0]
         return None if found is None else found.get("drawn")
+
+    def ask_with(self, fresh, job):
+        """The rows of other runs are held out; where there are too few to train on, some of them train."""
+        x, y, p = fresh
+        held = slice(0, max(1, len(x) // 3))
+        say(f"  The script draws its rows anew in every run: {len(x[held])} rows of other runs are held out.")
+        self.judge_fresh(y[held], p[held])
+        paths = [os.path.join(self.directory, name) for name in ("held-out.h5", "more.h5")]
+        for path, part in zip(paths, (held, slice(held.stop, None))):
+            jobs.write_h5(path, x[part].astype(np.float32), jobs.targets_of(self.capture, y[part]))
+        job["data"] = dict(job["data"], validation={"files": paths[0]})
+        why = self.ask_why(job, "why-job")
+        if why["answer"] in ("needs-more-rows", "undetermined"):
+            say(f"  {why['answer']} with the rows of one run; with {len(x) - held.stop} rows of other runs to train on as well:")
+            job["data"] = dict(job["data"], files=[job["data"]["files"], paths[1]])
+            why = self.ask_why(job, "why-job")
+        return why
+
+    def judge_fresh(self, y, p):
+        """What its predictions are: those of its own rows beside those of rows that it has not seen."""
+        own_y, own_p = self.capture["final"]
+        y, p = np.concatenate([own_y, y]), np.concatenate([own_p.reshape(len(own_y), -1), p])
+        held_out = np.arange(len(y)) >= len(own_y)
+        try:
+            found = self.audit(p, y, held_out.astype(np.int64))
+        except program.Failed as reason:
+            say(f"  its predictions of them cannot be judged: {reason}")
+            return
+        self.answer["verdicts"]["fresh rows"] = found["verdict"]
+        say(f"  Its predictions with them: {found['verdict']}: {found.get('sentence', '')}")
 
     def tell_cause(self):
         if self.why is None:
@@ -231,7 +275,9 @@ class Flow:
         say("\n== Why")
         self.answer["answer"], self.answer["causes"] = self.why["answer"], self.why["causes"]
         say(f"  {self.why['answer']}: {self.why['sentence']}")
-        for probe in (self.why["controls"] + self.why["probes"])[: self.options.shown]:
+        named = set(self.why["causes"])
+        tried = sorted(self.why["probes"], key=lambda probe: probe["cause"] not in named)
+        for probe in (self.why["controls"] + tried)[: self.options.shown]:
             label = f"{probe.get('cause', '')}: {probe['label']}" if probe.get("cause") else probe["label"]
             say(f"    {label[:70]:70s} {probe['score']:7.3f}  {probe['verdict']}")
         say(f"    all experiments: {os.path.relpath(os.path.join(self.directory, 'why', 'why.json'), self.cwd)}")
@@ -250,6 +296,53 @@ class Flow:
         else:
             self.changes += [c for c in changes if c not in self.changes]
 
+    # ---- probes in the script itself ----
+
+    def probe(self, wanted):
+        """Reruns of the script with one change each; the least change that helps becomes the remedy."""
+        if not wanted or self.options.no_rerun or not self.may_copy():
+            return
+        each = (self.capture["seconds"] + 3) / 2
+        most = max(6, int(self.options.seconds / each) - len(SEEDS))
+        wanted = wanted[:most]
+        say(f"\n== Probes in the script itself: {len(SEEDS)} runs as it is and {len(wanted)} with a change, "
+            f"about {round(each * (len(SEEDS) + len(wanted)))} s")
+        orders = [self.order(seed) for seed in SEEDS] + [self.order(SEEDS[0], c) for _, _, c in wanted]
+        found = rerun.run_all(self.script, self.arguments, orders, self.cwd, self.home)
+        values = [r["measure"]["value"] if r and r.get("trained") else float("nan") for r in found]
+        base, rest = values[: len(SEEDS)], values[len(SEEDS) :]
+        self.before = found[: len(SEEDS)]
+        say(f"    {'as it is, three seeds':62s} " + " ".join(f"{v:7.3f}" for v in base))
+        for (cause, label, _), value in zip(wanted, rest):
+            say(f"    {cause + ': ' + label:62s} {value:7.3f}")
+        self.accuse(wanted, base, rest)
+
+    def accuse(self, wanted, base, rest):
+        gains = [v - np.nanmax(base) if np.isfinite(v) else -1 for v in rest]
+        best = max(gains)
+        if not best > max(0.05, np.nanmax(base) - np.nanmin(base)):
+            say("  None of these changes helps: the cause is elsewhere (the architecture, the data).")
+            self.answer.setdefault("answer", "unknown")
+            return
+        chosen = next(i for i, g in enumerate(gains) if g >= 0.8 * best)
+        cause, label, changes = wanted[chosen]
+        self.answer.update(answer="cause", causes=[cause])
+        say(f"  {cause}: {label} lifts {self.capture['measure']['name']} by {gains[chosen]:.3f}.")
+        self.changes += [c for c in changes if c not in self.changes]
+
+    def is_well(self):
+        """The script's own predictions are good on rows that it judges by, or on all."""
+        m = self.capture["measure"]
+        verdicts = set(self.answer.get("verdicts", {}).values())
+        return m["value"] >= WELL.get(m["name"], 2) or (verdicts == {"healthy"} and m["held_out"])
+
+    def may_copy(self):
+        if rerun.size_of(self.cwd, rerun.MOST_BYTES) <= rerun.MOST_BYTES:
+            return True
+        say(f"\n== Reruns are left out: {self.cwd} is larger than 1 GiB, and each copies it; run the script from a "
+            "directory of its own")
+        return False
+
     # ---- proof ----
 
     def prove(self):
@@ -258,16 +351,16 @@ class Flow:
         if self.options.no_rerun:
             say("\n== Proof in PyTorch: left out (--no-rerun)")
             return
-        if rerun.size_of(self.cwd, rerun.MOST_BYTES) > rerun.MOST_BYTES:
-            say(f"\n== Proof in PyTorch: left out: {self.cwd} is larger than 1 GiB, and reruns copy it; run the "
-                "script from a directory of its own")
+        if not self.may_copy():
             return
-        orders = [self.order(seed) for seed in SEEDS] + [self.order(seed, self.changes) for seed in SEEDS]
+        orders = [self.order(seed, self.changes) for seed in SEEDS]
+        if self.before is None:
+            orders = [self.order(seed) for seed in SEEDS] + orders
         seconds = self.capture["seconds"]
         say(f"\n== Proof in PyTorch: {len(orders)} reruns in copies of the working directory, about "
             f"{max(1, round(len(orders) * (seconds + 2) / 2))} s")
         found = rerun.run_all(self.script, self.arguments, orders, self.cwd, self.home)
-        self.compare(found[: len(SEEDS)], found[len(SEEDS) :])
+        self.compare(self.before or found[: len(SEEDS)], found[-len(SEEDS) :])
 
     def compare(self, before, after):
         say(f"  {'seed':4s}  {'before':>8s}  {'after':>8s}   the script's own last line, before and after")
@@ -295,31 +388,87 @@ class Flow:
         if holds and held == "training" and self.answer.get("answer") == "no-signal":
             say("  It learns its own rows by heart now; of fresh rows it knows nothing, as the data hold no signal.")
 
+    # ---- a script of its own ----
+
+    def write_repro(self):
+        """repro.py, where job and remedy can be said in a few lines of PyTorch."""
+        fixed = self.repaired_job()
+        if fixed is None:
+            return
+        path = os.path.join(self.directory, "repro.py")
+        try:
+            repro.write(path, self.capture, self.job, fixed, "Fault and repair: " + ", ".join(self.named()), self.options.no_data)
+        except (repro.NotRendered, KeyError) as reason:
+            say(f"\nrepro.py is left out: it cannot say {reason}")
+            return
+        say(f"\nA script of its own that shows both: {os.path.relpath(path, self.cwd)}")
+
+    def named(self):
+        return [f["id"] for f in self.answer["faults"]] or self.answer.get("causes", [])
+
+    def repaired_job(self):
+        if self.job is None or not self.answer.get("proof"):
+            return None
+        patch = (self.why or {}).get("remedy", {}).get("patch")
+        if patch:
+            return program.read(os.path.join(self.directory, "why", "fixed.json"))
+        if self.job["loss"].get("targets") == "broadcast":
+            return dict(self.job, loss={k: v for k, v in self.job["loss"].items() if k != "targets"})
+        return None
+
     # ---- all ----
 
+    def try_what_is_left(self, is_job):
+        """Without an answer, hooks probe the script: all that they can where there is no job."""
+        known = self.answer.get("answer")
+        if self.options.no_why or self.changes or known in ("no-signal", "healthy", "data"):
+            return
+        if not is_job and self.is_well():
+            self.answer.update(answer="healthy", causes=[])
+            say("\n== Healthy: its predictions are good; nothing is tried.")
+            return
+        wanted = probes.of(self.capture)
+        if is_job and known is not None:
+            wanted = [w for w in wanted if w[0] in {f["id"] for f in self.capture["faults"]}]
+        self.probe(wanted)
+
     def run(self):
-        os.makedirs(self.directory, exist_ok=True)
         begun = time.time()
         with tempfile.TemporaryDirectory(prefix="pitprop-torch-") as self.home:
             self.run_script()
-            self.tell_error()
-            if not self.capture["trained"]:
-                for f in self.capture["faults"]:
-                    say(f"\n{f['id']}{self.place(f['line'])}: {f['says']}")
-                say("\nNo training was seen: no backward pass of a loss with predictions and targets that could be read.")
-                return 3
-            self.tell_capture()
-            self.tell_verdicts()
-            self.tell_faults()
-            hidden = [f for f in self.capture["faults"] if f["certain"] and f["id"] != "target-broadcast"]
-            if self.write_job() and not hidden and not self.options.no_why:
-                self.find_cause()
-                self.tell_cause()
-            self.prove()
-        self.answer["seconds"] = time.time() - begun
+            code = self.explain(self.capture)
+        say(f"({time.time() - begun:.0f} s)")
+        return code
+
+    def explain(self, capture):
+        """The page about a capture; 3: there was no training in it."""
+        self.capture = capture
+        os.makedirs(self.directory, exist_ok=True)
+        self.tell_error()
+        if not capture["trained"]:
+            for f in capture["faults"]:
+                say(f"\n{f['id']}{self.place(f['line'])}: {f['says']}")
+            say("\nNo training was seen: no backward pass of a loss with predictions and targets that could be read.")
+            return 3
+        self.tell_capture()
+        self.tell_verdicts()
+        self.tell_faults()
+        self.look_for_cause()
+        self.prove()
+        self.write_repro()
         program.write(os.path.join(self.directory, "answer.json"), self.answer)
-        say(f"\nEverything: {os.path.relpath(self.directory, self.cwd)} ({self.answer['seconds']:.0f} s)")
+        say(f"\nEverything: {os.path.relpath(self.directory, self.cwd)}")
         return 0
+
+    def look_for_cause(self):
+        certain = [f for f in self.capture["faults"] if f["certain"] and f["id"] != "target-broadcast"]
+        is_job = self.write_job()
+        if certain:  # a job does not have them
+            self.answer.update(answer="fault", causes=[f["id"] for f in certain])
+        elif is_job and not self.options.no_why:
+            self.find_cause()
+            self.tell_cause()
+        self.try_what_is_left(is_job)
 
 
 def main(options):

@@ -25,6 +25,7 @@ class Loss:
         self.scale = 1.0  # of the whole, against the mean over rows
         self.weights = []  # tensors that the losses of rows are multiplied by
         self.op = None
+        self.end, self.before_end = None, None  # the calls that made the prediction, last first
 
     @property
     def is_broadcast(self):
@@ -46,9 +47,12 @@ class Loss:
 
 
 def identify(loss, losses, ends, weights, landmarks):
-    if losses:
-        return called(loss, losses, weights)
-    return written(loss, ends, landmarks)
+    found = called(loss, losses, weights) if losses else written(loss, ends, landmarks)
+    if found.node is not None:
+        found.end = graph.producer(found.node, landmarks)
+    if found.end is not None and found.end.parent is not None:
+        found.before_end = graph.producer(found.end.parent, landmarks)
+    return found
 
 
 def called(loss, losses, weights):

@@ -42,6 +42,15 @@ def is_leaf(node):
     return node.name() == "torch::autograd::AccumulateGrad"
 
 
+def producer(node, landmarks):
+    """The watched call that made a value, through reshapes; None: there is none."""
+    while node is not None and node not in landmarks and not is_leaf(node):
+        if kind(node) not in PASS or not parents(node):
+            return None
+        node = parents(node)[0]
+    return landmarks.get(node)
+
+
 def leaf_of(node):
     """The parameter behind reshapes; None: something is computed there."""
     while not is_leaf(node):
@@ -57,6 +66,7 @@ class Layer(dict):
     def __init__(self, op, tensors=None, **words):
         super().__init__(words)
         self.op, self.tensors = op, tensors or {}
+        self.dim = op.known.get("dim") if op is not None else None
         self.leaves = [t for t in self.tensors.values() if t is not None]  # as the script has them
 
 
@@ -219,8 +229,7 @@ def run(layers, x, batch_statistics=False):
 
 
 def dimension(layer):
-    dim = layer.op.known.get("dim")
-    return -1 if dim is None else dim
+    return -1 if layer.dim is None else layer.dim
 
 
 def activate(layer, x):

@@ -122,8 +122,8 @@ class Recorder:
         if x is None or not torch.is_tensor(target) or x.dim() < 2 or len(x) != target.shape[0]:
             return
         x, y = as_rows(x), as_rows(target)
-        if training.held_out.add(x, y):
-            training.held_out.new_pass()
+        training.held_out.new_pass()  # the same rows again, in the next epoch
+        training.held_out.add(x, y)
 
     def on_backward(self, loss, landmarks):
         training = self.read(loss, landmarks)
@@ -150,6 +150,8 @@ class Recorder:
         self.all_optimizers.append(optimizer)
 
     def on_step(self, optimizer):
+        if not any(o is optimizer for o in self.all_optimizers):  # made before we watched
+            self.all_optimizers.append(optimizer)
         training = self.owner_of(optimizer) or self.current
         if training is None:
             return

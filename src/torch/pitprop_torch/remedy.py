@@ -112,10 +112,7 @@ class Translator:
         return [{"do": "clipped", "norm": value}], [(None, text)]
 
     def longer(self, times):
-        counts = {self.capture["steps"], self.capture["passes"], len(self.capture["losses"])}
-        batches = -(-len(self.capture["x"]) // self.capture["batch"])
-        counts |= {round(self.capture["steps"] / batches)}
-        counts = sorted(c for c in counts if c > 1)
+        counts = sorted({c for c in (self.capture["steps"], self.capture["epochs"]) if c > 1})
         return (
             [{"do": "longer", "times": times, "counts": counts}],
             [(None, f"train {times} times as long")],

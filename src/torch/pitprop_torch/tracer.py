@@ -161,6 +161,7 @@ class Tracer(TorchFunctionMode):
         self.counts.clear()
         if self.changes is not None:
             self.changes.on_module_call(module)
+            args = self.changes.module_args(args)
         self.depth += 1
         try:
             output = old(module, *args, **kwargs)
