@@ -76,7 +76,7 @@ class Torch(support.Case):
         done = run(["torch", "-q", "labels.py"], cwd=self.scratch, environment={"PATH": PATH})
         self.assertEqual(done.code, 3, f"{done}")
         self.assertIn("y.float()", done.out)
-        self.assertIn("labels.py:6", done.out)
+        self.assertIn("labels.py:5", done.out)
 
     def test_no_script_is_a_clear_error(self):
         done = run(["torch", "none.py"], cwd=self.scratch, environment={"PATH": PATH})
