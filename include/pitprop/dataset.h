@@ -134,6 +134,12 @@ uint64_t pp_dataset_fingerprint(const pp_dataset *set);
 /* Standardisation as two arrays [inputs], borrowed: x' = (x - shift) * scale. NULL when off. */
 const float *pp_dataset_shift(const pp_dataset *set);
 const float *pp_dataset_scale(const pp_dataset *set);
+/* The same where float32 cuts values of x: from doubles, rounded to float32 once; else NULL. */
+const double *pp_dataset_wide_shift(const pp_dataset *set);
+const double *pp_dataset_wide_scale(const pp_dataset *set);
+/* from, to [rows, inputs]: to = (from - shift) * scale */
+void pp_standardise_doubles(int64_t rows, int64_t inputs, const double *from, const double *shift,
+                            const double *scale, float *to);
 /* The same of targets [y_columns]: y of the file = y * scale + shift. */
 const float *pp_dataset_target_shift(const pp_dataset *set);
 const float *pp_dataset_target_scale(const pp_dataset *set);

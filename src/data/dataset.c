@@ -109,6 +109,8 @@ pp_status pp_dataset_open(pp_comm *comm, const pp_job *job, pp_dataset **set, pp
     }
     status = pp_comm_agree(comm, status, err);
     for (int i = 0; status == PP_OK && i < made->n_sources; i++)
+        made->reads_doubles |= made->standardise && !pp_h5_is_single(made->source[i].x);
+    for (int i = 0; status == PP_OK && i < made->n_sources; i++)
         status = pp__source_compare(made, comm, &made->source[i], err);
     if (status == PP_OK) {
         pp__settle_residency(made, comm, &job->data);
@@ -215,34 +217,53 @@ static void measure_pieces(const pp_dataset *set, pp__moments *moments)
     }
 }
 
-static void standardise(pp_dataset *set, pp_comm *comm, pp__moments *moments)
+/* Rows that are in memory as the files have them. */
+static void standardise(const pp_dataset *set)
 {
-    if (!set->streams) measure_pieces(set, moments);
-    pp__moments_settle(moments, set, comm);
     if (set->train.at.x != NULL) pp__standardise(set, set->train.at.x, set->train.rows);
     if (set->held.at.x != NULL) pp__standardise(set, set->held.at.x, set->held.rows);
 }
 
-/* Rows into memory, or one look at them. */
-static pp_status bring_rows(pp_dataset *set, pp_comm *comm, pp_arena *scratch, pp_error *err)
+/* Once through the rows of this rank, or all of them into memory. Collective. */
+typedef pp_status (*bring_fn)(pp_dataset *set, pp__moments *moments, int64_t *bad_row,
+                              pp_error *bad, pp_error *err);
+static pp_status bring(pp_dataset *set, pp_comm *comm, bring_fn how, pp__moments *moments,
+                       pp_error *err)
 {
     int64_t bad_row = INT64_MAX;
     pp_error bad = {.code = PP_OK};
+    pp_status status = pp_comm_agree(comm, how(set, moments, &bad_row, &bad, err), err);
+    return status == PP_OK ? agree_on_rows(comm, bad_row, &bad, err) : status;
+}
+
+static pp_status read_rows(pp_dataset *set, pp__moments *moments, int64_t *bad_row, pp_error *bad,
+                           pp_error *err)
+{
+    (void)moments;
+    return pp__read_rows(set, bad_row, bad, err);
+}
+
+/* What is standardised from doubles is read once more, when mean and deviation are known. */
+static pp_status bring_rows(pp_dataset *set, pp_comm *comm, pp_arena *scratch, pp_error *err)
+{
     pp__moments *moments = NULL;
+    int looks = set->streams || set->reads_doubles;
     pp_status status = scratch == NULL ? pp__no_memory(err) : PP_OK;
     if (status == PP_OK && set->standardise)
         status = pp__moments_create(set, scratch, &moments, err);
-    if (status == PP_OK && set->streams)
-        status = pp__look_at_rows(set, moments, &bad_row, &bad, err);
-    else if (status == PP_OK)
-        status = pp__read_rows(set, &bad_row, &bad, err);
     status = pp_comm_agree(comm, status, err);
-    if (status == PP_OK) status = agree_on_rows(comm, bad_row, &bad, err);
+    if (status == PP_OK)
+        status = bring(set, comm, looks ? pp__look_at_rows : read_rows, moments, err);
     if (status != PP_OK) return status;
-    if (!set->streams) pp__print_rows(set);
+    if (!looks) pp__print_rows(set);
     pp__settle_print(set, comm);
-    if (set->standardise) standardise(set, comm, moments);
-    return PP_OK;
+    if (!looks && set->standardise) measure_pieces(set, moments);
+    if (set->standardise) pp__moments_settle(moments, set, comm);
+    if (!set->streams && looks) status = bring(set, comm, read_rows, NULL, err);
+    if (set->streams && set->wide_shift != NULL)
+        status = pp_comm_agree(comm, pp__reread_held_out(set, err), err);
+    if (status == PP_OK && set->standardise && set->wide_shift == NULL) standardise(set);
+    return status;
 }
 
 pp_status pp_dataset_load(pp_dataset *set, pp_comm *comm, int lanes, const int64_t *cut,
@@ -296,6 +317,16 @@ const float *pp_dataset_shift(const pp_dataset *set)
 const float *pp_dataset_scale(const pp_dataset *set)
 {
     return set->scale;
+}
+
+const double *pp_dataset_wide_shift(const pp_dataset *set)
+{
+    return set->wide_shift;
+}
+
+const double *pp_dataset_wide_scale(const pp_dataset *set)
+{
+    return set->wide_scale;
 }
 
 const float *pp_dataset_target_shift(const pp_dataset *set)

@@ -101,6 +101,8 @@ struct pp_dataset {
     pp__block *blocks;    /* [n_blocks] of owned_slot */
     int64_t n_blocks;
     float *shift, *scale;                  /* [inputs], NULL: not standardised */
+    int reads_doubles;               /* x is standardised, and its types hold more than float */
+    double *wide_shift, *wide_scale; /* [inputs], NULL: float32 cuts no value of x */
     float *target_shift, *target_scale;    /* [y_columns], likewise */
     struct pp__stream *stream;             /* NULL: rows are in memory */
     struct pp__block_stream *block_stream; /* likewise */
@@ -209,13 +211,20 @@ void pp__settle_print(pp_dataset *set, pp_comm *comm);
 typedef struct pp__moments pp__moments; /* of the features, over the training rows */
 pp_status pp__moments_create(pp_dataset *set, pp_arena *arena, pp__moments **moments,
                              pp_error *err);
-/* Rows of one piece, in order: begin, rows, end. */
+/* Rows of one piece, in order: begin, rows, end. x [rows, inputs] */
 void pp__moments_begin(pp__moments *moments);
-void pp__moments_add(pp__moments *moments, const float *x, int64_t rows); /* x [rows, inputs] */
+void pp__moments_add(pp__moments *moments, const float *x, int64_t rows);
+/* Notes whether float32 cuts any value. */
+void pp__moments_add_doubles(pp__moments *moments, const double *x, int64_t rows);
 void pp__moments_end(pp__moments *moments);
 /* Collective: shift and scale from the pieces of all ranks. */
 void pp__moments_settle(pp__moments *moments, pp_dataset *set, pp_comm *comm);
 void pp__standardise(const pp_dataset *set, float *x, int64_t rows);
+/* Rows of a source as they are trained on: float32, made from doubles where float32 would cut
+ * them. Standardised only then. scratch [pp__scratch_values], NULL where wide_shift is. */
+pp_status pp__read_x(const pp_dataset *set, const pp__source *s, int64_t first, int64_t rows,
+                     float *x, double *scratch, pp_error *err);
+int64_t pp__scratch_values(const pp_dataset *set);
 
 /* order.c: what the epochs need, once dealt. */
 pp_status pp__plan_order(pp_dataset *set, pp_error *err);
@@ -235,6 +244,8 @@ int64_t pp__lane_share(const pp_dataset *set, int l, int64_t step, int64_t *firs
  * moments NULL: not wanted. */
 pp_status pp__look_at_rows(pp_dataset *set, pp__moments *moments, int64_t *bad_row, pp_error *bad,
                            pp_error *err);
+/* Held-out rows that are kept, standardised from doubles. */
+pp_status pp__reread_held_out(pp_dataset *set, pp_error *err);
 /* All exponent bits set: infinite or NaN. */
 int pp__has_fault(const float *x, int64_t count);
 void pp__tell_fault(const pp__source *source, int64_t row, const float *x, pp_error *bad);

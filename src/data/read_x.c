@@ -34,6 +34,7 @@ typedef struct reader {
     wanted *list; /* [n] */
     int64_t n;
     float *bounce;     /* [most, inputs] */
+    double *scratch;   /* of pp__read_x */
     int64_t most, gap; /* rows */
 } reader;
 
@@ -111,7 +112,7 @@ static pp_status read_list(reader *r, pp_error *err)
 {
     int64_t first = r->list[0].row, inputs = r->set->info.inputs;
     int64_t count = r->list[r->n - 1].row + 1 - first;
-    pp_status status = pp_h5_read_f32(r->source->x, first, count, r->bounce, err);
+    pp_status status = pp__read_x(r->set, r->source, first, count, r->bounce, r->scratch, err);
     for (int64_t i = 0; status == PP_OK && i < r->n; i++)
         memcpy(r->list[i].to, r->bounce + (r->list[i].row - first) * inputs,
                (size_t)inputs * sizeof(float));
@@ -174,6 +175,8 @@ static int prepare(reader *r, pp_dataset *set, pp_arena *arena)
     r->sorted = pp__sort_pieces(set, arena);
     r->list = PP_ARENA_NEW(arena, wanted, MOST_WANTED);
     r->bounce = PP_ARENA_NEW(arena, float, r->most * set->info.inputs);
+    if (set->wide_shift != NULL) r->scratch = PP_ARENA_NEW(arena, double, pp__scratch_values(set));
+    if (set->wide_shift != NULL && r->scratch == NULL) return 0;
     return r->sorted != NULL && r->list != NULL && r->bounce != NULL;
 }
 

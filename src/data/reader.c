@@ -25,6 +25,7 @@ struct pp__reader {
     int stop;
     pp_error failure; /* PP_OK: none */
     double waited;    /* of the thread that waits alone */
+    double *scratch;  /* of pp__read_x; of the thread */
 };
 
 /* ---- the thread ---- */
@@ -64,12 +65,13 @@ static void standardise(const pp_dataset *set, pp__frame *f)
     }
 }
 
-static pp_status fill(const pp_dataset *set, pp__frame *f, pp_error *err)
+static pp_status fill(const pp__reader *r, pp__frame *f, pp_error *err)
 {
-    pp_status status = pp_h5_read_f32(f->source->x, f->first, f->rows, f->x, err);
+    const pp_dataset *set = r->set;
+    pp_status status = pp__read_x(set, f->source, f->first, f->rows, f->x, r->scratch, err);
     if (status == PP_OK)
         status = pp__targets(set, f->source, f->first, f->rows, f->y, f->weight, err);
-    if (status == PP_OK && set->scale != NULL) standardise(set, f);
+    if (status == PP_OK && set->scale != NULL && set->wide_shift == NULL) standardise(set, f);
     return status;
 }
 
@@ -79,7 +81,7 @@ static void serve(pp__reader *r, pp__frame **frames, int n)
     qsort(frames, (size_t)n, sizeof *frames, by_place);
     for (int i = 0; i < n; i++) {
         pp_error err = {.code = PP_OK};
-        pp_status status = fill(r->set, frames[i], &err);
+        pp_status status = fill(r, frames[i], &err);
         pthread_mutex_lock(&r->lock);
         if (status == PP_OK)
             frames[i]->is_ready = 1;
@@ -132,6 +134,13 @@ pp_status pp__reader_start(const pp_dataset *set, pp__reader **reader, pp_error 
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
     pthread_cond_init(&r->done, NULL);
+    if (set->wide_shift != NULL) {
+        r->scratch = malloc((size_t)pp__scratch_values(set) * sizeof *r->scratch);
+        if (r->scratch == NULL) {
+            pp__reader_stop(r);
+            return pp__no_memory(err);
+        }
+    }
     if (start_thread(r)) {
         *reader = r;
         return PP_OK;
@@ -151,6 +160,7 @@ void pp__reader_stop(pp__reader *r)
     pthread_cond_destroy(&r->done);
     pthread_cond_destroy(&r->work);
     pthread_mutex_destroy(&r->lock);
+    free(r->scratch);
     free(r);
 }
 

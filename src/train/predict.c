@@ -28,6 +28,8 @@ typedef struct predictor {
     pp_h5_set *x;
     float *params, *x_device;                 /* device */
     const float *shift, *scale;               /* [inputs], NULL: not standardised */
+    const double *wide_shift, *wide_scale; /* [inputs], NULL: standardised in float32, if at all */
+    double *doubles;                       /* [block, inputs], where wide_shift is not NULL */
     const float *target_shift, *target_scale; /* [1 or outputs], likewise */
     int64_t target_columns;
     float *rows, *out; /* host: [block, inputs]; [2, block, outputs]: raw, p */
@@ -50,10 +52,15 @@ static pp_status read_model(predictor *p, const char *run, pp_error *err)
     return pp_job_parse(job, path, NULL, &p->job, err);
 }
 
-static const float *vector_of(const predictor *p, const char *name, int64_t count)
+static const void *values_of(const predictor *p, const char *name, pp_dtype type, int64_t count)
 {
     const pp_tensor *t = pp_tensorfile_find(p->file, name);
-    return t != NULL && t->dtype == PP_F32 && t->shape[0] == count ? t->data : NULL;
+    return t != NULL && t->dtype == type && t->shape[0] == count ? t->data : NULL;
+}
+
+static const float *vector_of(const predictor *p, const char *name, int64_t count)
+{
+    return values_of(p, name, PP_F32, count);
 }
 
 /* The model's width, which its first weight tells; 0: the model cannot be planned for these rows.
@@ -100,6 +107,10 @@ static pp_status open_data(predictor *p, const char *data, const char *x, pp_err
     if (status != PP_OK) return status;
     p->shift = vector_of(p, "input.shift", inputs);
     p->scale = vector_of(p, "input.scale", inputs);
+    p->wide_shift = values_of(p, "input.shift", PP_F64, inputs);
+    p->wide_scale = values_of(p, "input.scale", PP_F64, inputs);
+    if (p->scale == NULL && p->wide_scale == NULL && pp_tensorfile_find(p->file, "input.scale"))
+        return pp_fail(err, PP_E_DATA, "model.safetensors: input.scale is of another shape");
     const pp_tensor *target = pp_tensorfile_find(p->file, "output.shift");
     if (target == NULL) return PP_OK;
     p->target_columns = target->shape[0];
@@ -151,8 +162,10 @@ static pp_status make_pass(predictor *p, pp_error *err)
         p->backend->allocate(p->device, (size_t)(p->block * p->model->inputs) * sizeof(float));
     if (pp_comm_rank(p->comm) == 0)
         p->all = PP_ARENA_NEW(p->arena, float, outputs *pp_comm_size(p->comm));
-    if (p->rows == NULL || p->out == NULL || p->x_device == NULL ||
-        (pp_comm_rank(p->comm) == 0 && p->all == NULL))
+    if (p->wide_shift != NULL)
+        p->doubles = PP_ARENA_NEW(p->arena, double, p->block * p->model->inputs);
+    if ((p->wide_shift != NULL && p->doubles == NULL) || p->rows == NULL || p->out == NULL ||
+        p->x_device == NULL || (pp_comm_rank(p->comm) == 0 && p->all == NULL))
         return pp_fail(err, PP_E_MEMORY, "no memory for blocks of %lld rows", (long long)p->block);
     return PP_OK;
 }
@@ -187,8 +200,11 @@ static pp_status predict_block(predictor *p, int64_t b, pp_error *err)
     int64_t rows = pp_h5_rows(p->x) - first;
     if (rows <= 0) return PP_OK;
     if (rows > p->block) rows = p->block;
-    pp_status status = pp_h5_read_f32(p->x, first, rows, p->rows, err);
+    pp_status status = p->wide_shift != NULL ? pp_h5_read_f64(p->x, first, rows, p->doubles, err)
+                                             : pp_h5_read_f32(p->x, first, rows, p->rows, err);
     if (status != PP_OK) return status;
+    if (p->wide_shift != NULL)
+        pp_standardise_doubles(rows, inputs, p->doubles, p->wide_shift, p->wide_scale, p->rows);
     for (int64_t i = 0; p->shift != NULL && i < rows; i++)
         for (int64_t j = 0; j < inputs; j++)
             p->rows[i * inputs + j] = (p->rows[i * inputs + j] - p->shift[j]) * p->scale[j];

@@ -92,7 +92,11 @@ static int model_tensors(trial *t, float *params, pp_tensor *tensors)
 {
     int n = 0;
     const float *shift = pp_dataset_shift(t->data), *scale = pp_dataset_scale(t->data);
-    if (shift != NULL) {
+    const double *wide = pp_dataset_wide_shift(t->data), *by = pp_dataset_wide_scale(t->data);
+    if (wide != NULL) {
+        tensors[n++] = (pp_tensor){"input.shift", PP_F64, 1, {t->info->inputs}, (void *)wide};
+        tensors[n++] = (pp_tensor){"input.scale", PP_F64, 1, {t->info->inputs}, (void *)by};
+    } else if (shift != NULL) {
         tensors[n++] = (pp_tensor){"input.shift", PP_F32, 1, {t->info->inputs}, (void *)shift};
         tensors[n++] = (pp_tensor){"input.scale", PP_F32, 1, {t->info->inputs}, (void *)scale};
     }

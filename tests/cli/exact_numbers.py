@@ -117,6 +117,50 @@ class Numbers(support.Case):
         support.write_json(f"{self.scratch}/job.json", self.job(real))
         self.expect(run(["check", "job.json"], cwd=self.scratch))
 
+    # ---- doubles ----
+
+    def wide(self, name="wide.h5", **more):
+        """A time in milliseconds and a northing in metres: float32 has steps of 131072 ms and of 0.5 m."""
+        seconds = np.arange(ROWS) * 7 % 5000
+        north = 5400000 + random.integers(0, 100, ROWS) / 100
+        x = np.stack([1.7e12 + 1000.0 * seconds, north], 1)
+        return self.path(name, x=x, y=(seconds % 100 + 50 * (north % 1) > 75).astype("i8"), **more), x
+
+    def test_standardised_from_doubles(self):
+        path, x = self.wide()
+        expected = self.outcome(self.job(path))[0]
+        for ranks, residency in ((3, "memory"), (2, "stream")):
+            self.assertEqual(self.outcome(self.job(path, **{"data.residency": residency}), ranks)[0], expected)
+        whole = self.outcome(self.job(path, **{"data.validation.fraction": 0}))[1]
+        tensors, _ = support.read_safetensors(f"{whole}/model.safetensors")
+        self.assertEqual(tensors["input.shift"].dtype, np.float64)
+        np.testing.assert_allclose(tensors["input.shift"], x.mean(0), 1e-12)
+        np.testing.assert_allclose(1 / tensors["input.scale"], x.std(0), 1e-6)
+
+    def test_predictions_from_doubles(self):
+        path, x = self.wide()
+        run_ = self.outcome(self.job(path))[1]
+        tensors, _ = support.read_safetensors(f"{run_}/model.safetensors")
+        scaled = ((x - tensors["input.shift"]) * tensors["input.scale"]).astype("f4")
+        self.assertEqual(len(np.unique(scaled[:, 1])), 100)  # as float32 there would be 3
+        found = []
+        for ranks in (1, 2):
+            out = f"{self.scratch}/p{ranks}.h5"
+            self.expect(run(["predict", run_, path, "-o", out], ranks))
+            found.append(support.read_h5(out)[0]["raw"])
+        np.testing.assert_array_equal(found[0], found[1])
+        hidden = np.tanh(scaled @ tensors["layers.0.weight"].T + tensors["layers.0.bias"])
+        raw = hidden @ tensors["layers.1.weight"].T + tensors["layers.1.bias"]
+        np.testing.assert_allclose(found[0], raw, 1e-3, 1e-4)
+
+    def test_what_float32_holds_keeps_its_bits(self):
+        """Doubles that float32 holds, some of them large, are standardised as ever, memory and stream alike."""
+        x = np.round(random.normal(size=(ROWS, COLUMNS)) * 64) + np.array([0, 2**20, -2**22, 5])
+        as_floats = self.outcome(self.job(self.path("f4.h5", x=x.astype("f4"), y=Y)))[0]
+        doubles = self.path("f8.h5", x=x, y=Y)
+        for changes in ({}, {"data.residency": "stream"}):
+            self.assertEqual(self.outcome(self.job(doubles, **changes), 2)[0], as_floats)
+
 
 if __name__ == "__main__":
     support.main()
