@@ -112,6 +112,12 @@ const pp_experiment *pp__with_seed(const pp_why *w, int k)
     return NULL;
 }
 
+/* A verdict may fall either way where little is known. */
+static double ranked(const pp_experiment *e)
+{
+    return e->rows != NULL ? e->rows->ranked : e->score;
+}
+
 int pp__fails_at_seed(const pp_why *w, int k)
 {
     const pp_experiment *e = pp__with_seed(w, k), *best = pp__with_seed(w, 0), *other;
@@ -122,6 +128,7 @@ int pp__fails_at_seed(const pp_why *w, int k)
             best = other;
     double gain = pp__gain(best, e, &error);
     if (best->collapsed) return e->collapsed;
+    if (ranked(e) >= part_of_best * ranked(best)) return 0;
     if (e->collapsed) return gain > fmax(clear_gap, sure_errors * error);
     return e->score < part_of_best * best->score &&
            gain > fmax(suspicious_gap, sure_errors * error);
@@ -279,8 +286,7 @@ static int may_hide_signal(const pp_why *w)
            has_few_rows(w);
 }
 
-/* Nothing that was tried is better than the job. */
-static int is_as_good_as_any(const pp_why *w)
+int pp__is_as_good_as_any(const pp_why *w)
 {
     const pp_experiment *e = w->experiments;
     for (int i = PP_WHY_SEED_1; i < w->count; i++)
@@ -583,7 +589,7 @@ static void answer(pp_why *w)
     else if (pp__is_without_signal(w))
         w->answer = w->n_named == 0 && may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
     else
-        w->answer = is_as_good_as_any(w) ? PP_WHY_MORE_ROWS : PP_WHY_UNKNOWN;
+        w->answer = pp__is_as_good_as_any(w) ? PP_WHY_MORE_ROWS : PP_WHY_UNKNOWN;
 }
 
 void pp__accuse(pp_why *w)

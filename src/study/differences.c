@@ -226,6 +226,20 @@ static double number_at(const pp_json *object, const char *key)
     return value != NULL && pp_json_type_of(value) == PP_JSON_NUMBER ? pp_json_number(value) : 0;
 }
 
+/* Of the layers in front of the last dense one. */
+static double hidden_units(const pp_json *layers)
+{
+    double units = 0;
+    for (int i = 0; i < last_dense(layers); i++)
+        units += number_at(pp_json_at(layers, i), "units");
+    return units;
+}
+
+static int has_more_units(const pp__differences *d)
+{
+    return hidden_units(pp_json_get(d->model, "layers")) >= hidden_units(d->layers);
+}
+
 /* Some changes have a direction. */
 static void name_by_direction(const plan *p, pp__differences *d)
 {
@@ -235,6 +249,9 @@ static void name_by_direction(const plan *p, pp__differences *d)
         pp__difference *one = &d->of[i];
         if (strcmp(one->path, "training.steps") == 0)
             one->cause = number_at(d->training, "steps") > steps ? "too-few-steps" : "overfitting";
+        if (strcmp(one->path, PP__BODY) == 0)
+            one->cause = has_more_units(d) ? "network-too-small" : "overfitting";
+        if (strcmp(one->path, "data.balance") == 0) one->cause = "class-weights-inverted";
         if (strcmp(one->path, "training.batch") == 0)
             one->cause =
                 number_at(d->training, "batch") > batch ? "batch-too-small" : "batch-too-large";

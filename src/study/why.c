@@ -351,7 +351,8 @@ static pp_status try_changes(why *w, int first, pp_error *err)
     if (status == PP_OK) status = probe(w, first, 1.0 / 3, err);
     if (goes_on(w, status) && first == PP_WHY_SEED_1) status = pp__try_seeds(w, err);
     if (goes_on(w, status)) status = pp__confirm(w, err);
-    if (!goes_on(w, status) || pp__is_without_signal(result)) return status;
+    if (!goes_on(w, status) || pp__is_without_signal(result) || pp__is_as_good_as_any(result))
+        return status;
     if (!pp__is_well_repaired(result)) status = several(w, pp__plan_pairs, err);
     if (goes_on(w, status) && !pp__is_well_repaired(result)) {
         status = pp__walk_back(w, err);
@@ -378,6 +379,28 @@ static pp_status investigate(why *w, pp_error *err)
     return try_changes(w, looks_healthy ? w->plan.count : PP_WHY_SEED_1, err);
 }
 
+static const char *json_text(const pp_json *value, pp_arena *arena)
+{
+    pp_json_writer *w = pp_json_writer_create(0);
+    if (w == NULL) return NULL;
+    pp_json_put_value(w, NULL, value);
+    const char *text = pp_json_text(w, NULL);
+    if (text != NULL) text = pp_arena_strdup(arena, text);
+    pp_json_writer_destroy(w);
+    return text;
+}
+
+/* As JSON: what does not parse as such is a string. */
+static const char *value_text(const char *value, pp_arena *arena)
+{
+    pp_json *json = NULL;
+    if (pp_json_parse(value, "", &json, NULL) != PP_OK)
+        return pp_arena_printf(arena, "\"%s\"", value);
+    const char *text = json_text(json, arena);
+    pp_json_destroy(json);
+    return text;
+}
+
 /* What the remedy changes, line by line. */
 static pp_status write_diff(why *w, pp_error *err)
 {
@@ -390,13 +413,13 @@ static pp_status write_diff(why *w, pp_error *err)
         const pp_patch *patch = &w->result->experiments[w->result->remedy].patch;
         if (i == patch->count) break;
         const pp_json *old = pp_json_find(job, patch->paths[i]);
-        pp_json_writer *text = pp_json_writer_create(0);
-        if (text != NULL && old != NULL) pp_json_put_value(text, NULL, old);
-        const char *was = text != NULL && old != NULL ? pp_json_text(text, NULL) : NULL;
+        const char *was = old != NULL ? json_text(old, arena) : NULL;
+        const char *is = value_text(patch->values[i], arena);
+        if (is == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
+        if (strcmp(was != NULL ? was : "null", is) == 0) continue; /* nothing changes */
         if (was != NULL) diff = pp_arena_printf(arena, "%s- %s = %s\n", diff, patch->paths[i], was);
-        if (diff != NULL && strcmp(patch->values[i], "null") != 0)
-            diff = pp_arena_printf(arena, "%s+ %s = %s\n", diff, patch->paths[i], patch->values[i]);
-        pp_json_writer_destroy(text);
+        if (diff != NULL && strcmp(is, "null") != 0)
+            diff = pp_arena_printf(arena, "%s+ %s = %s\n", diff, patch->paths[i], is);
     }
     pp_json_destroy(job);
     w->result->diff = diff;

@@ -25,6 +25,7 @@ typedef struct pp__worth {
     const int64_t *index; /* [n] row numbers */
     const float *pull;    /* [n] a row's part in the score: their squares make its error */
     double skill, score, error;
+    double ranked;  /* the score with ranking counted in any case */
     int is_skilled; /* by three standard errors */
 } pp__worth;
 
@@ -150,6 +151,8 @@ const pp_experiment *pp__with_seed(const pp_why *why, int k);
 int pp__fails_at_seed(const pp_why *why, int k);
 /* What would be accused now; -1: nothing. */
 int pp__accused(pp_why *why);
+/* Nothing that was tried is better than the job. */
+int pp__is_as_good_as_any(const pp_why *why);
 /* A single change brings the job near to the best of all. */
 int pp__is_well_repaired(const pp_why *why);
 /* Whether the job is as good as these data allow, so far as the controls show. */
