@@ -19,6 +19,10 @@ FAULTS = {  # script: (fault, words of its line)
     "detached_middle": ("graph-cut", "detach()"),
     "no_zero_grad": ("gradients-never-zeroed", "torch.optim.SGD"),
     "softmax_over_batch": ("softmax-over-batch", "dim=0"),
+    "scheduler_for_optimizer": ("no-steps", "torch.optim.Adam"),
+    "zero_grad_before_step": ("zeroed-before-step", "torch.optim.Adam"),
+    "argmax_of_one": ("argmax-of-one-column", "argmax(dim=1)"),
+    "weights_wrong_way": ("class-weights-inverted", "criterion(out, yb)"),
 }
 
 
@@ -58,6 +62,36 @@ class Torch(support.Case):
         self.assertIn("F.mse_loss(model(x), y.unsqueeze(1))", out)
         self.assertTrue(answer["proof"], out)
         self.assertGreater(np.min(answer["after"]), 0.9, out)
+
+    def test_a_model_in_eval_mode_is_read(self):
+        script = os.path.join(SCRIPTS, "eval_while_training.py")
+        out, answer = self.torch(script, "--no-rerun", "--no-why")
+        self.assertEqual([f["id"] for f in answer["faults"]], ["eval-while-training"], out)
+
+    def test_what_no_job_can_say_is_probed_in_the_script(self):
+        out, answer = self.torch(os.path.join(SCRIPTS, "conv_rate_too_high.py"), "--seconds", "20")
+        self.assertEqual(answer["causes"], ["learning-rate-too-high"], out)
+        self.assertTrue(answer["proof"], out)
+
+    def test_a_block_is_watched_and_repro_shows_fault_and_repair(self):
+        script = os.path.join(self.scratch, "notebook.py")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(
+                "import torch, pitprop_torch\nfrom data import waves\nx, y = waves(200)\n"
+                "model = torch.nn.Linear(4, 1)\n"
+                "with pitprop_torch.Watch() as watch:\n"
+                "    opt = torch.optim.SGD(model.parameters(), lr=0.1)\n"
+                "    for _ in range(50):\n"
+                "        opt.zero_grad()\n"
+                "        torch.nn.functional.mse_loss(model(x), y).backward()\n"
+                "        opt.step()\n"
+                "assert watch.report(why=False)['faults'][0]['id'] == 'target-broadcast'\n"
+            )
+        shutil.copy(os.path.join(SCRIPTS, "data.py"), self.scratch)
+        package = {"PYTHONPATH": os.path.join(SOURCE, "src", "torch")}
+        done = run([], words=[sys.executable, script], cwd=self.scratch, environment=package)
+        self.assertEqual(done.code, 0, f"{done}")
+        self.assertIn("notebook.py:9", done.out)
 
     def test_noise_is_called_noise(self):
         out, answer = self.torch(os.path.join(SEEDS, "seed-3.py"))

@@ -49,6 +49,7 @@ class Changes:
         self.loader, self.ranges, self.widths = {}, {}, {}
         self.first_rates, self.others, self.added = {}, {}, set()
         self.module = self.input_scale = None
+        self.is_shallow = False
         for change in wanted:
             words = dict(change)
             getattr(self, words.pop("do"))(**words)
@@ -228,6 +229,10 @@ class Changes:
             (a - mean) / scale if torch.is_tensor(a) and a.is_floating_point() else a for a in args
         )
 
+    def shallow(self):
+        """Recurrent nets of one layer."""
+        self.is_shallow = True
+
     def rate(self, times):
         self.times *= times
 
@@ -319,6 +324,9 @@ class Changes:
                 p.grad = None
         return result
 
+    def is_stand_in(self, optimizer):
+        return any(other is optimizer for other in self.others.values())
+
     def stand_in(self, optimizer, parameters):
         """Another optimiser over the same parameters, which follows the script's schedule."""
         kind, words = self.other
@@ -337,6 +345,10 @@ class Changes:
             self.widen()
         if self.loader:
             self.load_otherwise()
+        if self.is_shallow:
+            for cls in (torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN):
+                self.with_words(cls, lambda args, kwargs: (args[:2] + (1,) + args[3:] if len(args) > 2 else args,
+                                                           dict(kwargs, num_layers=1) if len(args) < 3 else kwargs))
 
     def longer_range(self, *bounds):
         r = builtins.range(*bounds)

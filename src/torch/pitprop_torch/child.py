@@ -170,6 +170,12 @@ def held_out_rows(training):
     return (x[fresh], y[fresh]) if len(fresh) >= 20 else None
 
 
+def deepest_recurrent(module):
+    """Layers of the deepest recurrent net in a module."""
+    nets = (torch.nn.RNNBase,)
+    return max((m.num_layers for m in module.modules() if isinstance(m, nets)), default=0) if module else 0
+
+
 def summarise(recorder, training, brief):
     x, y = training.rows.arrays()
     held_out = held_out_rows(training)
@@ -200,6 +206,8 @@ def summarise(recorder, training, brief):
         "at_prediction": recorder.at_prediction,
         "model": type(training.module).__name__ if training.module is not None else None,
         "input_shape": training.module_input,
+        "whole": training.module_input is None or int(np.prod(training.module_input)) == x.shape[1],
+        "recurrent": deepest_recurrent(training.module),
         "others": len(recorder.trainings) - 1,
         "notes": recorder.notes,
         "last": tuple(np.concatenate([b[i] for b in last]) for i in (1, 2)),

@@ -89,7 +89,9 @@ def no_steps(recorder, training):
 
 
 def zeroed_too_early(recorder, training):
-    if not training.steps or training.empty < min(training.steps, 50) or not_optimised(recorder, training):
+    if not training.alive or training.empty < min(training.steps, 50) or not training.steps:
+        return []
+    if not_optimised(recorder, training):
         return []
     return [
         fault(

@@ -29,6 +29,13 @@ def at(line, cwd):
     return f"{line[0] if path.startswith('..') else path}:{line[1]}"
 
 
+def value_of(result):
+    """The measure of a rerun; NaN where it has not come to its end."""
+    if result is None or not result.get("trained") or result["error"]:
+        return float("nan")
+    return result["measure"]["value"]
+
+
 class Flow:
     def __init__(self, options):
         self.options = options
@@ -309,7 +316,7 @@ class Flow:
             f"about {round(each * (len(SEEDS) + len(wanted)))} s")
         orders = [self.order(seed) for seed in SEEDS] + [self.order(SEEDS[0], c) for _, _, c in wanted]
         found = rerun.run_all(self.script, self.arguments, orders, self.cwd, self.home)
-        values = [r["measure"]["value"] if r and r.get("trained") else float("nan") for r in found]
+        values = [value_of(r) for r in found]
         base, rest = values[: len(SEEDS)], values[len(SEEDS) :]
         self.before = found[: len(SEEDS)]
         say(f"    {'as it is, three seeds':62s} " + " ".join(f"{v:7.3f}" for v in base))
@@ -318,9 +325,10 @@ class Flow:
         self.accuse(wanted, base, rest)
 
     def accuse(self, wanted, base, rest):
-        gains = [v - np.nanmax(base) if np.isfinite(v) else -1 for v in rest]
+        usual = [v for v in base if np.isfinite(v)] or [0.0]
+        gains = [v - max(usual) if np.isfinite(v) else -1 for v in rest]
         best = max(gains)
-        if not best > max(0.05, np.nanmax(base) - np.nanmin(base)):
+        if best <= max(0.05, min(0.3, max(usual) - min(usual))):
             say("  None of these changes helps: the cause is elsewhere (the architecture, the data).")
             self.answer.setdefault("answer", "unknown")
             return
@@ -366,7 +374,7 @@ class Flow:
         say(f"  {'seed':4s}  {'before':>8s}  {'after':>8s}   the script's own last line, before and after")
         pairs = []
         for seed, a, b in zip(SEEDS, before, after):
-            va, vb = (r["measure"]["value"] if r and r.get("trained") else float("nan") for r in (a, b))
+            va, vb = value_of(a), value_of(b)
             pairs.append((va, vb))
             say(f"  {seed:4d}  {va:8.3f}  {vb:8.3f}   {(a or {}).get('said', '-')}")
             say(f"  {'':24s}   {(b or {}).get('said', '-')}")
@@ -428,7 +436,8 @@ class Flow:
             say("\n== Healthy: its predictions are good; nothing is tried.")
             return
         wanted = probes.of(self.capture)
-        if is_job and known is not None:
+        unfitted = known in ("needs-more-rows", "undetermined", "unknown") and not self.is_well()
+        if is_job and known is not None and not unfitted:
             wanted = [w for w in wanted if w[0] in {f["id"] for f in self.capture["faults"]}]
         self.probe(wanted)
 

@@ -13,6 +13,7 @@ PASS = (
     "Squeeze",
     "Unsqueeze",
     "Reshape",
+    "ReshapeAlias",
     "UnsafeView",
     "ToCopy",
     "Flatten",

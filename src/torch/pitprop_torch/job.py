@@ -184,6 +184,8 @@ def build(capture, directory):
     """Writes the files and returns (job, Layers, notes)."""
     if not capture["readable"]:
         raise NotAJob(capture["why_not"])
+    if not capture["whole"]:
+        raise NotAJob("there are layers in front of the first that gradients reach")
     notes = []
     layers = Layers(capture["layers"], capture["loss"]["name"])
     if not layers.words or not any(w["type"] == "dense" for w in layers.words):

@@ -7,6 +7,9 @@ def of(capture):
     used = capture["optimizers"] or capture["built"]
     kind = used[0]["name"] if used else ""
     settings = used[0]["settings"] if used else {}
+    if capture["recurrent"] > 2:
+        change = [{"do": "shallow"}]
+        found.append(("recurrent-net-too-deep", f"one layer in place of {capture['recurrent']}", change))
     rates = capture["rates"]
     if len(rates) and rates.max() > 1.001 * rates.min():
         found.append(("learning-rate-schedule", "a constant learning rate", [{"do": "constant"}]))

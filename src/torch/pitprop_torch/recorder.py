@@ -36,6 +36,7 @@ class Training:
         self.training_mode = Counter()
         self.rescued = 0  # steps before which gradients were not zeroed
         self.empty = 0  # steps with no gradient at all
+        self.alive = 0  # backward passes that left some
         self.checked = 0
         self.without_gradient = set()
         self.root_input = None
@@ -139,7 +140,10 @@ class Recorder:
 
     def on_gradients(self):
         training = self.current
-        if training is not None and training.checked <= LOOKED_AT and training.module is not None:
+        if training is None or training.checked > LOOKED_AT:
+            return
+        training.alive += any(p.grad is not None and bool(p.grad.any()) for p in training.parameters)
+        if training.module is not None:
             training.without_gradient |= {
                 name
                 for name, p in training.module.named_parameters()

@@ -53,7 +53,7 @@ class Tracer(TorchFunctionMode):
             return output
         wants_line = self.backwards < LINES_FOR or name in ops.LOSSES
         op = ops.Op(name, index, known, parent, lines.here() if wants_line else None, output)
-        if output.grad_fn is not None:
+        if output.grad_fn is not None and output.grad_fn is not parent:  # dropout in eval mode does nothing
             if len(self.landmarks) > MOST_OPS:
                 self.landmarks.clear()
             self.landmarks[output.grad_fn] = op
@@ -130,12 +130,13 @@ class Tracer(TorchFunctionMode):
         self.wrap_steps(type(optimizer))
         self.optimizers.append(optimizer)
         self.tell("on_optimizer", optimizer)
-        if not hasattr(optimizer, "pitprop_line"):
-            optimizer.pitprop_line = lines.here()
+        optimizer.pitprop_line = lines.here()
         if self.changes is not None:
             self.changes.on_optimizer(optimizer)
 
     def on_step(self, old, optimizer, *args, **kwargs):
+        if self.changes is not None and self.changes.is_stand_in(optimizer):
+            return old(optimizer, *args, **kwargs)
         self.tell("on_step", optimizer)
         if self.changes is not None:
             return self.changes.on_step(old, optimizer, args, kwargs)
