@@ -17,8 +17,10 @@ struct pp__metrics {
     char path[PATH_MAX];
     pp_log *log;
     int file;
-    int64_t size;  /* bytes of whole lines in the file */
-    char *waiting; /* [n_waiting] rows that are not there yet; malloc'ed */
+    int64_t size;   /* bytes of whole lines in the file */
+    int64_t synced; /* of which are known to be on the disk */
+    int is_unsure;  /* a sync has failed: what came after those may have been dropped */
+    char *waiting;  /* [n_waiting] rows that are not there yet; malloc'ed */
     size_t n_waiting;
     int told, error; /* that rows wait; why: an errno, 0: all is well */
     int lost;        /* no memory for a row: the next checkpoint fails */
@@ -82,11 +84,34 @@ void pp__trial_metrics(trial *t, const pp_json_writer *row)
     if (!put_waiting(m)) tell_waiting(m);
 }
 
+/* A sync that fails may leave the system in the belief that all is written: it is told again. */
+static int put_again(pp__metrics *m)
+{
+    char part[4096];
+    for (int64_t at = m->synced; at < m->size;) {
+        int64_t left = m->size - at;
+        size_t wanted = left < (int64_t)sizeof part ? (size_t)left : sizeof part;
+        ssize_t n = pread(m->file, part, wanted, at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0 || pwrite(m->file, part, (size_t)n, at) != n) return 0;
+        at += n;
+    }
+    return 1;
+}
+
+static int sync_lines(pp__metrics *m)
+{
+    if (!put_waiting(m) || (m->is_unsure && !put_again(m))) return 0;
+    m->is_unsure = pp_fs_sync(m->file) != 0;
+    if (!m->is_unsure) m->synced = m->size;
+    return !m->is_unsure;
+}
+
 pp_status pp__metrics_sync(pp__metrics *m, int64_t *bytes, pp_error *err)
 {
     if (m->lost) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", m->path);
     *bytes = m->size + (int64_t)m->n_waiting;
-    if (put_waiting(m) && pp_fs_sync(m->file) == 0) return PP_OK;
+    if (sync_lines(m)) return PP_OK;
     return pp_fail(err, PP_E_IO,
                    "%s: cannot write: %s; when it can be, --resume goes on from the newest "
                    "checkpoint",
@@ -165,7 +190,7 @@ static pp_status begin_file(trial *t, pp__metrics *m, const char *text, int64_t 
     if (status == PP_OK && pp_fs_rename(aside, m->path) != 0)
         status = pp_fail(err, PP_E_IO, "%s: cannot write: %s", m->path, strerror(errno));
     if (status != PP_OK && m->file >= 0) unlink(aside);
-    m->size = length;
+    m->size = m->synced = length;
     return status;
 }
 
