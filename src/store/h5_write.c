@@ -5,6 +5,7 @@
  * crashes over that file when it shuts down. So nothing is written before the disk has been asked
  * for room, and what describes the data sets is on disk before the data, so that closing needs no
  * room. */
+#define _GNU_SOURCE /* fallocate */
 #include "pitprop/h5.h"
 
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "h5_write.h"
@@ -42,13 +44,24 @@ struct pp_h5_writer {
 /* Room for what describes the data: headers, chunk indices. */
 static const int64_t slack = 256 * 1024;
 
+/* 0, or an errno. Where the file system cannot be asked (NFS before 4.2), its free space is all
+ * that is known: glibc's posix_fallocate would write a byte into every block instead. */
+static int ask_for_room(int fd, off_t at, off_t bytes)
+{
+    struct statvfs v;
+    if (fallocate(fd, 0, at, bytes) == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+    int is_full = fstatvfs(fd, &v) == 0 && (double)v.f_bavail * (double)v.f_frsize < (double)bytes;
+    return is_full ? ENOSPC : 0;
+}
+
 /* Fails if the disk, the quota or the limit on file sizes does not let the file grow by `bytes`. */
 pp_status pp__h5_writer_room(pp_h5_writer *writer, int64_t bytes, pp_error *err)
 {
     struct stat info;
     int fd = fileno(pp_fs_stream(writer->aside));
     if (bytes <= 0 || fstat(fd, &info) != 0) return PP_OK;
-    int error = posix_fallocate(fd, info.st_size, (off_t)bytes);
+    int error = ask_for_room(fd, info.st_size, (off_t)bytes);
     if (ftruncate(fd, info.st_size) != 0) error = errno;
     if (error != ENOSPC && error != EDQUOT && error != EFBIG) return PP_OK; /* or cannot be asked */
     return pp_fail(err, PP_E_IO, "%s: no room for %lld more bytes: %s", writer->path,
