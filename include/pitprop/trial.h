@@ -43,14 +43,10 @@ typedef struct pp_trial_spec {
                                           data are read: pp_stop_on */
 } pp_trial_spec;
 
-/* Whether a start was stopped before its first step; AGAIN: as was the one before it, at the same
- * step. */
-typedef enum pp_idle { PP_IDLE_NOT, PP_IDLE_ONCE, PP_IDLE_AGAIN } pp_idle;
-
 /* What came out; summaries, sketches and verdict on rank 0 only. */
 typedef struct pp_result {
     int stopped;   /* stopped on request with everything saved; no results yet */
-    pp_idle idle;  /* stopped before this start had done a step */
+    int is_idle;   /* stopped before this start had done a step; twice in a row: PP_E_IO */
     int64_t steps; /* done */
     int64_t train_rows, validation_rows;
     pp_summary train, validation; /* final weights; validation.rows = 0: none held out */

@@ -60,20 +60,12 @@ static void print_page(const cli *c, const pp_job *job, const pp_result *r)
 static int finish(cli *c, const pp_job *job, const pp_result *r)
 {
     int speaks = c->log.speaks, code = 0;
-    if (r->idle == PP_IDLE_AGAIN) {
-        pp_log_write(&c->log, PP_LOG_ERROR,
-                     "%s: two starts in a row were asked to stop at step %lld before they had done "
-                     "a step: reading the data takes all the time that there is; ask for more "
-                     "(--time), or for more ranks to read",
-                     job->output, (long long)r->steps);
-        return 3;
-    }
     if (r->stopped) {
         pp_log_write(
             &c->log, PP_LOG_WARN,
             "stopped on request %sat step %lld with everything saved; run the same command with "
             "--resume to go on",
-            r->idle == PP_IDLE_ONCE ? "before the first step, " : "", (long long)r->steps);
+            r->is_idle ? "before the first step, " : "", (long long)r->steps);
         if (speaks && c->args.json) print_json(job, r);
         return 5;
     }

@@ -186,14 +186,27 @@ static pp_status attempt(farm *f, const pp_farm_trial *trial, int *stopped, pp_e
     return status;
 }
 
-/* A second time where the first failure may have been the machine's. */
+/* Collective: whether the leader of the group has been asked to stop. */
+static int is_stopping(const farm *f)
+{
+    int stops = f->leads && f->spec->stop != NULL && *f->spec->stop;
+    pp_comm_broadcast(f->group, 0, &stops, sizeof stops);
+    return stops;
+}
+
+/* A second time where the first failure may have been the machine's; when it is asked to stop, such
+ * a failure is not the trial's. */
 static pp_status run_trial(farm *f, const pp_farm_trial *trial, int *stopped, pp_error *err)
 {
     double begun = pp_comm_seconds();
     pp_error failure;
     pp_status ended = PP_E_IO, status = PP_OK;
-    for (int i = 0; i < PP_FARM_ATTEMPTS && (ended == PP_E_IO || ended == PP_E_MEMORY); i++)
+    for (int i = 0; i < PP_FARM_ATTEMPTS && (ended == PP_E_IO || ended == PP_E_MEMORY); i++) {
         ended = attempt(f, trial, stopped, &failure);
+        if ((ended != PP_E_IO && ended != PP_E_MEMORY) || !is_stopping(f)) continue;
+        if (f->leads) pp__claim_drop(&f->held);
+        return pp_fail(err, ended, "%s", failure.text);
+    }
     if (f->leads && ended != PP_OK) status = write_failure(f, trial->id, failure.text, err);
     if (f->leads && *stopped)
         pp__claim_drop(&f->held);

@@ -330,20 +330,22 @@ static pp_status prepare(trial *t, pp_error *err)
 static pp_status end_idle(trial *t, pp_result *result, pp_error *err)
 {
     pp_status status = PP_OK;
-    int64_t idle[2] = {0, 0}; /* step, and whether a start before this one has ended so there */
     if (t->rank == 0) {
         char directory[PATH_MAX];
-        int again = 0;
-        snprintf(directory, sizeof directory, *t->job->output != '\0' ? "%s" : "runs/%s",
-                 *t->job->output != '\0' ? t->job->output : t->job->name);
-        status = pp_idle_note(directory, &idle[0], &again, err);
-        idle[1] = again;
+        int again = 0, is_named = *t->job->output != '\0';
+        snprintf(directory, sizeof directory, "%s%s", is_named ? "" : "runs/",
+                 is_named ? t->job->output : t->job->name);
+        status = pp_idle_note(directory, &result->steps, &again, err);
+        if (status == PP_OK && again)
+            status = pp_fail(err, PP_E_IO,
+                             "%s: two starts in a row were asked to stop at step %" PRId64
+                             " before they had done a step: reading the data takes all the time "
+                             "that there is; ask for more (--time), or for more ranks to read",
+                             directory, result->steps);
     }
     status = pp_comm_agree(t->comm, status, err);
-    pp_comm_broadcast(t->comm, 0, idle, sizeof idle);
-    result->stopped = 1;
-    result->steps = idle[0];
-    result->idle = idle[1] ? PP_IDLE_AGAIN : PP_IDLE_ONCE;
+    pp_comm_broadcast(t->comm, 0, &result->steps, sizeof result->steps);
+    result->stopped = result->is_idle = 1;
     return status;
 }
 

@@ -224,6 +224,24 @@ class Reading(Hiccups):
         self.train(home, "--resume")
         self.assertEqual(glob.glob(f"{home}/run/checkpoints/idle-*"), [])
 
+    def test_sweep(self):
+        """The same of a trial: the sweep ends with the line, and the trial has not failed."""
+        home = self.home("sweep", {"data.files": self.slow})
+        support.write_json(f"{home}/sweep.json", {"name": "s", "job": "job.json", "search": "grid",
+                                                  "space": {"seed": {"choice": [1]}}})
+        slow = self.fault("pread", os.path.basename(self.slow), delay=300)
+        for wanted in (5, 3):
+            process = support.start(support.command(["sweep", "sweep.json", "-o", "s"]), home, slow,
+                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            self.addCleanup(support.stop, process)
+            time.sleep(2.5)
+            process.send_signal(signal.SIGUSR1)
+            _, err = process.communicate(timeout=support.TIME_LIMIT)
+            self.assertEqual(process.returncode, wanted, err)
+        self.assertIn(b"two starts in a row", err)
+        self.assertEqual(glob.glob(f"{home}/s/trials/*/failed.json"), [])
+        self.expect(run(["sweep", "sweep.json", "-o", "s"], cwd=home))
+
     def test_second_interrupt(self):
         """Ctrl-C twice does not wait for anything."""
         home = self.home("twice", {"data.files": self.slow})

@@ -28,6 +28,18 @@ class Launchers(Batch):
                 self.assert_same(whole, support.results(f"{home}/run"), text)
 
 
+    def test_tasks_that_are_each_alone(self):
+        """srun without PMIx: refused before anything is claimed, with what to type."""
+        home = self.home("alone")
+        words = f"srun --mpi=none {shlex.quote(support.PITPROP)} train job.json -o run"
+        number = self.submit(home, ["sbatch", "--parsable", "-n2", f"--wrap={words}"])
+        self.expect_end(home, number, "FAILED", "2:0")
+        self.assertIn("type srun --mpi=pmix pitprop train", self.log(home, number))
+        self.assertFalse(os.path.exists(f"{home}/run"))
+        number = self.submit(home, ["sbatch", "--parsable", "-n1", f"--wrap={words}"])
+        self.expect_end(home, number, "COMPLETED")
+
+
 class Scripts(Batch):
     def test_bodies_are_the_same(self):
         """Scripts differ in what a user edits, and in nothing below."""
