@@ -68,7 +68,7 @@ typedef struct pp_job_data {
     int64_t window;       /* rows read together, PP_AUTO: from chunks and row count */
     int64_t open_windows; /* windows among which rows are mixed */
     pp_residency residency;
-    int64_t memory; /* bytes of a rank for rows; PP_AUTO: half of the host's, shared by its ranks */
+    int64_t memory; /* bytes of a rank for rows; PP_AUTO: half of what may be, shared there */
 } pp_job_data;
 
 typedef enum pp_layer_type {

@@ -218,8 +218,9 @@ static const pp__key data_keys[] = {
      .help = "Where rows are: in memory from the beginning, or streamed from the files while "
              "training; auto: in memory if they fit into data.memory. The results are the same."},
     {DATA("memory", PP__INT, memory), .fallback = "\"auto\"", AT_LEAST(1), .may_be_auto = 1,
-     .help = "Bytes that a rank may take for rows; auto: half of the host's memory, shared by the "
-             "ranks there."},
+     .help =
+         "Bytes that a rank may take for rows; auto: half of what the host, its control groups or "
+         "Slurm allow, shared by all ranks of the program there."},
 };
 
 static const pp__group data_group = {.selector = "balance",
@@ -423,7 +424,8 @@ static const pp__key training_keys[] = {
      .help = "Greatest global norm of the gradient; 0: off."},
     {TRAIN("early_stopping", PP__INT, early_stopping), .fallback = "0", AT_LEAST(0),
      .help =
-         "Evaluations without improvement of the watched loss after which training ends; 0: off."},
+         "Evaluations without improvement of the watched loss after which training ends, and says "
+         "so; the weights kept are the last; 0: off."},
     {TRAIN("min_delta", PP__NUMBER, min_delta), .fallback = "0", AT_LEAST(0),
      .help = "Improvement of the watched loss that counts."},
 };
