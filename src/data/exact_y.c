@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "pitprop/stop.h"
+
 enum { PORTION = 1 << 14 };
 
 /* Whole numbers below it are exact. */
@@ -53,6 +55,8 @@ static pp_status look(exact *e, const pp__source *s, pp_error *err)
     pp_status status = values == NULL ? pp__no_memory(err) : PP_OK;
     for (int64_t first = 0; first < s->rows && status == PP_OK; first += PORTION) {
         int64_t rows = s->rows - first < PORTION ? s->rows - first : PORTION;
+        status = pp_stop_check(err);
+        if (status != PP_OK) break;
         status = is_integer ? pp_h5_read_i64(s->y, first, rows, values, err)
                             : pp_h5_read_f64(s->y, first, rows, values, err);
         if (status == PP_OK) see_all(e, s, first, rows, is_integer, values);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pitprop/stop.h"
+
 /* A row with the random key of its group; groups of equal keys (1 in 2^64) count as one. */
 typedef struct member {
     uint64_t key;
@@ -37,7 +39,8 @@ static pp_status read_members(pp_dataset *set, member *members, int64_t *ids, in
     pp_rng large = pp_rng_at(set->seed, PP_RNG_SPLIT, 2);
     for (int64_t first = 0; first < s->rows; first += most) {
         int64_t rows = s->rows - first < most ? s->rows - first : most;
-        pp_status status = pp_h5_read_i64(s->groups, first, rows, ids, err);
+        pp_status status = pp_stop_check(err);
+        if (status == PP_OK) status = pp_h5_read_i64(s->groups, first, rows, ids, err);
         if (status != PP_OK) return status;
         for (int64_t i = 0; i < rows; i++) {
             members[first + i] = (member){key_of(small, large, ids[i]), first + i};

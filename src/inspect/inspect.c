@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pitprop/check.h"
+#include "pitprop/stop.h"
 
 static const int64_t block_values = (int64_t)2 << 20; /* 8 MiB of x */
 enum { MOST_BLOCK_ROWS = 1 << 16, MOST_FEATURES = 1 << 20 };
@@ -176,8 +177,9 @@ static pp_status read_blocks(pp__scan *scan, parts *p, float *x, float *y, pp_er
     for (int64_t at = scan->first, count; at < scan->end; at += count) {
         count = scan->end - at < scan->block_rows ? scan->end - at : scan->block_rows;
         int64_t early = at == scan->first && at > 0, from = 1 - early;
-        pp_status status =
-            pp_h5_read_f32(scan->y, at - early, count + early, y + from * columns, err);
+        pp_status status = pp_stop_check(err);
+        if (status == PP_OK)
+            status = pp_h5_read_f32(scan->y, at - early, count + early, y + from * columns, err);
         if (status == PP_OK && x != NULL)
             status = pp_h5_read_f32(scan->x, at - early, count + early, x + from * inputs, err);
         if (status != PP_OK) return status;
