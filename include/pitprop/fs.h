@@ -16,6 +16,9 @@ pp_status pp_fs_look(const char *path, int *exists, pp_error *err);
 /* PP_E_ARG where output is input under whatever name: by device and inode. Either may be NULL or
  * missing. For every command that replaces a file. */
 pp_status pp_fs_keep_input(const char *output, const char *input, pp_error *err);
+/* The same of up to 16 outputs, all of them names, and any number of inputs. */
+pp_status pp_fs_keep_inputs(const char *const *outputs, int n_outputs, const char *const *inputs,
+                            int n_inputs, pp_error *err);
 /* fsync and rename, again where a signal has interrupted them. */
 int pp_fs_sync(int file);
 int pp_fs_rename(const char *from, const char *to);

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "pitprop/check.h"
+
 struct pp_fs_file {
     FILE *stream;
     char *path, *aside;
@@ -34,18 +36,41 @@ pp_status pp_fs_look(const char *path, int *exists, pp_error *err)
     return io_error(err, "cannot tell whether it is there", path);
 }
 
-pp_status pp_fs_keep_input(const char *output, const char *input, pp_error *err)
+static pp_status is_input(const char *output, const char *input, pp_error *err)
 {
-    struct stat to, from;
-    if (output == NULL || input == NULL || stat(output, &to) != 0 || stat(input, &from) != 0 ||
-        to.st_dev != from.st_dev || to.st_ino != from.st_ino)
-        return PP_OK;
     if (strcmp(output, input) == 0)
         return pp_fail(err, PP_E_ARG,
                        "%s: is read, and would be replaced; write to another file (-o)", output);
     return pp_fail(err, PP_E_ARG,
                    "%s: is the same file as %s, which is read; write to another (-o)", output,
                    input);
+}
+
+/* Each file is asked for once, as there may be thousands of inputs. */
+pp_status pp_fs_keep_inputs(const char *const *outputs, int n_outputs, const char *const *inputs,
+                            int n_inputs, pp_error *err)
+{
+    enum { MOST_OUTPUTS = 16 };
+    struct stat to[MOST_OUTPUTS], from;
+    int exists[MOST_OUTPUTS], any = 0;
+    PP_CHECK(n_outputs <= MOST_OUTPUTS);
+    for (int i = 0; i < n_outputs; i++) {
+        exists[i] = stat(outputs[i], &to[i]) == 0;
+        any |= exists[i];
+    }
+    for (int k = 0; any && k < n_inputs; k++) {
+        if (stat(inputs[k], &from) != 0) continue;
+        for (int i = 0; i < n_outputs; i++)
+            if (exists[i] && to[i].st_dev == from.st_dev && to[i].st_ino == from.st_ino)
+                return is_input(outputs[i], inputs[k], err);
+    }
+    return PP_OK;
+}
+
+pp_status pp_fs_keep_input(const char *output, const char *input, pp_error *err)
+{
+    if (output == NULL || input == NULL) return PP_OK;
+    return pp_fs_keep_inputs(&output, 1, &input, 1, err);
 }
 
 int pp_fs_is_directory(const char *path)

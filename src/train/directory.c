@@ -283,18 +283,18 @@ static pp_status take(trial *t, pp_error *err)
 }
 
 /* What the run writes must not be what it reads. */
-static pp_status keep_data(trial *t, const char *const *names, int n_names, pp_error *err)
+static pp_status keep_files(trial *t, const char *const *names, int n_names, pp_error *err)
 {
-    char path[PATH_MAX];
-    const char **files;
+    char paths[N_LEAVINGS][PATH_MAX];
+    const char **files, *outputs[N_LEAVINGS];
     int n_files;
     pp_status status = pp_data_expand(t->arena, names, n_names, &files, &n_files, err);
     for (int i = 0; i < N_LEAVINGS && status == PP_OK; i++) {
-        status = pp__trial_path(t, leavings[i], path, err);
-        for (int k = 0; k < n_files && status == PP_OK; k++)
-            status = pp_fs_keep_input(path, files[k], err);
+        status = pp__trial_path(t, leavings[i], paths[i], err);
+        outputs[i] = paths[i];
     }
-    return status;
+    if (status != PP_OK) return status;
+    return pp_fs_keep_inputs(outputs, N_LEAVINGS, files, n_files, err);
 }
 
 static pp_status take_if_free(trial *t, pp_error *err)
@@ -303,10 +303,10 @@ static pp_status take_if_free(trial *t, pp_error *err)
     const pp_job_data *data = &t->job->data;
     const char *initial = t->job->model.initial;
     pp_status status = echo_job(t, err);
-    if (status == PP_OK) status = keep_data(t, data->files, data->n_files, err);
+    if (status == PP_OK) status = keep_files(t, data->files, data->n_files, err);
     if (status == PP_OK && data->n_validation_files > 0)
-        status = keep_data(t, data->validation_files, data->n_validation_files, err);
-    if (status == PP_OK && *initial != '\0') status = keep_data(t, &initial, 1, err);
+        status = keep_files(t, data->validation_files, data->n_validation_files, err);
+    if (status == PP_OK && *initial != '\0') status = keep_files(t, &initial, 1, err);
     if (status == PP_OK) status = look(t, &newest, err);
     return status == PP_OK && t->is_fresh ? take(t, err) : status;
 }

@@ -8,7 +8,6 @@
 #include "trial_internal.h"
 
 #include "pitprop/check.h"
-#include "pitprop/checkpoint.h"
 
 /* Collective: sketches of a part merged on rank 0, its summary known to all. */
 static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary,
@@ -132,41 +131,6 @@ static void show_progress(trial *t)
     t->spec->progress(t->spec->progress_context, &p);
 }
 
-static void record_early_stop(trial *t, double epoch, double best_epoch, int64_t best_step)
-{
-    pp_json_writer *row = pp_json_writer_create(0);
-    if (row == NULL) return;
-    pp_json_begin_object(row, NULL);
-    pp_json_put_string(row, "type", "early_stop");
-    pp_json_put_int(row, "step", t->step);
-    pp_json_put_number(row, "epoch", epoch);
-    pp_json_put_int(row, "best_step", best_step);
-    pp_json_put_number(row, "best_epoch", best_epoch);
-    pp_json_put_number(row, "best_loss", t->watch.best);
-    pp_json_put_string(row, "weights", "last");
-    pp_json_end_object(row);
-    pp__trial_metrics(t, row);
-    pp_json_writer_destroy(row);
-}
-
-/* The last evaluation was at this step, and those before it evenly apart. Rank 0. */
-static void tell_early_stop(trial *t, int64_t watch_steps, pp_result *result)
-{
-    const pp_watch *w = &t->watch;
-    int64_t best_step = t->step - w->since_best * watch_steps;
-    double per_epoch = (double)t->steps_per_epoch, epoch = (double)t->step / per_epoch;
-    if (best_step < 0) best_step = 0;
-    record_early_stop(t, epoch, (double)best_step / per_epoch, best_step);
-    snprintf(result->early_stop, sizeof result->early_stop,
-             "early stopping at epoch %.4g (step %" PRId64 " of %" PRId64
-             "): the %s loss was best, %.4g, at epoch %.4g and has not improved in %" PRId64
-             " evaluation%s since; the weights kept are the last, of step %" PRId64,
-             epoch, t->step, t->steps,
-             pp__trial_judged(t) == PP_PART_VALIDATION ? "held-out" : "evaluation", w->best,
-             (double)best_step / per_epoch, w->since_best, w->since_best == 1 ? "" : "s", t->step);
-    pp_log_write(t->log, PP_LOG_INFO, "%s", result->early_stop);
-}
-
 static pp_status train(trial *t, pp_result *result, pp_error *err)
 {
     const pp_job_checkpoint *c = &t->job->checkpoint;
@@ -195,7 +159,7 @@ static pp_status train(trial *t, pp_result *result, pp_error *err)
     }
     int is_early = t->step < t->steps && pp_watch_stops(&t->watch, t->job);
     if (status == PP_OK && !*stopped && is_early && t->rank == 0)
-        tell_early_stop(t, watch_steps, result);
+        pp__trial_end_early(t, watch_steps, result);
     return status;
 }
 
@@ -324,38 +288,13 @@ static pp_status prepare(trial *t, pp_error *err)
     return status == PP_OK ? begin(t, err) : status;
 }
 
-/* Asked to stop before the first step: nothing has been done, and the run directory says so, as a
- * batch job that is always asked that early would be put back into the queue for ever. Collective.
- */
-static pp_status end_idle(trial *t, pp_result *result, pp_error *err)
-{
-    pp_status status = PP_OK;
-    if (t->rank == 0) {
-        char directory[PATH_MAX];
-        int again = 0, is_named = *t->job->output != '\0';
-        snprintf(directory, sizeof directory, "%s%s", is_named ? "" : "runs/",
-                 is_named ? t->job->output : t->job->name);
-        status = pp_idle_note(directory, &result->steps, &again, err);
-        if (status == PP_OK && again)
-            status = pp_fail(err, PP_E_IO,
-                             "%s: two starts in a row were asked to stop at step %" PRId64
-                             " before they had done a step: reading the data takes all the time "
-                             "that there is; ask for more (--time), or for more ranks to read",
-                             directory, result->steps);
-    }
-    status = pp_comm_agree(t->comm, status, err);
-    pp_comm_broadcast(t->comm, 0, &result->steps, sizeof result->steps);
-    result->stopped = result->is_idle = 1;
-    return status;
-}
-
 pp_status pp_trial_run(const pp_trial_spec *spec, pp_result *result, pp_error *err)
 {
     trial t = trial_of(spec);
     memset(result, 0, sizeof *result);
     pp_status status = prepare(&t, err);
     int is_idle = status == PP_E_STOPPED, is_ready = status == PP_OK;
-    if (is_idle) status = end_idle(&t, result, err);
+    if (is_idle) status = pp__trial_end_idle(&t, result, err);
     if (is_ready) {
         pp_log_write(t.log, PP_LOG_INFO,
                      "%s: %" PRId64 " training rows, %" PRId64 " held out, %" PRId64

@@ -189,6 +189,14 @@ void pp__life_stop(trial *t);
 void pp__life_at(pp__life *life, pp__phase phase, int64_t step);
 void pp__life_move(pp__life *life);
 
+/* ---- ending.c ---- */
+/* Says that early stopping has ended the run, whose evaluations are so many steps apart. Rank 0. */
+void pp__trial_end_early(trial *t, int64_t watch_steps, pp_result *result);
+/* Asked to stop before the first step: nothing has been done, and the run directory says so, as a
+ * batch job that is always asked that early would be put back into the queue for ever. Collective.
+ */
+pp_status pp__trial_end_idle(trial *t, pp_result *result, pp_error *err);
+
 /* ---- directory.c ---- */
 /* Whether the run directory may be used as asked; takes it if nobody has used it yet. Before the
  * data are read. Collective. */
