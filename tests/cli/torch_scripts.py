@@ -22,6 +22,7 @@ FAULTS = {  # script: (fault, words of its line)
     "scheduler_for_optimizer": ("no-steps", "torch.optim.Adam"),
     "zero_grad_before_step": ("zeroed-before-step", "torch.optim.Adam"),
     "argmax_of_one": ("argmax-of-one-column", "argmax(dim=1)"),
+    "sigmoid_at_prediction_only": ("activation-only-at-prediction", "torch.sigmoid(model(x))"),
     "weights_wrong_way": ("class-weights-inverted", "criterion(out, yb)"),
 }
 

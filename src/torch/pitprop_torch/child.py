@@ -153,7 +153,7 @@ def module_answers(training, x):
 def judge(training, recorder, y, p):
     """Measure of outputs p for targets y."""
     task = measure.task_of(training.loss.name, y, p.shape[1] if p.ndim == 2 else 1)
-    p = measure.probabilities(training.loss.name, p.reshape(len(y), -1), recorder.at_prediction)
+    p = measure.probabilities(training.loss.name, p.reshape(len(y), -1), recorder.only_at_prediction(training))
     name, value = measure.score(task, p, y)
     return {"task": task, "name": name, "value": value, "rows": len(y)}
 
@@ -203,7 +203,7 @@ def summarise(recorder, training, brief):
         "loaders": list(recorder.loaders.values()),
         "clip": training.clip,
         "weights_by_label": training.weights_by_label,
-        "at_prediction": recorder.at_prediction,
+        "at_prediction": recorder.only_at_prediction(training),
         "model": type(training.module).__name__ if training.module is not None else None,
         "input_shape": training.module_input,
         "whole": training.module_input is None or int(np.prod(training.module_input)) == x.shape[1],

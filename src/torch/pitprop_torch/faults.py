@@ -296,7 +296,7 @@ def labels_of(training):
 
 def only_at_prediction(recorder, training):
     labels, _ = labels_of(training) if training.rows.count else ([], [])
-    place = recorder.at_prediction.get("sigmoid")
+    place = recorder.only_at_prediction(training).get("sigmoid")
     if place is None or labels != [0, 1] or training.loss.name not in ("mse_loss", "l1_loss"):
         return []
     return [

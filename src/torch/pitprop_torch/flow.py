@@ -334,7 +334,7 @@ class Flow:
             return
         chosen = next(i for i, g in enumerate(gains) if g >= 0.8 * best)
         cause, label, changes = wanted[chosen]
-        self.answer.update(answer="cause", causes=[cause])
+        self.answer.update(answer="cause", causes=cause.split(" + "))
         say(f"  {cause}: {label} lifts {self.capture['measure']['name']} by {gains[chosen]:.3f}.")
         self.changes += [c for c in changes if c not in self.changes]
 
@@ -438,7 +438,8 @@ class Flow:
         wanted = probes.of(self.capture)
         unfitted = known in ("needs-more-rows", "undetermined", "unknown") and not self.is_well()
         if is_job and known is not None and not unfitted:
-            wanted = [w for w in wanted if w[0] in {f["id"] for f in self.capture["faults"]}]
+            faults = {f["id"] for f in self.capture["faults"]}
+            wanted = [w for w in wanted if set(w[0].split(" + ")) <= faults]
         self.probe(wanted)
 
     def run(self):

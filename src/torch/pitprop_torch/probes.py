@@ -4,6 +4,9 @@
 def of(capture):
     """[(cause, what is tried, changes)], least change first."""
     found = [(f["id"], f["remedy"], f["changes"]) for f in capture["faults"] if f["changes"] and not f["certain"]]
+    if len(found) > 1:
+        together = [change for _, _, changes in found for change in changes]
+        found.append((" + ".join(cause for cause, _, _ in found), "all of these together", together))
     used = capture["optimizers"] or capture["built"]
     kind = used[0]["name"] if used else ""
     settings = used[0]["settings"] if used else {}

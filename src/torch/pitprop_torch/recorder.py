@@ -63,6 +63,11 @@ class Recorder:
         self.accumulated = Counter()
         self.since_step = 0
 
+    def only_at_prediction(self, training):
+        """What is applied to outputs beside what the loss sees."""
+        end = training.loss.end
+        return {k: v for k, v in self.at_prediction.items() if end is None or end.name != k}
+
     # ---- events ----
 
     def on_note(self, text):
