@@ -36,6 +36,8 @@ typedef struct pp_audit {
     pp_summary train, held_out; /* rows not known to be held out; rows 0: none */
     pp_split split;             /* by rank */
     double alpha;
+    char **class_names; /* [n_class_names]; NULL: classes have numbers alone */
+    int n_class_names;
     pp_verdict verdict;
 } pp_audit;
 

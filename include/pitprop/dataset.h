@@ -40,6 +40,12 @@ typedef struct pp_dataset_info {
         *class_rows; /* [classes] training rows of each class, before balancing; NULL: regression */
     const double
         *class_weights; /* [classes], all 1 unless balance asks for weights; NULL: regression */
+    /* [classes] as the files name them, or the two labels where they are not 0 and 1; NULL: classes
+     * have numbers alone. */
+    const char *const *class_names;
+    const char *const *column_names; /* [inputs]; NULL: not all of them have one */
+    const char *const *files; /* [n_files] training files, then held-out ones, without folders */
+    int n_files;
 } pp_dataset_info;
 
 /* What y shows, row by row and merged in any order: its range, and what the task depends on. */
@@ -97,6 +103,16 @@ pp_status pp_data_compare(pp_comm *comm, pp_h5_set *const *sets, int n_sets,
  * memory). chunk_rows 0: not chunked. */
 int64_t pp_window_rows(int64_t wanted, int64_t rows, int64_t inputs, int64_t chunk_rows,
                        int64_t lanes);
+
+/* Classes to assume where the job says `asked`: as many as y has names for, if more than two. */
+int64_t pp_data_classes(int64_t asked, const pp_h5_set *y);
+/* The names of the classes of info (task, classes, y_columns, labels), in the arena; *names NULL:
+ * numbers alone. */
+pp_status pp_data_class_names(const pp_dataset_info *info, const pp_h5_set *y, pp_arena *arena,
+                              const char *const **names, pp_error *err);
+/* The same of the columns of x; *names NULL: not all of them have one. */
+pp_status pp_data_column_names(const pp_h5_set *x, pp_arena *arena, const char *const **names,
+                               pp_error *err);
 
 /* Collective. Opens x and y, reads all of y on every rank, settles task, classes, the split and the
  * balance. Labels that the job's loss cannot take are errors with file and row (a class index

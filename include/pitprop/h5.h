@@ -34,10 +34,11 @@ pp_status pp_h5_open(const char *const *files, int n_files, const char *name, pp
 typedef struct pp_h5_selection {
     const char *const *names; /* [n_names] data sets, joined by columns in this order */
     int n_names;
-    /* [n_picks] of the joined columns, in this order: "3", "-1" (the last), or "5:9", "5:", ":3"
-     * (the upper end excluded); n_picks 0: all of them. */
+    /* [n_picks] of the joined columns, in this order: "3", "-1" (the last), "5:9", "5:", ":3" (the
+     * upper end excluded), or the name of a column; n_picks 0: all of them. */
     const char *const *picks;
     int n_picks;
+    int by_name;          /* picks are names alone, never numbers */
     const char *left_out; /* one column like that, of all of them, that is not taken; NULL: none */
     int follow_links;     /* data that lie in another file are read as well */
 } pp_h5_selection;
@@ -57,6 +58,27 @@ int64_t pp_h5_cache_bytes(const pp_h5_set *set);
 void pp_h5_locate(const pp_h5_set *set, int64_t row, char *text, size_t size);
 /* The same of the data set that a column of the row is from, with its number there. */
 void pp_h5_locate_value(const pp_h5_set *set, int64_t row, int64_t column, char *text, size_t size);
+
+/* Names of columns: of data sets of numbers those in the attribute "columns" (an array of strings,
+ * a column each), of tables the fields. Files of a set whose names differ are refused. Borrowed;
+ * NULL: the column has none. */
+const char *pp_h5_column_name(const pp_h5_set *set, int64_t column);
+/* "3", or "3 ('age')", for messages. */
+void pp_h5_column_text(const pp_h5_set *set, int64_t column, char *text, size_t size);
+/* Refuses columns that are named otherwise than those of `like`, or lie in another order. The texts
+ * name the sets in messages. */
+pp_status pp_h5_compare_columns(const pp_h5_set *set, const char *file, const pp_h5_set *like,
+                                const char *other, pp_error *err);
+
+/* Names of the classes that the labels 0, 1, ... stand for, in the first file: the attribute
+ * "classes" of the data set (an array of strings), or the members of an enumeration. Returns how
+ * many; 0: they have none. names: [that many], borrowed. */
+int64_t pp_h5_classes(const pp_h5_set *set, const char *const **names);
+/* From now on the labels of each file are the numbers of its classes among names [count] (0: those
+ * have none). A class that is not among them is an error that names file and class, and so are
+ * files of which some have names and others have none; `where` says whose names they are. */
+pp_status pp_h5_match_classes(pp_h5_set *set, const char *const *names, int64_t count,
+                              const char *where, pp_error *err);
 
 /* How one file of a set holds its rows, for people. */
 typedef struct pp_h5_facts {
@@ -106,6 +128,9 @@ pp_status pp_h5_writer_add(pp_h5_writer *writer, const char *name, pp_h5_type ty
 /* Rows [first, first + count) of `name`, given as type `type` in memory, [count, columns]. */
 pp_status pp_h5_writer_put(pp_h5_writer *writer, const char *name, int64_t first, int64_t count,
                            pp_h5_type type, const void *values, pp_error *err);
+/* Attribute of a data set: an array of strings. */
+pp_status pp_h5_writer_names(pp_h5_writer *writer, const char *name, const char *key,
+                             const char *const *names, int64_t count, pp_error *err);
 /* String attribute of the root group. */
 pp_status pp_h5_writer_note(pp_h5_writer *writer, const char *key, const char *value,
                             pp_error *err);

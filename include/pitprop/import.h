@@ -19,23 +19,51 @@ typedef enum pp_csv_policy {
     PP_CSV_FILL  /* features get a number; a missing target is refused */
 } pp_csv_policy;
 
+/* Whether the first line holds names: guessed, where none of its cells is a number. */
+typedef enum pp_csv_header { PP_CSV_GUESS, PP_CSV_HEADER, PP_CSV_NO_HEADER } pp_csv_header;
+
 typedef struct pp_csv_missing {
     int64_t values, rows;
 } pp_csv_missing;
 
 typedef struct pp_csv_options {
-    const char *target; /* column by header name, or by index from 0 ("-1" = last) */
-    char separator;     /* 0 = guess among , ; tab */
-    int has_header;     /* 1, 0, or -1 = guess */
+    /* Columns by the name in the header or by number from 0 ("-1": the last). A text that may be
+     * several is an error. */
+    const char *target; /* NULL: an error, but with no_target */
+    int no_target;      /* features alone: no /y */
+    const char *drop;   /* "a,b": no features; NULL: none */
+    const char *keep;   /* features although they look like ids, codes or marks */
+    const char *na;     /* "nd,-999": missing values too; NULL: none */
+    const char *skip;   /* "1-4,9": lines of each file that are no part of the table */
+    int classes;        /* targets are names as they stand: numbers too, and whatever their case */
+    char separator;     /* 0 = guess among , ; | tab */
+    char decimal;       /* '.' or ','; 0 = as the columns tell */
+    pp_csv_header header;
     pp_csv_policy policy;
     float fill; /* with PP_CSV_FILL */
     pp_meter meter;
 } pp_csv_options;
-/* Plain or gzip, larger than memory. A cell that is not a number is an error naming line and
- * column; text labels in the target column become classes in order of first appearance and are
- * listed in the attribute "classes". missing (nullable): what was left out or filled in. */
-pp_status pp_import_csv(const char *path, const pp_csv_options *options, const char *output,
-                        int64_t *rows, pp_csv_missing *missing, pp_error *err);
+
+typedef struct pp_csv_report {
+    int64_t rows;
+    pp_csv_missing missing; /* what was left out or filled in */
+    const char **lines;     /* [n_lines] what became of each column, for people */
+    int n_lines;
+    const char **warnings; /* [n_warnings] what may be wrong */
+    int n_warnings;
+    struct pp_arena *arena; /* owns the texts */
+} pp_csv_report;
+void pp_csv_report_free(pp_csv_report *report);
+
+/* Files [n_paths] of one table, plain or gzip, larger than memory: rows of one after those of
+ * another, columns by their names. Writes /x [rows, features], float32, or float64 where that would
+ * merge values; its names as the attribute "columns", an array of strings; and /y: int64 of
+ * integers and classes, else a float. Text targets become classes in the order of their bytes, over
+ * all files; the names are the attribute "classes" of /y. What is no table of numbers, or may be
+ * read in several ways, is an error that names file, line, column and what to do: no cell is
+ * guessed at. report (nullable) is filled on success; the caller frees it. */
+pp_status pp_import_csv(const char *const *paths, int n_paths, const pp_csv_options *options,
+                        const char *output, pp_csv_report *report, pp_error *err);
 
 /* Arrays of numpy.save, larger than memory: x_path [rows, ...] and y_path (nullable: no /y) [rows,
  * ...]. Types stay what they are, but float16 becomes float32 and booleans uint8. */

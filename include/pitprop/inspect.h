@@ -142,7 +142,9 @@ typedef struct pp_inspection {
     pp_inspection_layout layout;
     pp_task task;
     int64_t classes;
-    int64_t *class_rows; /* [classes] of all rows; NULL: regression */
+    int64_t *class_rows;             /* [classes] of all rows; NULL: regression */
+    const char *const *class_names;  /* [classes]; NULL: numbers alone */
+    const char *const *column_names; /* [inputs]; NULL: not all of them have one */
     pp_inspection_targets targets;
     pp_inspection_feature *features; /* [inputs] */
     int64_t sample_rows, distinct_rows; /* of the sample: rows, and those with different x */

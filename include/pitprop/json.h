@@ -75,6 +75,9 @@ void pp_json_put_null(pp_json_writer *writer, const char *key);
 /* Shortest text that reads back as the same double; "NaN", "Infinity" and "-Infinity" as strings.
  */
 void pp_json_put_number(pp_json_writer *writer, const char *key, double value);
+/* An array of strings; nothing where strings is NULL. */
+void pp_json_put_strings(pp_json_writer *writer, const char *key, const char *const *strings,
+                         int64_t count);
 /* A parsed value, copied out. */
 void pp_json_put_value(pp_json_writer *writer, const char *key, const pp_json *value);
 

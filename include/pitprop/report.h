@@ -23,7 +23,9 @@ pp_style pp_style_of(FILE *stream);
 /* The global distribution of predictions as a horizontal histogram, at most 20 lines: 0.5, the base
  * rate (binary) or the target mean (regression) marked; multi-class: a line a class with its share
  * of answers beside its share of targets. */
-void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketch);
+/* names: of the classes; NULL: numbers alone. */
+void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketch,
+                            const char *const *names);
 /* Metrics of one evaluation, a line each, those that apply. title: "held-out rows". */
 void pp_report_metrics(FILE *stream, pp_style style, const char *title, const pp_summary *summary);
 void pp_report_verdict(FILE *stream, pp_style style, const pp_verdict *verdict);

@@ -30,6 +30,12 @@ int64_t pp_table_first(const pp_table *table, int name);
 int64_t pp_table_columns(const pp_table *table); /* of all names */
 int64_t pp_table_rows(const pp_table *table);    /* csv: -1 until cut */
 
+/* Names of classes, of the labels or the columns of an HDF5 data set: see pp_h5_classes and
+ * pp_h5_match_classes. */
+int64_t pp_table_classes(const pp_table *table, const char *const **names);
+pp_status pp_table_match_classes(pp_table *table, const char *const *names, int64_t count,
+                                 const char *where, pp_error *err);
+
 /* Where the rows of one part of several lie: equal shares of the rows, or of the bytes of a csv
  * file. Each process looks at its part, all exchange what they found, and each cuts. */
 typedef struct pp_table_part {

@@ -56,6 +56,8 @@ typedef struct pp_result {
     pp_split split;               /* of the training rows by lane */
     pp_layer_signs *layers;       /* [n_layers] final weights on the training rows; likewise */
     int n_layers;
+    char **class_names; /* [n_class_names]; NULL: classes have numbers alone; likewise */
+    int n_class_names;
     pp_verdict verdict;
     double seconds, rows_per_s; /* of training */
 } pp_result;

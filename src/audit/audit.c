@@ -69,6 +69,23 @@ static void judge(pp_audit *audit, pp_sketch *sketches[2])
     sketches[judged] = NULL;
 }
 
+/* Where there is one for each class. */
+static pp_status keep_names(const pp__places *places, const pp_sketch_shape *shape, pp_audit *audit,
+                            pp_error *err)
+{
+    int count = (int)places->n_class_names;
+    int classes = shape->kind == PP_SKETCH_BINARY ? 2 : shape->classes;
+    if (count == 0 || count != classes || shape->kind == PP_SKETCH_REGRESSION) return PP_OK;
+    audit->class_names = calloc((size_t)count, sizeof *audit->class_names);
+    for (int k = 0; audit->class_names != NULL && k < count; k++) {
+        audit->class_names[k] = strdup(places->class_names[k]);
+        if (audit->class_names[k] == NULL) break;
+        audit->n_class_names = k + 1;
+    }
+    return audit->n_class_names == count ? PP_OK
+                                         : pp_fail(err, PP_E_MEMORY, "no memory for the classes");
+}
+
 /* Rows of which nothing is known are judged as they are; without training rows, held-out ones. */
 static pp_evidence evidence_of(const pp_audit *audit)
 {
@@ -76,6 +93,7 @@ static pp_evidence evidence_of(const pp_audit *audit)
     return (pp_evidence){.train = audit->train.rows > 0 ? &audit->train : &audit->held_out,
                          .held_out = both ? &audit->held_out : NULL,
                          .split = &audit->split,
+                         .names = (const char *const *)audit->class_names,
                          .by_rank = 1,
                          .alpha = audit->alpha};
 }
@@ -94,6 +112,9 @@ pp_status pp_audit_run(pp_comm *comm, const pp_audit_spec *spec, pp_audit *audit
         audit->task = tasks[shape.kind];
         audit->rows = places.rows;
         if (pp_comm_rank(comm) == 0) judge(audit, sketches);
+        status = pp_comm_agree(comm, keep_names(&places, &shape, audit, err), err);
+    }
+    if (status == PP_OK) {
         status =
             compare_groups(comm, &groups, pp_audit_judged(audit)->tolerance, &audit->split, err);
     }
@@ -111,6 +132,9 @@ pp_status pp_audit_run(pp_comm *comm, const pp_audit_spec *spec, pp_audit *audit
 void pp_audit_free(pp_audit *audit)
 {
     free(audit->sketch);
+    for (int k = 0; k < audit->n_class_names; k++)
+        free(audit->class_names[k]);
+    free(audit->class_names);
 }
 
 /* ---- JSON ---- */
@@ -161,6 +185,8 @@ void pp_audit_write(const pp_audit_spec *spec, const pp_audit *audit, pp_json_wr
     write_source(spec, w);
     pp_json_put_string(w, "task", names[audit->task]);
     pp_json_put_int(w, "rows", audit->rows);
+    pp_json_put_strings(w, "class_names", (const char *const *)audit->class_names,
+                        audit->n_class_names);
     pp_evidence evidence = evidence_of(audit);
     pp_verdict_put(&audit->verdict, &evidence, w);
     write_candidates(&audit->verdict, judged, w);

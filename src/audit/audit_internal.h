@@ -21,9 +21,11 @@ typedef struct pp__places {
     double *values[PP__ROLES]; /* [block, columns] of each table */
     int n_tables;
     pp__view views[PP__ROLES];
-    int64_t rows;         /* of all ranks */
-    int64_t first, count; /* rows of this rank */
-    int64_t block;        /* rows read at once */
+    int64_t rows;                   /* of all ranks */
+    int64_t first, count;           /* rows of this rank */
+    int64_t block;                  /* rows read at once */
+    const char *const *class_names; /* [n_class_names], of p, else of y; borrowed from a table */
+    int64_t n_class_names;
 } pp__places;
 
 /* ---- places.c ---- */

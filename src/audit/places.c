@@ -27,6 +27,16 @@ static size_t own_file(const char *place)
     return 0;
 }
 
+void pp__places_name(const pp__places *places, pp__role role, char *text, size_t size)
+{
+    const char *name = places->names[role];
+    if (name != NULL && own_file(name) > 0)
+        snprintf(text, size, "%s", name);
+    else
+        snprintf(text, size, "%s%s%s", places->file, name != NULL ? ": " : "",
+                 name != NULL ? name : "");
+}
+
 static void view_table(pp__places *s, pp__role role, int table, int name)
 {
     const pp_table *t = s->tables[table];
@@ -100,6 +110,24 @@ static pp_status check_names(const pp_audit_spec *spec, const char *const names[
     return PP_OK;
 }
 
+/* Labels of y become the numbers that p has for their names; without names on both sides there is
+ * nothing to compare. */
+static pp_status match_classes(pp__places *s, pp_error *err)
+{
+    pp_table *p = s->tables[s->views[PP__P].table], *y = s->tables[s->views[PP__Y].table];
+    const char *const *of_y;
+    char where[320];
+    s->n_class_names = pp_table_classes(p, &s->class_names);
+    int64_t count = pp_table_classes(y, &of_y);
+    if (s->n_class_names > 0 && count > 0) {
+        pp__places_name(s, PP__P, where, sizeof where);
+        return pp_table_match_classes(y, s->class_names, s->n_class_names, where, err);
+    }
+    if (s->n_class_names == 0 && count > 0) s->class_names = of_y;
+    if (s->n_class_names == 0) s->n_class_names = count;
+    return PP_OK;
+}
+
 static pp_status open_places(pp__places *s, const pp_audit_spec *spec, pp_error *err)
 {
     const char *given[PP__ROLES] = {spec->p, spec->y, spec->raw, spec->rank, spec->held_out};
@@ -119,20 +147,10 @@ static pp_status open_places(pp__places *s, const pp_audit_spec *spec, pp_error 
         size_t length = names[r] == NULL ? 0 : own_file(names[r]);
         if (length > 0) status = open_own(s, (pp__role)r, names[r], length, err);
     }
-    return status;
+    return status == PP_OK ? match_classes(s, err) : status;
 }
 
 /* ---- shapes ---- */
-
-void pp__places_name(const pp__places *places, pp__role role, char *text, size_t size)
-{
-    const char *name = places->names[role];
-    if (name != NULL && own_file(name) > 0)
-        snprintf(text, size, "%s", name);
-    else
-        snprintf(text, size, "%s%s%s", places->file, name != NULL ? ": " : "",
-                 name != NULL ? name : "");
-}
 
 static pp_status fail_shape(const pp__places *s, pp__role role, pp_error *err)
 {

@@ -82,7 +82,7 @@ static void print_page(const cli *c, const pp_audit *audit)
     if (audit->train.rows > 0)
         pp_report_metrics(stdout, style, split ? "training rows" : "rows", &audit->train);
     putchar('\n');
-    pp_report_distribution(stdout, style, audit->sketch);
+    pp_report_distribution(stdout, style, audit->sketch, (const char *const *)audit->class_names);
     putchar('\n');
     pp_report_verdict(stdout, style, &audit->verdict);
     pp_report_candidates(stdout, style, &audit->verdict, pp_audit_judged(audit));

@@ -11,7 +11,7 @@
 #include "pitprop/job.h"
 #include "pitprop/log.h"
 
-enum { CLI_POSITIONALS = 4, CLI_SETS = 256 }; /* --output takes one more set */
+enum { CLI_POSITIONALS = 1024, CLI_SETS = 256 }; /* --output takes one more set */
 
 /* What the options of any command fill in. */
 typedef struct cli_args {
@@ -22,6 +22,8 @@ typedef struct cli_args {
     int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
         list, dry_run, only_failed, no_wait, submit, follow_links;
     const char *output, *target, *labels, *x, *seed, *rows, *missing;
+    int has_header, no_target, class_names; /* of import, with: */
+    const char *drop, *keep, *na, *skip, *decimal;
     const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
     const char *budget, *causes, *explain;                                      /* of why */

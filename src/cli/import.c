@@ -53,17 +53,48 @@ static void tell_missing(cli *c, const pp_csv_options *options, const pp_csv_mis
                      (double)options->fill);
 }
 
+static pp_status take_decimal(const char *text, pp_csv_options *options, pp_error *err)
+{
+    if (text == NULL) return PP_OK;
+    options->decimal = strcmp(text, "point") == 0 ? '.' : strcmp(text, "comma") == 0 ? ',' : 0;
+    if (options->decimal != 0) return PP_OK;
+    return pp_fail(err, PP_E_ARG, "--decimal %s: wants point or comma", text);
+}
+
+static void print_report(cli *c, const pp_csv_report *report)
+{
+    for (int i = 0; i < report->n_lines; i++)
+        puts(report->lines[i]);
+    fflush(stdout);
+    for (int i = 0; i < report->n_warnings; i++)
+        pp_log_write(&c->log, PP_LOG_WARN, "%s", report->warnings[i]);
+}
+
 static pp_status import_csv(cli *c, int64_t *rows, pp_error *err)
 {
-    pp_csv_options options = {.target = c->args.target != NULL ? c->args.target : "-1",
-                              .has_header = c->args.no_header ? 0 : -1,
+    const cli_args *a = &c->args;
+    pp_csv_options options = {.target = a->target,
+                              .no_target = a->no_target,
+                              .drop = a->drop,
+                              .keep = a->keep,
+                              .na = a->na,
+                              .skip = a->skip,
+                              .classes = a->class_names,
+                              .header = a->no_header    ? PP_CSV_NO_HEADER
+                                        : a->has_header ? PP_CSV_HEADER
+                                                        : PP_CSV_GUESS,
                               .meter = cli_meter(c)};
-    pp_csv_missing missing = {0};
-    pp_status status = take_missing(c->args.missing, &options, err);
+    pp_csv_report report;
+    pp_status status = take_missing(a->missing, &options, err);
+    if (status == PP_OK) status = take_decimal(a->decimal, &options, err);
     if (status == PP_OK)
-        status =
-            pp_import_csv(c->args.positional[1], &options, c->args.output, rows, &missing, err);
-    if (status == PP_OK) tell_missing(c, &options, &missing);
+        status = pp_import_csv(a->positional + 1, a->n_positional - 1, &options, a->output, &report,
+                               err);
+    if (status != PP_OK) return status;
+    *rows = report.rows;
+    print_report(c, &report);
+    tell_missing(c, &options, &report.missing);
+    pp_csv_report_free(&report);
     return status;
 }
 
@@ -83,8 +114,11 @@ static int run_import(cli *c)
     if (status == PP_OK && i == n)
         status = pp_fail(&err, PP_E_ARG, "import %s: no such format; there are idx, csv and npy",
                          c->args.positional[0]);
-    const char *const inputs[] = {c->args.positional[1], c->args.labels, NULL};
-    if (status == PP_OK) status = cli_keep_inputs(c->args.output, inputs, &err);
+    if (status == PP_OK && c->args.n_positional > 2 && formats[i].run != import_csv)
+        status = pp_fail(&err, PP_E_ARG, "import %s: takes one file", c->args.positional[0]);
+    const char *const others[] = {c->args.labels, NULL};
+    if (status == PP_OK) status = cli_keep_inputs(c->args.output, c->args.positional + 1, &err);
+    if (status == PP_OK) status = cli_keep_inputs(c->args.output, others, &err);
     pp_fs_abandon_on_signals();
     if (status == PP_OK) status = formats[i].run(c, &rows, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
@@ -126,11 +160,25 @@ static const cli_option import_options[] = {
     CLI_OPTION("--labels", NULL, "FILE", CLI_TEXT, labels,
                "idx, npy: the file with the targets (npy without it: /x alone)"),
     CLI_OPTION("--target", NULL, "COLUMN", CLI_TEXT, target,
-               "csv: target column by name or index (default -1, the last)"),
+               "csv: target column by name or number from 0 (-1: the last)"),
+    CLI_OPTION("--no-target", NULL, NULL, CLI_FLAG, no_target, "csv: features alone"),
+    CLI_OPTION("--drop", NULL, "COLUMNS", CLI_TEXT, drop, "csv: columns that are no features: a,b"),
+    CLI_OPTION("--keep", NULL, "COLUMNS", CLI_TEXT, keep,
+               "csv: features although they look like ids, codes or counts of rows"),
+    CLI_OPTION(
+        "--na", NULL, "WORDS", CLI_TEXT, na,
+        "csv: further marks of missing values: nd,-999 (known: empty, NA, N/A, nan, null, ?)"),
     CLI_OPTION("--missing", NULL, "WHAT", CLI_TEXT, missing,
                "csv: rows with missing values: refuse (default), drop, or a number for features"),
+    CLI_OPTION("--classes", NULL, NULL, CLI_FLAG, class_names,
+               "csv: targets are names of classes as they stand, numbers too"),
+    CLI_OPTION("--decimal", NULL, "MARK", CLI_TEXT, decimal,
+               "csv: point or comma (default: as the columns tell)"),
+    CLI_OPTION("--skip", NULL, "LINES", CLI_TEXT, skip,
+               "csv: lines that are no part of the table: 1-4,9"),
+    CLI_OPTION("--header", NULL, NULL, CLI_FLAG, has_header, "csv: the first line is a header"),
     CLI_OPTION("--no-header", NULL, NULL, CLI_FLAG, no_header,
-               "csv: the first line is a row (default: guess)"),
+               "csv: the first line is a row (default: a header holds no number)"),
     CLI_HELP_OPTION,
     CLI_END,
 };
@@ -140,9 +188,13 @@ const cli_command cli_import = {
     .positionals = "idx|csv|npy FILE",
     .help = "convert idx (MNIST family) or csv files, plain or gzip, or npy arrays to HDF5",
     .least = 2,
-    .most = 2,
+    .most = CLI_POSITIONALS,
     .options = import_options,
     .run = run_import,
+    .notes = "csv: several files of one table become one, columns by their names. Nothing is "
+             "guessed at: what is no\nnumber, an id, or may be read in two ways is refused with "
+             "file, line and column, and what became of each\ncolumn is printed. Names of columns "
+             "and classes go into the file (attributes \"columns\" of /x, \"classes\" of /y).",
 };
 
 static const cli_option synth_options[] = {

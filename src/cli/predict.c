@@ -4,6 +4,21 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "pitprop/names.h"
+
+enum { MOST_CLASSES = 20 };
+
+static void print_answers(const pp_prediction *p)
+{
+    int64_t shown = p->classes < MOST_CLASSES ? p->classes : MOST_CLASSES;
+    for (int64_t k = 0; k < shown; k++) {
+        char class[PP_NAME_TEXT];
+        pp_names_text((const char *const *)p->class_names, k, class);
+        printf("class %s: %lld rows\n", class, (long long)p->answers[k]);
+    }
+    if (shown < p->classes)
+        printf("%lld more classes: see /class\n", (long long)(p->classes - shown));
+}
 
 static pp_status check_output(const cli *c, pp_error *err)
 {
@@ -18,14 +33,20 @@ static pp_status check_output(const cli *c, pp_error *err)
 static int run(cli *c)
 {
     pp_error err = {0};
-    int64_t rows = 0;
+    pp_prediction prediction = {0};
     pp_status status = pp_comm_agree(c->world, check_output(c, &err), &err);
     if (status == PP_OK)
         status = pp_predict(c->world, pp_backend_cpu(), c->args.positional[0],
-                            c->args.positional[1], c->args.x, c->args.output, &rows, &err);
+                            c->args.positional[1], c->args.x, c->args.output, &prediction, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
-    pp_log_write(&c->log, PP_LOG_INFO, "predictions of %lld rows: %s", (long long)rows,
+    if (prediction.moved)
+        pp_log_write(&c->log, PP_LOG_WARN,
+                     "%s: its columns have another order than the model's, and were taken by name",
+                     c->args.positional[1]);
+    pp_log_write(&c->log, PP_LOG_INFO, "predictions of %lld rows: %s", (long long)prediction.rows,
                  c->args.output);
+    if (c->log.speaks && !c->args.quiet) print_answers(&prediction);
+    pp_prediction_free(&prediction);
     return 0;
 }
 

@@ -47,7 +47,7 @@ static void print_page(const cli *c, const pp_job *job, const pp_result *r)
     if (r->validation.rows > 0) pp_report_metrics(stdout, style, "held-out rows", &r->validation);
     pp_report_metrics(stdout, style, "training rows", &r->train);
     putchar('\n');
-    pp_report_distribution(stdout, style, r->sketch);
+    pp_report_distribution(stdout, style, r->sketch, (const char *const *)r->class_names);
     putchar('\n');
     pp_report_verdict(stdout, style, &r->verdict);
     pp_report_layers(stdout, style, r->layers, r->n_layers);

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "pitprop/fs.h"
+#include "pitprop/names.h"
 
 enum { BUFFER = 128 * 1024, END = -1, MAX_RECORD = 64 << 20 };
 
@@ -18,7 +19,8 @@ struct pp__csv {
     gzFile stream; /* zlib reads plain files as they are */
     int64_t bytes; /* of the file */
     char separator;
-    int one_line; /* records that run over several lines are refused */
+    const pp__csv_lines *skip; /* NULL: none */
+    int one_line;              /* records that run over several lines are refused */
     int64_t line;
     unsigned char *buffer; /* [BUFFER], of which [at, filled) is unread */
     size_t at, filled;
@@ -68,6 +70,15 @@ static void skip_line_end(pp__csv *csv, int c)
     csv->line++;
 }
 
+static void skip_line(pp__csv *csv)
+{
+    int c;
+    do
+        c = next_byte(csv);
+    while (!at_line_end(c));
+    if (c != END) skip_line_end(csv, c);
+}
+
 /* ---- cells ---- */
 
 static void out_of_memory(pp__csv *csv)
@@ -104,7 +115,9 @@ static void put_byte(pp__csv *csv, int c)
 
 static void put(pp__csv *csv, int c)
 {
-    if (c == '\0') fail_line(csv, csv->line, "holds a zero byte; is this a text file in UTF-8?");
+    if (c == '\0')
+        fail_line(csv, csv->line,
+                  "holds a zero byte; is this text in UTF-8? of UTF-16: iconv -f UTF-16 -t UTF-8");
     put_byte(csv, c);
 }
 
@@ -123,6 +136,27 @@ static void begin_cell(pp__csv *csv)
         csv->cells_size = size;
     }
     csv->starts[csv->n_cells++] = csv->text_used;
+}
+
+/* Blanks, and those that do not break, at both ends of the cell that was read last. */
+static void trim_cell(pp__csv *csv)
+{
+    size_t *start = &csv->starts[csv->n_cells - 1], end = csv->text_used;
+    for (;;) {
+        const char *text = csv->text + *start;
+        size_t length = end - *start;
+        if (length > 0 && strchr(" \t\r\n", *text) != NULL)
+            *start += 1;
+        else if (length > 1 && memcmp(text, "\xc2\xa0", 2) == 0)
+            *start += 2;
+        else if (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
+            end -= 1;
+        else if (length > 1 && memcmp(text + length - 2, "\xc2\xa0", 2) == 0)
+            end -= 2;
+        else
+            break;
+    }
+    csv->text_used = end;
 }
 
 /* With tabs as separators a tab is no blank. */
@@ -182,6 +216,7 @@ static void read_cell(pp__csv *csv)
     } else {
         read_plain(csv);
     }
+    trim_cell(csv);
     put_byte(csv, '\0');
 }
 
@@ -226,11 +261,27 @@ int pp__csv_number(const char *cell, double *value)
 
 void pp__csv_show(const char *cell, char shown[PP__CSV_SHOWN + 1])
 {
-    size_t length = strlen(cell);
-    if (length > PP__CSV_SHOWN) length = PP__CSV_SHOWN;
-    for (size_t i = 0; i < length; i++)
-        shown[i] = (unsigned char)cell[i] < ' ' ? ' ' : cell[i];
-    shown[length] = '\0';
+    pp_name_copy(cell, shown, PP__CSV_SHOWN + 1);
+    if (pp__csv_is_utf8(shown)) return;
+    for (; *shown != '\0'; shown++)
+        if ((unsigned char)*shown >= 0x80) *shown = '?';
+}
+
+/* Bytes behind the first one of a character; -1: it is none. */
+static int followers(unsigned char c)
+{
+    return c < 0x80 ? 0 : c < 0xc2 ? -1 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : c < 0xf5 ? 3 : -1;
+}
+
+int pp__csv_is_utf8(const char *text)
+{
+    while (*text != '\0') {
+        int more = followers((unsigned char)*text++);
+        if (more < 0) return 0;
+        for (; more > 0; more--)
+            if (((unsigned char)*text++ & 0xc0) != 0x80) return 0;
+    }
+    return 1;
 }
 
 /* Header names are no numbers, and a first row of data has at least one number. */
@@ -250,12 +301,23 @@ static pp_status report(const pp__csv *csv, pp_error *err)
     return csv->status;
 }
 
+static int is_skipped(const pp__csv_lines *skip, int64_t line)
+{
+    for (int i = 0; skip != NULL && i < skip->n; i++)
+        if (line >= skip->first[i] && line <= skip->last[i]) return 1;
+    return 0;
+}
+
 pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err)
 {
     int found = 0;
     int64_t line = csv->line;
     while (!found && csv->status == PP_OK && peek(csv) != END) {
         line = csv->line;
+        if (is_skipped(csv->skip, line)) {
+            skip_line(csv);
+            continue;
+        }
         found = read_record(csv);
     }
     if (csv->status != PP_OK) return report(csv, err);
@@ -297,15 +359,6 @@ pp_status pp__csv_seek(pp__csv *csv, const pp__csv_place *place, pp_error *err)
                    (long long)place->line);
 }
 
-static void skip_line(pp__csv *csv)
-{
-    int c;
-    do
-        c = next_byte(csv);
-    while (!at_line_end(c));
-    if (c != END) skip_line_end(csv, c);
-}
-
 pp_status pp__csv_count(pp__csv *csv, int64_t data, int64_t begin, int64_t end, pp__csv_part *part,
                         pp_error *err)
 {
@@ -326,12 +379,19 @@ pp_status pp__csv_count(pp__csv *csv, int64_t data, int64_t begin, int64_t end, 
     return report(csv, err);
 }
 
-static void skip_byte_order_mark(pp__csv *csv)
+static pp_status take_byte_order_mark(pp__csv *csv, pp_error *err)
 {
-    static const unsigned char mark[] = {0xef, 0xbb, 0xbf};
+    static const unsigned char mark[] = {0xef, 0xbb, 0xbf},
+                               wide[2][2] = {{0xff, 0xfe}, {0xfe, 0xff}};
     peek(csv);
+    for (int i = 0; i < 2 && csv->filled >= 2; i++)
+        if (memcmp(csv->buffer, wide[i], 2) == 0)
+            return pp_fail(err, PP_E_DATA,
+                           "%s: is text in UTF-16; convert it: iconv -f UTF-16 -t UTF-8 IN > OUT",
+                           csv->path);
     if (csv->filled >= sizeof mark && memcmp(csv->buffer, mark, sizeof mark) == 0)
         csv->at = sizeof mark;
+    return PP_OK;
 }
 
 pp_status pp__csv_open(const char *path, char separator, pp__csv **csv, pp_error *err)
@@ -354,9 +414,12 @@ pp_status pp__csv_open(const char *path, char separator, pp__csv **csv, pp_error
     gzbuffer(c->stream, BUFFER);
     struct stat info;
     c->bytes = stat(path, &info) == 0 ? (int64_t)info.st_size : 0;
-    skip_byte_order_mark(c);
-    *csv = c;
-    return PP_OK;
+    pp_status status = take_byte_order_mark(c, err);
+    if (status == PP_OK)
+        *csv = c;
+    else
+        pp__csv_close(c);
+    return status;
 }
 
 void pp__csv_close(pp__csv *csv)
@@ -373,15 +436,16 @@ void pp__csv_close(pp__csv *csv)
     errno = error;
 }
 
-pp_status pp__csv_guess_separator(const char *path, char *separator, pp_error *err)
+pp_status pp__csv_guess_separator(const char *path, const pp__csv_lines *skip, char *separator,
+                                  pp_error *err)
 {
-    static const char known[] = ",;\t";
-    int counts[3] = {0}, best = 0, in_quotes = 0;
+    static const char known[] = ",;\t|";
+    int counts[4] = {0}, best = 0, in_quotes = 0;
     pp__csv *csv;
     pp_status status = pp__csv_open(path, '\0', &csv, err);
     if (status != PP_OK) return status;
-    while (peek(csv) != END && at_line_end(peek(csv)))
-        csv->at++;
+    while (peek(csv) != END && (is_skipped(skip, csv->line) || at_line_end(peek(csv))))
+        skip_line(csv);
     for (int c; (c = next_byte(csv)) != END && (in_quotes || !at_line_end(c));) {
         if (c == '"') in_quotes = !in_quotes;
         const char *hit = c == '\0' || in_quotes ? NULL : strchr(known, c);
@@ -390,13 +454,43 @@ pp_status pp__csv_guess_separator(const char *path, char *separator, pp_error *e
     status = report(csv, err);
     pp__csv_close(csv);
     if (status != PP_OK) return status;
-    for (int i = 1; i < 3; i++)
+    for (int i = 1; i < 4; i++)
         if (counts[i] > counts[best]) best = i;
     if (counts[best] == 0)
-        return pp_fail(err, PP_E_DATA,
-                       "%s: no comma, semicolon or tab in its first line; expected "
-                       "two columns or more",
-                       path);
+        return pp_fail(
+            err, PP_E_DATA,
+            "%s: no comma, semicolon, tab or bar in its first line; expected two columns "
+            "or more; lines that are no part of the table: --skip 1-4",
+            path);
     *separator = known[best];
+    return PP_OK;
+}
+
+/* ---- lines to pass over ---- */
+
+void pp__csv_skip(pp__csv *csv, const pp__csv_lines *lines)
+{
+    csv->skip = lines;
+}
+
+pp_status pp__csv_parse_lines(const char *text, pp__csv_lines *lines, pp_error *err)
+{
+    lines->n = 0;
+    for (const char *at = text; at != NULL && *at != '\0';) {
+        char *end;
+        long long first = strtoll(at, &end, 10), last = first;
+        if (end != at && *end == '-') {
+            at = end + 1;
+            last = strtoll(at, &end, 10);
+        }
+        if (end == at || first < 1 || last < first || (*end != ',' && *end != '\0') ||
+            lines->n == PP__CSV_RANGES)
+            return pp_fail(err, PP_E_ARG,
+                           "--skip %s: wants lines from 1, such as 1-4,9 (at most %d)", text,
+                           PP__CSV_RANGES);
+        lines->first[lines->n] = first;
+        lines->last[lines->n++] = last;
+        at = end + (*end == ',');
+    }
     return PP_OK;
 }

@@ -13,8 +13,7 @@ typedef struct pp__csv_record {
     int64_t line;  /* at which the record begins, from 1 */
     int64_t lines; /* more than 1: a quoted cell holds line breaks */
     int n_cells;
-    const char *const
-        *cells; /* [n_cells], blanks around unquoted cells cut off; until the next read */
+    const char *const *cells; /* [n_cells], blanks around them cut off; until the next read */
 } pp__csv_record;
 
 pp_status pp__csv_open(const char *path, char separator, pp__csv **csv, pp_error *err);
@@ -26,14 +25,28 @@ pp_status pp__csv_next(pp__csv *csv, pp__csv_record *record, pp_error *err);
 /* Of the file's bytes, compressed or not, read so far: 0 to 1. */
 double pp__csv_share(const pp__csv *csv);
 
-/* The one of , ; and tab that the first line holds most of; an error if it holds none. */
-pp_status pp__csv_guess_separator(const char *path, char *separator, pp_error *err);
+/* Lines of a file, from 1: "1-4,9". */
+enum { PP__CSV_RANGES = 64 };
+typedef struct pp__csv_lines {
+    int n;
+    int64_t first[PP__CSV_RANGES], last[PP__CSV_RANGES];
+} pp__csv_lines;
+/* text NULL: none. */
+pp_status pp__csv_parse_lines(const char *text, pp__csv_lines *lines, pp_error *err);
+/* From now on these lines are passed over, whatever they hold; borrowed. */
+void pp__csv_skip(pp__csv *csv, const pp__csv_lines *lines);
+
+/* The one of , ; | and tab that the first line behind those to skip (NULL: none) holds most of; an
+ * error if it holds none. */
+pp_status pp__csv_guess_separator(const char *path, const pp__csv_lines *skip, char *separator,
+                                  pp_error *err);
 
 /* ---- what a cell holds ---- */
 enum { PP__CSV_SHOWN = 40 };
 int pp__csv_is_missing(const char *cell); /* empty, NA, nan, null, ? */
 /* 1 and its value: decimal and finite (strtod alone would take "0x1p3", "inf" and "nan" too). */
 int pp__csv_number(const char *cell, double *value);
+int pp__csv_is_utf8(const char *text);
 /* A cell for a message: on one line and of bounded length. */
 void pp__csv_show(const char *cell, char shown[PP__CSV_SHOWN + 1]);
 int pp__csv_is_header(const pp__csv_record *first); /* none of its cells is a number */

@@ -1,49 +1,76 @@
-/* The first pass over a csv file: how many rows, what the target is, what is missing. Private to
- * src/convert. */
+/* The first pass over csv files: columns, rows, what the target is, what is missing, and everything
+ * that would make wrong numbers of them. Private to src/convert. */
 #ifndef PITPROP_CONVERT_CSV_PLAN_H
 #define PITPROP_CONVERT_CSV_PLAN_H
 
 #include "csv.h"
+#include "csv_column.h"
+#include "pitprop/arena.h"
 #include "pitprop/import.h"
 
-typedef struct pp__csv_plan {
+typedef struct pp__csv_file {
     const char *path;
     char separator;
-    int has_header;
-    int n_columns, target; /* columns of the file, and which of them is the target */
-    char **names;          /* [n_columns] of the header; NULL without one */
-    int64_t rows;          /* to write */
-    pp_csv_policy policy;
+    int n_cells;
+    int *map; /* [n_cells] columns of the plan; -1: left out */
+} pp__csv_file;
+
+typedef struct pp__csv_class {
+    char *name;
+    int64_t rows;
+    pp__csv_spot first;
+} pp__csv_class;
+
+/* Lines that cannot be rows. */
+enum { PP__CSV_ODD = 8 };
+typedef struct pp__csv_odd {
+    pp__csv_spot place;
+    char why[64];
+} pp__csv_odd;
+
+typedef struct pp__csv_plan {
+    const pp_csv_options *options;
+    pp_arena *arena;
+    pp__csv_lines skip;
+    pp__csv_file *files; /* [n_files] */
+    int n_files, has_header;
+    int n_columns, target; /* target -1: none */
+    pp__csv_column *columns;
+    char **heads;    /* [n_columns] as in the header; NULL without one */
+    const char **na; /* [n_na] further marks for missing values */
+    int n_na;
+    int64_t records, rows; /* records: with those left out for what they miss */
     pp_csv_missing missing;
-    pp_error first_missing;             /* says where */
-    int all_numbers, all_integers;      /* of the target cells */
-    int64_t text_line;                  /* first line whose target is no number */
-    char text_shown[PP__CSV_SHOWN + 1]; /* and that target */
-    char **classes;                  /* [n_classes] different target texts, by first appearance */
-    int n_classes, too_many_classes; /* collecting stops at 1000 */
+    pp_error first_missing;
+    pp__csv_class *classes; /* [n_classes] sorted by bytes; collecting stops at 1000 */
+    int n_classes, too_many_classes;
+    pp__csv_odd odd[PP__CSV_ODD];
+    int64_t n_odd;
+    pp__csv_spot total;      /* a cell of the last record that says it holds sums */
+    uint64_t *seen;          /* hashes of the first cells of columns of integers */
+    int is_classes;          /* the target holds names of classes */
+    int tells[PP__DECIMALS]; /* whether columns of the files can only be read so */
 } pp__csv_plan;
 
-typedef struct pp__csv_cell { /* for messages */
-    const pp__csv_plan *plan;
-    int64_t line;
-    int column;
-    const char *text;
-} pp__csv_cell;
-
-/* Fills the plan, of which path, separator and policy are set; pp__csv_plan_free in any case. */
-pp_status pp__csv_plan_make(pp__csv_plan *plan, const pp_csv_options *options, pp__csv *csv,
-                            pp_error *err);
+/* Fills the plan; pp__csv_plan_free in any case. */
+pp_status pp__csv_plan_make(pp__csv_plan *plan, const char *const *paths, int n_paths,
+                            const pp_csv_options *options, pp_error *err);
 void pp__csv_plan_free(pp__csv_plan *plan);
 
-/* Index of a target text; -1: none. */
-int pp__csv_plan_class(const pp__csv_plan *plan, const char *text);
-/* A row has as many cells as the first. */
-pp_status pp__csv_plan_check(const pp__csv_plan *plan, const pp__csv_record *record, pp_error *err);
-/* Cells that stand for a missing value. */
-int pp__csv_plan_gaps(const pp__csv_record *record);
-/* Tells the meter of options how much of the file has been read, in its pass of two. */
-void pp__csv_plan_tell(const pp_csv_options *options, const pp__csv *csv, int pass, int64_t rows);
-/* "FILE: line 3, column 'b': '' WHAT" */
-pp_status pp__csv_fail_cell(const pp__csv_cell *cell, pp_error *err, const char *what);
+/* Opens a file behind its header. */
+pp_status pp__csv_plan_open(const pp__csv_plan *plan, int file, pp__csv **csv, pp_error *err);
+int pp__csv_plan_is_missing(const pp__csv_plan *plan, int column, const char *cell);
+/* Columns that a row has no value for. */
+int pp__csv_plan_gaps(const pp__csv_plan *plan, int file, const pp__csv_record *record);
+int pp__csv_plan_class(const pp__csv_plan *plan, const char *name); /* -1: none */
+int pp__csv_plan_features(const pp__csv_plan *plan);
+/* "'age'", or "3 (counted from 0)". */
+void pp__csv_plan_column(const pp__csv_plan *plan, int column, char *text, size_t size);
+void pp__csv_plan_tell(const pp__csv_plan *plan, int file, const pp__csv *csv, int pass);
+
+/* csv_faults.c: settles what the columns are; refuses what would be wrong. */
+pp_status pp__csv_plan_judge(pp__csv_plan *plan, pp_error *err);
+/* csv_report.c: what became of each column, for people. */
+pp_status pp__csv_plan_report(const pp__csv_plan *plan, pp_csv_report *report, pp_error *err);
 
 #endif

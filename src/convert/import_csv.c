@@ -1,194 +1,193 @@
 /* Two passes over the text, so that memory stays small and the data sets have their final size: the
- * first (csv_plan.c) counts rows and finds out what the target is, the second converts. */
+ * first (csv_plan.c) finds out what the columns are, the second converts. */
 #include "pitprop/import.h"
 
-#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "csv_plan.h"
 #include "pitprop/h5.h"
-#include "pitprop/json.h"
 
-enum { BLOCK_BYTES = 4 << 20 };
+/* Beyond it a double does not hold every integer. */
+static const double most_integer = 9007199254740992.0; /* 2^53 */
 
-static pp_status take_feature(const pp__csv_cell *cell, float fill, float *value, pp_error *err)
-{
-    double number;
-    if (pp__csv_is_missing(cell->text)) {
-        *value = fill; /* the first pass has refused what is not to be filled in */
-        return PP_OK;
-    }
-    if (!pp__csv_number(cell->text, &number))
-        return pp__csv_fail_cell(cell, err,
-                                 cell->line == 1 && cell->plan->names == NULL
-                                     ? "is not a number; if this line is a header, say so"
-                                     : "is not a finite number; features must be numbers");
-    *value = strtof(cell->text, NULL); /* rounded once */
-    return isfinite(*value) ? PP_OK : pp__csv_fail_cell(cell, err, "does not fit a float32");
-}
-
-/* ---- second pass ---- */
+enum { BLOCK_BYTES = 4 << 20, MOST_NUMBER = 400 };
 
 typedef struct block {
-    float fill;                 /* for missing features */
+    const pp__csv_plan *plan;
+    int features;
+    pp_h5_type x_type, y_type;
     int64_t first, count, size; /* rows */
-    float *x;                   /* [size, n_columns - 1] */
-    int64_t *y_class;           /* [size], one of the two is used */
-    float *y_value;
+    char *x, *y;                /* [size, features], [size]; of their types */
+    int *place;                 /* [n_columns] feature that a column is; -1: none */
 } block;
 
-static int y_is_integer(const pp__csv_plan *p)
+/* A number into values[at] of a type, rounded once. */
+static void put_number(const pp__csv_plan *p, int column, const char *cell, pp_h5_type type,
+                       void *values, int64_t at)
 {
-    return p->all_integers || !p->all_numbers;
+    char text[MOST_NUMBER] = "";
+    double fill = (double)p->options->fill;
+    int missing = pp__csv_plan_is_missing(p, column, cell);
+    if (!missing) pp__csv_plain_number(cell, p->columns[column].decimal, text, sizeof text);
+    if (type == PP_H5_F32)
+        ((float *)values)[at] = missing ? p->options->fill : strtof(text, NULL);
+    else if (type == PP_H5_F64)
+        ((double *)values)[at] = missing ? fill : strtod(text, NULL);
+    else
+        ((int64_t *)values)[at] = (int64_t)(missing ? fill : strtod(text, NULL));
 }
 
-static pp_status take_target(const pp__csv_plan *p, const pp__csv_cell *cell, block *b,
-                             pp_error *err)
+static void take_record(block *b, int file, const pp__csv_record *record)
 {
-    double value = 0.0;
-    if (!p->all_numbers)
-        b->y_class[b->count] = pp__csv_plan_class(p, cell->text);
-    else if (!p->all_integers)
-        return take_feature(cell, b->fill, &b->y_value[b->count], err);
-    else if (pp__csv_number(cell->text, &value))
-        b->y_class[b->count] = (int64_t)value;
-    return PP_OK;
-}
-
-static pp_status take_record(const pp__csv_plan *p, const pp__csv_record *record, block *b,
-                             pp_error *err)
-{
-    pp_status status = pp__csv_plan_check(p, record, err);
-    if (p->policy == PP_CSV_DROP && pp__csv_plan_gaps(record) > 0) return status;
-    float *x = b->x + b->count * (p->n_columns - 1);
-    for (int i = 0; i < p->n_columns && status == PP_OK; i++) {
-        pp__csv_cell cell = {p, record->line, i, record->cells[i]};
-        status =
-            i == p->target ? take_target(p, &cell, b, err) : take_feature(&cell, b->fill, x++, err);
+    const pp__csv_plan *p = b->plan;
+    if (p->options->policy == PP_CSV_DROP && pp__csv_plan_gaps(p, file, record) > 0) return;
+    for (int i = 0; i < record->n_cells; i++) {
+        int k = p->files[file].map[i];
+        const char *cell = record->cells[i];
+        if (k < 0 || p->columns[k].role == PP__LEFT_OUT) continue;
+        if (k != p->target)
+            put_number(p, k, cell, b->x_type, b->x, b->count * b->features + b->place[k]);
+        else if (p->is_classes)
+            ((int64_t *)(void *)b->y)[b->count] = pp__csv_plan_class(p, cell);
+        else
+            put_number(p, k, cell, b->y_type, b->y, b->count);
     }
-    if (status == PP_OK) b->count++;
-    return status;
+    b->count++;
 }
 
-static pp_status put_block(const pp__csv_plan *p, block *b, pp_h5_writer *writer, pp_error *err)
+static pp_status fail_changed(const block *b, int file, pp_error *err)
 {
-    if (b->first + b->count > p->rows)
-        return pp_fail(err, PP_E_IO, "%s: has changed while it was read", p->path);
-    pp_status status = pp_h5_writer_put(writer, "x", b->first, b->count, PP_H5_F32, b->x, err);
-    if (status == PP_OK)
-        status = pp_h5_writer_put(writer, "y", b->first, b->count,
-                                  y_is_integer(p) ? PP_H5_I64 : PP_H5_F32,
-                                  y_is_integer(p) ? (void *)b->y_class : (void *)b->y_value, err);
+    return pp_fail(err, PP_E_IO, "%s: has changed while it was read", b->plan->files[file].path);
+}
+
+static pp_status put_block(block *b, int file, pp_h5_writer *writer, pp_error *err)
+{
+    if (b->first + b->count > b->plan->rows) return fail_changed(b, file, err);
+    pp_status status = pp_h5_writer_put(writer, "x", b->first, b->count, b->x_type, b->x, err);
+    if (status == PP_OK && b->plan->target >= 0)
+        status = pp_h5_writer_put(writer, "y", b->first, b->count, b->y_type, b->y, err);
     b->first += b->count;
     b->count = 0;
     return status;
 }
 
-static pp_status copy_rows(const pp__csv_plan *p, const pp_csv_options *options, pp__csv *csv,
-                           block *b, pp_h5_writer *writer, pp_error *err)
+static pp_status copy_file(block *b, int file, pp_h5_writer *writer, pp_error *err)
 {
+    pp__csv *csv;
     pp__csv_record record;
-    pp_status status = pp__csv_next(csv, &record, err);
-    if (status == PP_OK && p->has_header) status = pp__csv_next(csv, &record, err);
+    pp_status status = pp__csv_plan_open(b->plan, file, &csv, err);
+    if (status != PP_OK) return status;
+    status = pp__csv_next(csv, &record, err);
     while (status == PP_OK && record.n_cells > 0) {
-        status = take_record(p, &record, b, err);
+        if (record.n_cells != b->plan->files[file].n_cells)
+            status = fail_changed(b, file, err);
+        else
+            take_record(b, file, &record);
         if (status == PP_OK && b->count == b->size) {
-            status = put_block(p, b, writer, err);
-            pp__csv_plan_tell(options, csv, 1, b->first);
+            status = put_block(b, file, writer, err);
+            pp__csv_plan_tell(b->plan, file, csv, 1);
         }
         if (status == PP_OK) status = pp__csv_next(csv, &record, err);
     }
-    if (status == PP_OK) status = put_block(p, b, writer, err);
-    if (status == PP_OK && b->first != p->rows)
-        status = pp_fail(err, PP_E_IO, "%s: has changed while it was read", p->path);
+    pp__csv_close(csv);
     return status;
 }
 
-/* The texts in order of their numbers, as a JSON array. */
-static pp_status note_classes(const pp__csv_plan *p, pp_h5_writer *writer, pp_error *err)
+static pp_status copy_rows(block *b, pp_h5_writer *writer, pp_error *err)
 {
-    if (p->all_numbers) return PP_OK;
-    pp_json_writer *json = pp_json_writer_create(0);
-    if (json == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", p->path);
-    pp_json_begin_array(json, NULL);
+    pp_status status = PP_OK;
+    int last = b->plan->n_files - 1;
+    for (int i = 0; i <= last && status == PP_OK; i++)
+        status = copy_file(b, i, writer, err);
+    if (status == PP_OK) status = put_block(b, last, writer, err);
+    return status == PP_OK && b->first != b->plan->rows ? fail_changed(b, last, err) : status;
+}
+
+/* ---- the file ---- */
+
+static pp_status write_names(const block *b, pp_h5_writer *writer, pp_error *err)
+{
+    const pp__csv_plan *p = b->plan;
+    int most = p->n_columns > p->n_classes ? p->n_columns : p->n_classes;
+    const char **names = PP_ARENA_NEW(p->arena, const char *, most);
+    pp_status status = PP_OK;
+    if (names == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", p->files[0].path);
+    for (int i = 0; i < p->n_columns; i++)
+        if (b->place[i] >= 0) names[b->place[i]] = p->columns[i].name;
+    if (p->has_header) status = pp_h5_writer_names(writer, "x", "columns", names, b->features, err);
+    if (status != PP_OK || !p->is_classes) return status;
     for (int i = 0; i < p->n_classes; i++)
-        pp_json_put_string(json, NULL, p->classes[i]);
-    pp_json_end_array(json);
-    size_t length;
-    const char *text = pp_json_text(json, &length);
-    pp_status status = text == NULL ? pp_fail(err, PP_E_MEMORY, "%s: out of memory", p->path)
-                                    : pp_h5_writer_note(writer, "classes", text, err);
-    pp_json_writer_destroy(json);
-    return status;
+        names[i] = p->classes[i].name;
+    return pp_h5_writer_names(writer, "y", "classes", names, p->n_classes, err);
 }
 
-static pp_status add_sets(const pp__csv_plan *p, pp_h5_writer *writer, pp_error *err)
+static pp_status add_sets(const block *b, pp_h5_writer *writer, pp_error *err)
 {
-    int64_t dims[2] = {p->rows, p->n_columns - 1};
-    pp_h5_type y_type = y_is_integer(p) ? PP_H5_I64 : PP_H5_F32;
-    pp_status status = pp_h5_writer_add(writer, "x", PP_H5_F32, 2, dims, 0, err);
-    if (status == PP_OK) status = pp_h5_writer_add(writer, "y", y_type, 1, dims, 0, err);
-    return status == PP_OK ? note_classes(p, writer, err) : status;
+    int64_t dims[2] = {b->plan->rows, b->features};
+    pp_status status = pp_h5_writer_add(writer, "x", b->x_type, 2, dims, 0, err);
+    if (status == PP_OK && b->plan->target >= 0)
+        status = pp_h5_writer_add(writer, "y", b->y_type, 1, dims, 0, err);
+    return status == PP_OK ? write_names(b, writer, err) : status;
 }
 
-static pp_status write_output(const pp__csv_plan *p, const pp_csv_options *options, pp__csv *csv,
-                              block *b, const char *output, pp_error *err)
+static pp_status write_output(block *b, const char *output, pp_error *err)
 {
     pp_h5_writer *writer;
     pp_status status = pp_h5_writer_create(output, &writer, err);
     if (status != PP_OK) return status;
-    status = add_sets(p, writer, err);
-    if (status == PP_OK) status = copy_rows(p, options, csv, b, writer, err);
+    status = add_sets(b, writer, err);
+    if (status == PP_OK) status = copy_rows(b, writer, err);
     if (status == PP_OK) return pp_h5_writer_close(writer, err);
     pp_h5_writer_abandon(writer);
     return status;
 }
 
-static pp_status convert(const pp__csv_plan *p, const pp_csv_options *options, pp__csv *csv,
-                         const char *output, pp_error *err)
+static void settle_types(block *b)
 {
-    size_t features = (size_t)p->n_columns - 1, rows = BLOCK_BYTES / (features * sizeof(float)) + 1;
-    if ((int64_t)rows > p->rows) rows = (size_t)p->rows;
-    block b = {.size = (int64_t)rows, .fill = options->fill};
-    b.x = calloc(rows, features * sizeof *b.x);
-    b.y_class = calloc(rows, sizeof *b.y_class);
-    b.y_value = calloc(rows, sizeof *b.y_value);
-    pp_status status = PP_OK;
-    if (b.x == NULL || b.y_class == NULL || b.y_value == NULL)
-        status = pp_fail(err, PP_E_MEMORY, "%s: out of memory", p->path);
-    if (status == PP_OK) status = write_output(p, options, csv, &b, output, err);
-    free(b.x);
-    free(b.y_class);
-    free(b.y_value);
-    return status;
+    const pp__csv_plan *p = b->plan;
+    b->x_type = b->y_type = PP_H5_F32;
+    for (int i = 0; i < p->n_columns; i++) {
+        const pp__csv_column *c = &p->columns[i];
+        int is_wide = pp__csv_column_is_wide(c);
+        if (c->role == PP__FEATURE && is_wide) b->x_type = PP_H5_F64;
+        if (c->role != PP__TARGET) continue;
+        const pp__csv_values *v = &c->values[c->decimal];
+        int is_integer =
+            p->is_classes || (v->is_whole && v->min > -most_integer && v->max < most_integer);
+        b->y_type = is_integer ? PP_H5_I64 : is_wide ? PP_H5_F64 : PP_H5_F32;
+    }
 }
 
-/* ---- both ---- */
-
-static pp_status run_passes(pp__csv_plan *p, const pp_csv_options *options, const char *output,
-                            pp_error *err)
+static pp_status convert(const pp__csv_plan *p, const char *output, pp_error *err)
 {
-    pp__csv *csv;
-    pp_status status = pp__csv_open(p->path, p->separator, &csv, err);
-    if (status != PP_OK) return status;
-    status = pp__csv_plan_make(p, options, csv, err);
-    pp__csv_close(csv);
-    if (status == PP_OK) status = pp__csv_open(p->path, p->separator, &csv, err);
-    if (status != PP_OK) return status;
-    status = convert(p, options, csv, output, err);
-    pp__csv_close(csv);
-    return status;
+    block b = {.plan = p, .features = pp__csv_plan_features(p)};
+    settle_types(&b);
+    size_t row = (size_t)b.features * sizeof(double);
+    b.size = (int64_t)(BLOCK_BYTES / row + 1);
+    if (b.size > p->rows) b.size = p->rows;
+    b.x = PP_ARENA_NEW(p->arena, char, (size_t)b.size *row);
+    b.y = PP_ARENA_NEW(p->arena, char, (size_t)b.size * sizeof(double));
+    b.place = PP_ARENA_NEW(p->arena, int, p->n_columns);
+    if (b.x == NULL || b.y == NULL || b.place == NULL)
+        return pp_fail(err, PP_E_MEMORY, "%s: out of memory", p->files[0].path);
+    for (int i = 0, x = 0; i < p->n_columns; i++)
+        b.place[i] = p->columns[i].role == PP__FEATURE ? x++ : -1;
+    return write_output(&b, output, err);
 }
 
-pp_status pp_import_csv(const char *path, const pp_csv_options *options, const char *output,
-                        int64_t *rows, pp_csv_missing *missing, pp_error *err)
+pp_status pp_import_csv(const char *const *paths, int n_paths, const pp_csv_options *options,
+                        const char *output, pp_csv_report *report, pp_error *err)
 {
-    pp__csv_plan p = {.path = path, .separator = options->separator, .policy = options->policy};
-    pp_status status = PP_OK;
-    if (p.separator == 0) status = pp__csv_guess_separator(path, &p.separator, err);
-    if (status == PP_OK) status = run_passes(&p, options, output, err);
-    if (status == PP_OK && rows != NULL) *rows = p.rows;
-    if (status == PP_OK && missing != NULL) *missing = p.missing;
+    pp__csv_plan p;
+    pp_csv_report made = {.rows = 0};
+    pp_status status = pp__csv_plan_make(&p, paths, n_paths, options, err);
+    if (status == PP_OK) status = pp__csv_plan_report(&p, &made, err);
+    if (status == PP_OK) status = convert(&p, output, err);
     pp__csv_plan_free(&p);
+    if (status == PP_OK && report != NULL)
+        *report = made;
+    else
+        pp_csv_report_free(&made);
     return status;
 }

@@ -316,6 +316,17 @@ int64_t pp_table_rows(const pp_table *table)
     return table->rows;
 }
 
+int64_t pp_table_classes(const pp_table *table, const char *const **names)
+{
+    return table->h5 == NULL ? 0 : pp_h5_classes(table->h5, names);
+}
+
+pp_status pp_table_match_classes(pp_table *table, const char *const *names, int64_t count,
+                                 const char *where, pp_error *err)
+{
+    return table->h5 == NULL ? PP_OK : pp_h5_match_classes(table->h5, names, count, where, err);
+}
+
 pp_status pp_table_look(pp_table *table, int part, int parts, pp_table_part *found, pp_error *err)
 {
     return table->format->look(table, part, parts, found, err);

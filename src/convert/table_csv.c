@@ -48,7 +48,7 @@ static pp_status csv_open(pp_table *t, const char *const *names, pp_error *err)
         status = pp_fail(err, PP_E_IO, "%s: cannot open: %s", t->file, strerror(errno));
     else if (info.st_size == 0)
         status = pp_fail(err, PP_E_DATA, "%s: is empty", t->file);
-    if (status == PP_OK) status = pp__csv_guess_separator(t->file, &separator, err);
+    if (status == PP_OK) status = pp__csv_guess_separator(t->file, NULL, &separator, err);
     if (status == PP_OK) status = pp__csv_open(t->file, separator, &c->csv, err);
     if (status != PP_OK) return status;
     c->size = (int64_t)info.st_size;

@@ -58,6 +58,25 @@ static pp_status open_sources(pp_dataset *set, const pp_job_data *data, pp_error
     return status;
 }
 
+static pp_status name_files(pp_dataset *set, pp_error *err)
+{
+    int count = 0;
+    for (int i = 0; i < set->n_sources; i++)
+        count += set->source[i].n_files;
+    const char **names = PP_ARENA_NEW(set->arena, const char *, count);
+    if (names == NULL) return pp__no_memory(err);
+    set->info.files = names;
+    for (int i = 0; i < set->n_sources; i++)
+        for (int k = 0; k < set->source[i].n_files; k++) {
+            const char *slash = strrchr(set->source[i].files[k], '/');
+            const char *name = slash == NULL ? set->source[i].files[k] : slash + 1;
+            *names = pp_arena_strdup(set->arena, name);
+            if (*names++ == NULL) return pp__no_memory(err);
+        }
+    set->info.n_files = count;
+    return PP_OK;
+}
+
 static pp_status keep_targets(pp_dataset *set, pp_error *err)
 {
     pp_status status = PP_OK;
@@ -106,6 +125,7 @@ pp_status pp_dataset_open(pp_comm *comm, const pp_job *job, pp_dataset **set, pp
     if (status == PP_OK) {
         take_options(made, job);
         status = open_sources(made, &job->data, err);
+        if (status == PP_OK) status = name_files(made, err);
     }
     status = pp_comm_agree(comm, status, err);
     for (int i = 0; status == PP_OK && i < made->n_sources; i++)

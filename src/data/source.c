@@ -34,10 +34,21 @@ static pp_status open_named(const pp_job_data *data, const char *const *files, i
     return pp_h5_open_selection(files, n_files, &what, set, err);
 }
 
+/* In several files a label is the number of a class of the first one. */
+static pp_status open_labels(const pp_job_data *data, const char *const *files, int n_files,
+                             pp_h5_set **y, pp_error *err)
+{
+    const char *const *names;
+    pp_status status = open_named(data, files, n_files, data->y, y, err);
+    if (status != PP_OK) return status;
+    int64_t count = pp_h5_classes(*y, &names);
+    return pp_h5_match_classes(*y, names, count, files[0], err);
+}
+
 pp_status pp_data_open_y(const pp_job_data *data, const char *const *files, int n_files,
                          pp_h5_set **y, pp_error *err)
 {
-    if (*data->target_column == '\0') return open_named(data, files, n_files, data->y, y, err);
+    if (*data->target_column == '\0') return open_labels(data, files, n_files, y, err);
     pp_h5_selection what = {.names = data->x,
                             .n_names = data->n_x,
                             .picks = &data->target_column,
@@ -102,7 +113,10 @@ static pp_status check_columns(const pp_dataset *set, const pp__source *s, pp_er
                            s->files[0], pairs[i].name, (long long)here, train->files[0],
                            (long long)there);
     }
-    return PP_OK;
+    const char *const *names;
+    int64_t count = pp_h5_classes(train->y, &names);
+    pp_status status = pp_h5_compare_columns(s->x, s->files[0], train->x, train->files[0], err);
+    return status == PP_OK ? pp_h5_match_classes(s->y, names, count, train->files[0], err) : status;
 }
 
 /* One whole number a row; training rows only. */

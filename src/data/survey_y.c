@@ -234,13 +234,18 @@ pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
     info->y_min = v->min;
     info->y_max = v->max;
     info->task = job->data.task;
-    if (info->task == PP_TASK_AUTO) info->task = pp_y_survey_task(v, job->data.classes);
+    int64_t classes = pp_data_classes(job->data.classes, set->source[PP__TRAINING].y);
+    if (info->task == PP_TASK_AUTO) info->task = pp_y_survey_task(v, classes);
     info->low_label = 0;
     info->high_label = 1;
     if (info->task == PP_TASK_BINARY) status = settle_binary(set, v, err);
-    if (info->task == PP_TASK_MULTICLASS)
-        status = settle_multiclass(set, v, job->data.classes, err);
+    if (info->task == PP_TASK_MULTICLASS) status = settle_multiclass(set, v, classes, err);
     for (int i = 0; status == PP_OK && is_index(set, job) && i < set->n_sources; i++)
         status = pp__scan_targets(set, &set->source[i], check_labels, set, err);
+    const pp__source *train = &set->source[PP__TRAINING];
+    if (status == PP_OK)
+        status = pp_data_class_names(info, train->y, set->arena, &info->class_names, err);
+    if (status == PP_OK)
+        status = pp_data_column_names(train->x, set->arena, &info->column_names, err);
     return status;
 }

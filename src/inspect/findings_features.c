@@ -1,10 +1,11 @@
 /* What may be wrong with x. */
 #include "inspect_internal.h"
+#include "pitprop/names.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { FEW_ROWS = 100, FEW_SAMPLED = 200, LISTED = 6 };
+enum { FEW_ROWS = 100, FEW_SAMPLED = 200, LISTED = 6, LIST_TEXT = 320 };
 #define SCALES 1000.0 /* of the widest feature over the narrowest */
 #define OFFSET 100.0  /* deviations from 0 to the mean */
 #define FAR_OUT 300.0 /* interquartile ranges from the median; more than uint8 can reach */
@@ -12,11 +13,18 @@ enum { FEW_ROWS = 100, FEW_SAMPLED = 200, LISTED = 6 };
 
 typedef int (*predicate)(const pp__look *at, const pp_inspection_feature *f);
 
+static const char *feature_text(const pp__look *at, int64_t j, char text[PP_NAME_TEXT])
+{
+    pp_names_text(at->found->column_names, j, text);
+    return text;
+}
+
 /* Features of which it is true: how many, and "3, 5, 8, ..." */
 static int64_t list_features(const pp__look *at, predicate is, char *text, size_t size)
 {
     int64_t count = 0;
     size_t used = 0;
+    char name[PP_NAME_TEXT];
     *text = '\0';
     for (int64_t j = 0; j < at->found->inputs; j++) {
         if (!is(at, &at->found->features[j])) continue;
@@ -24,8 +32,8 @@ static int64_t list_features(const pp__look *at, predicate is, char *text, size_
         if (count > LISTED)
             used += (size_t)snprintf(text + used, size - used, ", ...");
         else
-            used += (size_t)snprintf(text + used, size - used, "%s%lld", count > 1 ? ", " : "",
-                                     (long long)j);
+            used += (size_t)snprintf(text + used, size - used, "%s%s", count > 1 ? ", " : "",
+                                     feature_text(at, j, name));
     }
     return count;
 }
@@ -34,7 +42,7 @@ static int non_finite(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection *found = at->found;
     int64_t values = 0, features = 0, row = INT64_MAX, column = 0;
-    char place[400];
+    char place[400], name[PP_NAME_TEXT];
     for (int64_t j = 0; j < found->inputs; j++) {
         const pp_inspection_feature *f = &found->features[j];
         if (f->non_finite == 0) continue;
@@ -48,9 +56,9 @@ static int non_finite(const pp__look *at, char *text, size_t size)
     pp_h5_locate(at->x, row, place, sizeof place);
     snprintf(text, size,
              "values that are NaN or infinite (or too large for float32): %lld, in %lld of %lld "
-             "features; the first is %s, feature %lld",
+             "features; the first is %s, feature %s",
              (long long)values, (long long)features, (long long)found->inputs, place,
-             (long long)column);
+             feature_text(at, column, name));
     return 1;
 }
 
@@ -61,7 +69,7 @@ static int is_constant(const pp__look *at, const pp_inspection_feature *f)
 
 static int constant(const pp__look *at, char *text, size_t size)
 {
-    char list[160];
+    char list[LIST_TEXT];
     int64_t count = list_features(at, is_constant, list, sizeof list);
     if (count == 0) return 0;
     snprintf(text, size, "features that never change: %s (%lld of %lld)", list, (long long)count,
@@ -76,14 +84,16 @@ static int is_duplicate(const pp__look *at, const pp_inspection_feature *f)
 
 static int duplicate(const pp__look *at, char *text, size_t size)
 {
-    char list[160];
+    char list[LIST_TEXT];
+    char name[PP_NAME_TEXT], other[PP_NAME_TEXT];
     int64_t count = list_features(at, is_duplicate, list, sizeof list), j = 0;
     if (count == 0) return 0;
     while (!is_duplicate(at, &at->found->features[j]))
         j++;
     snprintf(text, size,
-             "features that equal another one in every row: %s (feature %lld repeats feature %lld)",
-             list, (long long)j, (long long)at->found->features[j].duplicate_of);
+             "features that equal another one in every row: %s (feature %s repeats feature %s)",
+             list, feature_text(at, j, name),
+             feature_text(at, at->found->features[j].duplicate_of, other));
     return 1;
 }
 
@@ -97,6 +107,7 @@ static int scale(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_feature *f = at->found->features;
     int64_t wide = -1, narrow = -1;
+    char name[PP_NAME_TEXT], other[PP_NAME_TEXT];
     for (int64_t j = 0; j < at->found->inputs; j++) {
         if (!(width(&f[j]) > 0)) continue;
         if (wide < 0 || width(&f[j]) > width(&f[wide])) wide = j;
@@ -105,9 +116,9 @@ static int scale(const pp__look *at, char *text, size_t size)
     if (at->job->data.standardise || wide < 0) return 0;
     if (width(&f[wide]) < SCALES * width(&f[narrow])) return 0;
     snprintf(text, size,
-             "98%% of feature %lld lie within %.4g to %.4g, of feature %lld within %.4g to %.4g",
-             (long long)wide, f[wide].q01, f[wide].q99, (long long)narrow, f[narrow].q01,
-             f[narrow].q99);
+             "98%% of feature %s lie within %.4g to %.4g, of feature %s within %.4g to %.4g",
+             feature_text(at, wide, name), f[wide].q01, f[wide].q99,
+             feature_text(at, narrow, other), f[narrow].q01, f[narrow].q99);
     return 1;
 }
 
@@ -119,16 +130,17 @@ static int is_offset(const pp__look *at, const pp_inspection_feature *f)
 
 static int offset(const pp__look *at, char *text, size_t size)
 {
-    char list[160];
+    char list[LIST_TEXT];
+    char name[PP_NAME_TEXT];
     int64_t count = list_features(at, is_offset, list, sizeof list), j = 0;
     if (count == 0) return 0;
     while (!is_offset(at, &at->found->features[j]))
         j++;
     const pp_inspection_feature *f = &at->found->features[j];
     snprintf(text, size,
-             "features that lie far from 0 for their spread: %s (feature %lld: mean %.6g, "
+             "features that lie far from 0 for their spread: %s (feature %s: mean %.6g, "
              "deviation %.3g)",
-             list, (long long)j, f->mean, f->deviation);
+             list, feature_text(at, j, name), f->mean, f->deviation);
     return 1;
 }
 
@@ -143,7 +155,7 @@ static double farthest(const pp_inspection_feature *f)
 static int outlier(const pp__look *at, char *text, size_t size)
 {
     int64_t worst = 0, count = 0;
-    char place[400];
+    char place[400], name[PP_NAME_TEXT];
     for (int64_t j = 0; j < at->found->inputs; j++) {
         count += farthest(&at->found->features[j]) >= FAR_OUT;
         if (farthest(&at->found->features[j]) > farthest(&at->found->features[worst])) worst = j;
@@ -152,11 +164,11 @@ static int outlier(const pp__look *at, char *text, size_t size)
     const pp_inspection_feature *f = &at->found->features[worst];
     int high = f->max - f->median > f->median - f->min;
     pp_h5_locate(at->x, high ? f->max_row : f->min_row, place, sizeof place);
-    snprintf(
-        text, size,
-        "the value farthest from all others is %.6g in %s, feature %lld (median %.4g); features "
-        "with such values: %lld",
-        high ? f->max : f->min, place, (long long)worst, f->median, (long long)count);
+    snprintf(text, size,
+             "the value farthest from all others is %.6g in %s, feature %s (median %.4g); features "
+             "with such values: %lld",
+             high ? f->max : f->min, place, feature_text(at, worst, name), f->median,
+             (long long)count);
     return 1;
 }
 
@@ -189,7 +201,7 @@ static int is_target(const pp__look *at, const pp_inspection_feature *f)
 
 static int leak_equal(const pp__look *at, char *text, size_t size)
 {
-    char list[160];
+    char list[LIST_TEXT];
     if (list_features(at, is_target, list, sizeof list) == 0) return 0;
     snprintf(text, size, "feature %s equals the target in every row", list);
     return 1;
@@ -206,16 +218,17 @@ static int is_near(const pp__look *at, const pp_inspection_feature *f)
 
 static int leak_near(const pp__look *at, char *text, size_t size)
 {
-    char list[160];
+    char list[LIST_TEXT];
+    char name[PP_NAME_TEXT];
     int64_t count = list_features(at, is_near, list, sizeof list), best = 0;
     if (count == 0) return 0;
     while (!is_near(at, &at->found->features[best]))
         best++;
     snprintf(text, size,
-             "features that nearly determine the target alone: %s (feature %lld: %.1f%% of "
+             "features that nearly determine the target alone: %s (feature %s: %.1f%% of "
              "the error of the best constant is gone, by nearest neighbours in a sample of %lld "
              "rows)",
-             list, (long long)best, 100 * at->found->features[best].tells,
+             list, feature_text(at, best, name), 100 * at->found->features[best].tells,
              (long long)at->found->sample_rows);
     return 1;
 }
@@ -227,7 +240,7 @@ static int is_index(const pp__look *at, const pp_inspection_feature *f)
 
 static int index_feature(const pp__look *at, char *text, size_t size)
 {
-    char list[160];
+    char list[LIST_TEXT];
     if (list_features(at, is_index, list, sizeof list) == 0) return 0;
     snprintf(text, size, "feature %s rises from every row to the next: a row number or a time",
              list);

@@ -1,5 +1,6 @@
 /* What may be wrong with y. */
 #include "inspect_internal.h"
+#include "pitprop/names.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -78,13 +79,20 @@ static sizes measure(const pp_inspection *found)
     return s;
 }
 
+static void class_text(const pp__look *at, int64_t k, char text[PP_NAME_TEXT])
+{
+    pp_names_text(at->found->class_names, k, text);
+}
+
 static int constant(const pp__look *at, char *text, size_t size)
 {
+    char class[PP_NAME_TEXT];
     const pp_inspection_targets *y = &at->found->targets;
     sizes s = measure(at->found);
     if (at->found->classes > 0 && s.present == 1) {
-        snprintf(text, size, "all rows with a label (%lld) are of class %lld", (long long)s.most,
-                 (long long)s.most_class);
+        class_text(at, s.most_class, class);
+        snprintf(text, size, "all rows with a label (%lld) are of class %s", (long long)s.most,
+                 class);
         return 1;
     }
     if (!(y->min == y->max)) return 0; /* NaN too: nothing is finite */
@@ -106,12 +114,12 @@ static int many_classes(const pp__look *at, char *text, size_t size)
 static int empty_class(const pp__look *at, char *text, size_t size)
 {
     sizes s = measure(at->found);
-    char other[8];
+    char other[8], class[PP_NAME_TEXT];
     if (at->found->task != PP_TASK_MULTICLASS || s.first_empty < 0 || s.present < 2) return 0;
     if (many_classes(at, other, sizeof other)) return 0;
-    snprintf(text, size, "classes without a row: %lld of %lld; the first is class %lld",
-             (long long)(at->found->classes - s.present), (long long)at->found->classes,
-             (long long)s.first_empty);
+    class_text(at, s.first_empty, class);
+    snprintf(text, size, "classes without a row: %lld of %lld; the first is class %s",
+             (long long)(at->found->classes - s.present), (long long)at->found->classes, class);
     return 1;
 }
 
@@ -121,12 +129,15 @@ static int imbalance(const pp__look *at, char *text, size_t size)
     int balanced = at->job->data.balance != PP_BALANCE_NONE;
     if (balanced || s.present < 2 || at->found->rows < FEW_ROWS || s.most < IMBALANCE * s.least)
         return 0;
+    char most[PP_NAME_TEXT], least[PP_NAME_TEXT];
+    class_text(at, s.most_class, most);
+    class_text(at, s.least_class, least);
     snprintf(text, size,
-             "class %lld has %lld rows (%.2f%%), class %lld has %lld (%.3g%%): always answering "
+             "class %s has %lld rows (%.2f%%), class %s has %lld (%.3g%%): always answering "
              "%lld is right for %.2f%%",
-             (long long)s.most_class, (long long)s.most, percent(s.most, at->found->rows),
-             (long long)s.least_class, (long long)s.least, percent(s.least, at->found->rows),
-             (long long)s.most_class, percent(s.most, at->found->rows));
+             most, (long long)s.most, percent(s.most, at->found->rows), least, (long long)s.least,
+             percent(s.least, at->found->rows), (long long)s.most_class,
+             percent(s.most, at->found->rows));
     return 1;
 }
 
@@ -238,17 +249,18 @@ static int skewed_lanes(const pp__look *at, char *text, size_t size)
     double most = is_regression(at) ? MEAN_SKEW : CLASS_SKEW;
     if (l->lanes < 2 || l->worst < 0 || at->found->rows < FEW_ROWS) return 0;
     if (l->skew < most + l->skew_by_chance) return 0;
+    char class[PP_NAME_TEXT];
+    class_text(at, l->worst_class, class);
     if (is_regression(at))
         snprintf(text, size,
                  "the targets of lane %d (%lld rows) have a mean %.2f deviations from that of all",
                  l->worst, (long long)l->worst_rows, l->skew);
     else
-        snprintf(
-            text, size,
-            "lane %d (%lld rows) has %.1f%% of class %lld, all rows %.1f%%; %.0f%% of its rows "
-            "would have to change class",
-            l->worst, (long long)l->worst_rows, 100 * l->share_there, (long long)l->worst_class,
-            100 * l->share_overall, 100 * l->skew);
+        snprintf(text, size,
+                 "lane %d (%lld rows) has %.1f%% of class %s, all rows %.1f%%; %.0f%% of its rows "
+                 "would have to change class",
+                 l->worst, (long long)l->worst_rows, 100 * l->share_there, class,
+                 100 * l->share_overall, 100 * l->skew);
     return 1;
 }
 

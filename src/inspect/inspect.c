@@ -138,7 +138,8 @@ static pp_status make_report(pp__scan *scan, pp_error *err)
     r->y_columns = scan->y_columns;
     r->n_files = scan->n_files;
     r->features = PP_ARENA_NEW(arena, pp_inspection_feature, r->inputs);
-    return r->features != NULL ? PP_OK : pp__inspect_no_memory(err);
+    if (r->features == NULL) return pp__inspect_no_memory(err);
+    return pp_data_column_names(scan->x, arena, &r->column_names, err);
 }
 
 void pp_inspection_destroy(pp_inspection *inspection)

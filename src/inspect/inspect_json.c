@@ -52,6 +52,7 @@ static void put_targets(pp_json_writer *w, const pp_inspection *i)
     pp_json_put_string(w, "task", tasks[i->task]);
     pp_json_put_int(w, "columns", i->y_columns);
     pp_json_put_int(w, "classes", i->classes);
+    pp_json_put_strings(w, "class_names", i->class_names, i->classes);
     if (i->class_rows != NULL) {
         pp_json_begin_array(w, "class_rows");
         for (int64_t k = 0; k < i->classes; k++)
@@ -98,6 +99,7 @@ static const struct {
 static void put_features(pp_json_writer *w, const pp_inspection *i)
 {
     pp_json_begin_object(w, "features");
+    pp_json_put_strings(w, "name", i->column_names, i->inputs);
     for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) {
         pp_json_begin_array(w, numbers[k].key);
         for (int64_t j = 0; j < i->inputs; j++) {

@@ -302,6 +302,9 @@ pp_status pp__order_finish(pp__order *o, pp__scan *scan, pp_error *err)
         report->class_rows = PP_ARENA_NEW(report->arena, int64_t, o->classes);
         if (report->class_rows == NULL) return pp__inspect_no_memory(err);
         memcpy(report->class_rows, o->counts, (size_t)o->classes * sizeof *o->counts);
+        pp_status status =
+            pp_data_class_names(&scan->info, scan->y, report->arena, &report->class_names, err);
+        if (status != PP_OK) return status;
     }
     return look_at_lanes(o, &report->lanes, err);
 }

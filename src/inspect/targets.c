@@ -94,16 +94,18 @@ static int64_t count_classes(const pp_y_survey *v, int64_t asked)
 }
 
 /* As pp_dataset_open does, but what would be an error there is counted here. */
-static void settle(const pp_y_survey *v, const pp_job_data *data, pp_dataset_info *info)
+static void settle(const pp_y_survey *v, const pp__scan *scan, pp_dataset_info *info)
 {
+    const pp_job_data *data = &scan->job->data;
+    int64_t classes = pp_data_classes(data->classes, scan->y);
     info->y_columns = v->columns;
-    info->task = data->task != PP_TASK_AUTO ? data->task : pp_y_survey_task(v, data->classes);
+    info->task = data->task != PP_TASK_AUTO ? data->task : pp_y_survey_task(v, classes);
     info->low_label = 0;
     info->high_label = 1;
     info->classes = 0;
     info->one_hot = 0;
     if (info->task == PP_TASK_MULTICLASS) {
-        info->classes = count_classes(v, data->classes);
+        info->classes = count_classes(v, classes);
         info->one_hot = v->columns > 1;
     } else if (info->task == PP_TASK_BINARY) {
         info->classes = 2;
@@ -143,7 +145,7 @@ void pp__targets_finish(pp__targets *targets, pp__scan *scan)
 {
     pp_comm_merge(scan->comm, 0, targets, sizeof *targets, merge);
     if (pp__is_root(scan)) {
-        settle(&targets->survey, &scan->job->data, &scan->info);
+        settle(&targets->survey, scan, &scan->info);
         scan->report->task = scan->info.task;
         scan->report->classes = scan->info.classes;
         tell(targets, scan);

@@ -164,13 +164,13 @@ static const pp__key data_keys[] = {
              "\"/table:field\" is a field of a table."},
     {LIST(pp_job_data, "columns", PP__STRINGS, columns), .fallback = "[]", NOT_EMPTY,
      .may_be_integer = 1,
-     .help = "Columns of x that are features, in this order: numbers from 0 (-1: the last) and "
-             "ranges such as \"5:9\", whose end is left out; empty: all."},
+     .help = "Columns of x that are features, in this order: numbers from 0 (-1: the last), ranges "
+             "such as \"5:9\", whose end is left out, and names; empty: all."},
     {DATA("y", PP__STRING, y), .fallback = "\"/y\"", NOT_EMPTY,
      .help = "Data set of targets [rows] or [rows, columns] in every file."},
     {DATA("target_column", PP__STRING, target_column), .fallback = "\"\"", .may_be_integer = 1,
-     .help = "The column of x that is the target, and no feature: a number from 0 (-1: the last); "
-             "empty: targets are y's."},
+     .help = "The column of x that is the target, and no feature: a number from 0 (-1: the last) "
+             "or its name; empty: targets are y's."},
     {DATA("follow_links", PP__BOOL, follow_links), .fallback = "false",
      .help = "Read data sets that lie in another file, by an external link, as external storage or "
              "a virtual data set; false: refuse them."},

@@ -210,6 +210,16 @@ static void put_raw(pp_json_writer *writer, const char *key, const char *text)
     append_text(writer, text);
 }
 
+void pp_json_put_strings(pp_json_writer *writer, const char *key, const char *const *strings,
+                         int64_t count)
+{
+    if (strings == NULL) return;
+    pp_json_begin_array(writer, key);
+    for (int64_t i = 0; i < count; i++)
+        pp_json_put_string(writer, NULL, strings[i]);
+    pp_json_end_array(writer);
+}
+
 void pp_json_put_bool(pp_json_writer *writer, const char *key, int value)
 {
     put_raw(writer, key, value ? "true" : "false");

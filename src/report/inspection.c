@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "paint.h"
+#include "pitprop/names.h"
 
 enum { INDENT = 2, NAME = 18, MOST_CLASSES = 20, MOST_BAR = 30 };
 
@@ -58,8 +59,9 @@ static void put_classes(FILE *stream, pp_style style, const pp_inspection *i)
         if (i->class_rows[k] > most) most = i->class_rows[k];
     }
     for (int64_t k = 0; k < shown; k++) {
-        char name[32];
-        snprintf(name, sizeof name, "class %lld", (long long)k);
+        char name[PP_NAME_TEXT + 8], text[PP_NAME_TEXT];
+        pp_names_text(i->class_names, k, text);
+        snprintf(name, sizeof name, "class %s", text);
         put_name(stream, name);
         fprintf(stream, "%12lld %6.2f%%  ", (long long)i->class_rows[k],
                 all > 0 ? 100.0 * (double)i->class_rows[k] / (double)all : 0);
@@ -123,8 +125,10 @@ static void put_features(FILE *stream, pp_style style, const pp_inspection *i)
     fprintf(stream, "%lld values\n", (long long)faults);
     if (best < 0) return;
     put_name(stream, "tells most");
-    fprintf(stream, "feature %lld alone takes away %.1f%% of the error of the best constant\n",
-            (long long)best, tells > 0 ? 100 * tells : 0);
+    char text[PP_NAME_TEXT];
+    pp_names_text(i->column_names, best, text);
+    fprintf(stream, "feature %s alone takes away %.1f%% of the error of the best constant\n", text,
+            tells > 0 ? 100 * tells : 0);
 }
 
 static void put_rows(FILE *stream, pp_style style, const pp_inspection *i)

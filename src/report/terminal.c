@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "paint.h"
+#include "pitprop/names.h"
 
 enum { MOST_LINES = 20, INDENT = 2, REGRESSION_LINES = 16, BINARY_LINES = 11, MOST_BAR = 60 };
 
@@ -167,14 +168,18 @@ static void put_range(FILE *stream, const pp_summary *s)
     fputc('\n', stream);
 }
 
-static void draw_numbers(FILE *stream, pp_style style, const pp_sketch *sketch, const pp_summary *s)
+static void draw_numbers(FILE *stream, pp_style style, const pp_sketch *sketch, const pp_summary *s,
+                         const char *const *names)
 {
+    char title[64 + PP_NAME_TEXT], class[PP_NAME_TEXT];
     int binary = s->shape.kind == PP_SKETCH_BINARY;
     axis a = binary ? binary_axis() : regression_axis(s);
     mark marks[2] = {{binary ? 0.5 : (double)NAN, "0.5"}, {s->target_mean, ""}};
     const char *base = binary ? "base rate" : "mean target";
     snprintf(marks[1].text, sizeof marks[1].text, "%s %.4g", base, s->target_mean);
-    put_title(stream, style, s, binary ? "Predicted probability of class 1" : "Predictions");
+    pp_names_text(names, 1, class);
+    snprintf(title, sizeof title, "Predicted probability of class %s", class);
+    put_title(stream, style, s, binary ? title : "Predictions");
     draw_histogram(stream, style, sketch, &a, marks, 2);
     put_range(stream, s);
 }
@@ -186,6 +191,15 @@ typedef struct class_line {
     int64_t answers, targets;
     double difference; /* between the two shares */
 } class_line;
+
+enum { CLASS_TEXT = 32 };
+
+typedef struct class_page {
+    const char *const *names; /* [classes]; NULL: numbers */
+    int width;                /* of a name */
+    int64_t answers, targets; /* of all classes */
+    double most;              /* the largest share */
+} class_page;
 
 static int by_difference(const void *left, const void *right)
 {
@@ -215,12 +229,32 @@ static void draw_class_bar(FILE *stream, pp_style style, double answers, double 
     fputc('\n', stream);
 }
 
-static void draw_class(FILE *stream, pp_style style, const class_line *line, int64_t all_answers,
-                       int64_t all_targets, double most)
+/* Columns of the terminal; every character takes one. */
+static int shown_width(const char *text)
 {
-    int cells = style.width - INDENT - 6 - 9 - 10 - 2;
+    int width = 0;
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+static void class_text(const char *const *names, int class, char text[CLASS_TEXT])
+{
+    if (names == NULL)
+        snprintf(text, CLASS_TEXT, "%d", class);
+    else
+        pp_name_copy(names[class], text, CLASS_TEXT);
+}
+
+static void draw_class(FILE *stream, pp_style style, const class_line *line, const class_page *page)
+{
+    char text[CLASS_TEXT];
+    int64_t all_answers = page->answers, all_targets = page->targets;
+    double most = page->most;
+    int cells = style.width - INDENT - page->width - 9 - 10 - 2;
     if (cells > MOST_BAR) cells = MOST_BAR;
-    fprintf(stream, "%*s%6d  ", INDENT, "", line->index);
+    class_text(page->names, line->index, text);
+    fprintf(stream, "%*s%*s%s  ", INDENT, "", page->width - shown_width(text), "", text);
     put_percent(stream, line->answers, all_answers);
     fputs("  ", stream);
     if (all_targets > 0)
@@ -232,46 +266,52 @@ static void draw_class(FILE *stream, pp_style style, const class_line *line, int
                    all_targets > 0 ? share_of(line->targets, all_targets) / most : -1, cells);
 }
 
-static void draw_classes(FILE *stream, pp_style style, const pp_sketch *sketch, const pp_summary *s)
+static void draw_classes(FILE *stream, pp_style style, const pp_sketch *sketch, const pp_summary *s,
+                         const char *const *names)
 {
     int classes = s->shape.classes, room = MOST_LINES - 2;
     class_line *lines = calloc((size_t)classes, sizeof *lines);
     if (lines == NULL) return;
-    int64_t answers = 0, targets = 0;
+    class_page page = {.names = names, .width = 6, .most = 1e-9};
     for (int c = 0; c < classes; c++) {
         lines[c] = (class_line){c, pp_sketch_answers(sketch, c), pp_sketch_targets(sketch, c), 0};
-        answers += lines[c].answers;
-        targets += lines[c].targets;
+        page.answers += lines[c].answers;
+        page.targets += lines[c].targets;
     }
-    double most = 1e-9;
     for (int c = 0; c < classes; c++) {
-        double answer = share_of(lines[c].answers, answers),
-               target = share_of(lines[c].targets, targets);
-        most = fmax(most, fmax(answer, target));
+        double answer = share_of(lines[c].answers, page.answers),
+               target = share_of(lines[c].targets, page.targets);
+        page.most = fmax(page.most, fmax(answer, target));
         lines[c].difference = fabs(answer - target);
     }
     int shown = classes <= room ? classes : room - 1;
     if (shown < classes) qsort(lines, (size_t)classes, sizeof *lines, by_difference);
+    for (int i = 0; i < shown; i++) {
+        char text[CLASS_TEXT];
+        class_text(names, lines[i].index, text);
+        if (shown_width(text) > page.width) page.width = shown_width(text);
+    }
     put_title(stream, style, s, "Answers and targets of each class");
-    fprintf(stream, "%*s%6s  %7s  %7s  %s answers, %s targets\n", INDENT, "", "class", "answers",
-            "targets", style.utf8 ? "█" : "#", style.utf8 ? "│" : "|");
+    fprintf(stream, "%*s%*s  %7s  %7s  %s answers, %s targets\n", INDENT, "", page.width, "class",
+            "answers", "targets", style.utf8 ? "█" : "#", style.utf8 ? "│" : "|");
     for (int i = 0; i < shown; i++)
-        draw_class(stream, style, lines + i, answers, targets, most);
+        draw_class(stream, style, lines + i, &page);
     if (shown < classes)
         fprintf(stream, "%*s%d more classes differ less\n", INDENT, "", classes - shown);
     free(lines);
 }
 
-void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketch)
+void pp_report_distribution(FILE *stream, pp_style style, const pp_sketch *sketch,
+                            const char *const *names)
 {
     pp_summary s = pp_sketch_summarise(sketch);
     if (isnan(s.min)) {
         put_title(stream, style, &s, "Predictions");
         fprintf(stream, "%*sno finite prediction to show\n", INDENT, "");
     } else if (s.shape.kind == PP_SKETCH_MULTICLASS) {
-        draw_classes(stream, style, sketch, &s);
+        draw_classes(stream, style, sketch, &s, names);
     } else {
-        draw_numbers(stream, style, sketch, &s);
+        draw_numbers(stream, style, sketch, &s, names);
     }
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "h5_common.h"
+#include "h5_names.h"
 #include "pitprop/check.h"
 
 enum { MAX_OPEN = 32 };
@@ -30,20 +31,24 @@ typedef struct part {
     pp__h5_behind behind;
     uint64_t number; /* of the file when it was first opened, and its bytes */
     int64_t bytes;
-    int64_t plain_rows;  /* of a chunk that can be read as it is; 0: none can */
+    int64_t plain_rows; /* of a chunk that can be read as it is; 0: none can */
     pp__h5_marks marks;
     int is_unsigned;
+    pp__h5_names classes;
+    int64_t *recode; /* [classes.count] numbers that labels become; NULL: they stay */
 } part;
 
 struct pp__h5_one {
-    char *name;     /* without a leading '/' */
-    char *field;    /* of a table, inside name's text; NULL: none */
-    int follow;     /* to other files */
+    char *name;         /* without a leading '/' */
+    char *field;        /* of a table, inside name's text; NULL: none */
+    int follow;         /* to other files */
     hid_t types[KINDS]; /* in memory, or tables of that one field */
     part *parts;
     int n_parts, n_open;
     pp__h5_layout shape; /* of the first file; dims[0] is not used */
     int64_t rows, columns;
+    pp__h5_names names; /* of columns, in the first file that has them */
+    const char *names_from;
     uint64_t clock;
     hid_t transfer; /* properties of a read */
     void *conversion;
@@ -173,6 +178,26 @@ static pp_status make_unpacked(pp__h5_one *set, pp_error *err)
                                  : pp_fail(err, PP_E_MEMORY, "%s: out of memory", set->name);
 }
 
+/* Names of columns must agree where several files have them. */
+static pp_status take_names(pp__h5_one *set, part *p, pp_error *err)
+{
+    pp__h5_names names = {0, NULL};
+    pp_status status = pp__h5_read_columns(p->dataset, set->field, set->columns, &names, err);
+    if (status == PP_OK)
+        status = pp__h5_read_classes(p->file, p->dataset, set->name, set->field, &p->classes, err);
+    if (status == PP_OK && names.count > 0 && set->names.count > 0)
+        status = pp__h5_compare_columns((const char *const *)names.names,
+                                        (const char *const *)set->names.names, set->columns,
+                                        p->path, set->names_from, err);
+    if (status == PP_OK && set->names.count == 0) {
+        set->names = names;
+        set->names_from = p->path;
+        return PP_OK;
+    }
+    pp__h5_names_free(&names);
+    return status;
+}
+
 /* Opens part i, checks it against the first and appends its rows. */
 static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
 {
@@ -184,6 +209,7 @@ static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
     if (status == PP_OK) status = check_same_rows(set, p, &found, err);
     if (status == PP_OK) status = fit_conversion(set, p, err);
     if (status == PP_OK && pp__h5_has_marks(&p->marks)) status = make_unpacked(set, err);
+    if (status == PP_OK) status = take_names(set, p, err);
     if (status != PP_OK) return status;
     p->first = set->rows;
     p->rows = (int64_t)found.dims[0];
@@ -251,11 +277,14 @@ void pp__h5_one_close(pp__h5_one *set)
     if (set == NULL) return;
     for (int i = 0; i < set->n_parts; i++) {
         close_part(set, &set->parts[i]);
+        pp__h5_names_free(&set->parts[i].classes);
+        free(set->parts[i].recode);
         free(set->parts[i].path);
     }
     for (int i = 0; i < KINDS; i++)
         if (set->types[i] >= 0) H5Tclose(set->types[i]);
     if (set->transfer >= 0) H5Pclose(set->transfer);
+    pp__h5_names_free(&set->names);
     free(set->conversion);
     free(set->unpacked);
     free(set->parts);
@@ -297,6 +326,102 @@ int64_t pp__h5_one_chunk_rows(const pp__h5_one *set)
 int64_t pp__h5_one_cache_bytes(const pp__h5_one *set)
 {
     return (int64_t)set->shape.cache * (set->n_parts < MAX_OPEN ? set->n_parts : MAX_OPEN);
+}
+
+/* ---- names ---- */
+
+const char *pp__h5_one_column_name(const pp__h5_one *set, int64_t column)
+{
+    return set->names.count > 0 ? set->names.names[column] : NULL;
+}
+
+const pp__h5_names *pp__h5_one_classes(const pp__h5_one *set)
+{
+    return &set->parts[0].classes;
+}
+
+static pp_status fail_class(const pp__h5_one *set, const part *p, const char *class,
+                            const char *where, pp_error *err)
+{
+    return pp_fail(err, PP_E_DATA,
+                   "%s: /%s has a class '%.60s', which is none of the classes of %s", p->path,
+                   set->name, class, where);
+}
+
+static pp_status fail_unnamed(const pp__h5_one *set, const part *p, const char *where, int has,
+                              pp_error *err)
+{
+    return pp_fail(err, PP_E_DATA,
+                   "%s: the classes of /%s have %s, those of %s have %s: which is which is not "
+                   "known; give both data sets the attribute \"classes\", a list of the names",
+                   p->path, set->name, has ? "names" : "no names", where, has ? "none" : "them");
+}
+
+/* Labels in the order of names: not only within a file. */
+static pp_status match_part(const pp__h5_one *set, part *p, const char *const *names, int64_t count,
+                            const char *where, pp_error *err)
+{
+    if ((p->classes.count > 0) != (count > 0))
+        return fail_unnamed(set, p, where, p->classes.count > 0, err);
+    int differs = 0;
+    free(p->recode);
+    p->recode = malloc((size_t)(p->classes.count + 1) * sizeof *p->recode);
+    if (p->recode == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", p->path);
+    for (int64_t k = 0; k < p->classes.count; k++) {
+        p->recode[k] = pp__h5_find_name(names, count, p->classes.names[k]);
+        if (p->recode[k] < 0) return fail_class(set, p, p->classes.names[k], where, err);
+        differs |= p->recode[k] != k;
+    }
+    if (differs && set->columns > 1)
+        return pp_fail(err, PP_E_DATA,
+                       "%s: the classes of /%s have another order than those of %s; put the "
+                       "columns into the same order",
+                       p->path, set->name, where);
+    if (!differs) free(p->recode);
+    if (!differs) p->recode = NULL;
+    return PP_OK;
+}
+
+pp_status pp__h5_one_match_classes(pp__h5_one *set, const char *const *names, int64_t count,
+                                   const char *where, pp_error *err)
+{
+    pp_status status = PP_OK;
+    for (int i = 0; i < set->n_parts && status == PP_OK; i++)
+        status = match_part(set, &set->parts[i], names, count, where, err);
+    return status;
+}
+
+static double get_label(kind k, const void *values, int64_t i)
+{
+    return k == F32   ? (double)((const float *)values)[i]
+           : k == F64 ? ((const double *)values)[i]
+                      : (double)((const int64_t *)values)[i];
+}
+
+static void set_label(kind k, void *values, int64_t i, int64_t label)
+{
+    if (k == F32)
+        ((float *)values)[i] = (float)label;
+    else if (k == F64)
+        ((double *)values)[i] = (double)label;
+    else
+        ((int64_t *)values)[i] = label;
+}
+
+/* values: [count] labels. */
+static pp_status recode(const pp__h5_one *set, const part *p, int64_t first, int64_t count, kind k,
+                        void *values, pp_error *err)
+{
+    for (int64_t i = 0; p->recode != NULL && i < count; i++) {
+        double label = get_label(k, values, i);
+        int is_class = label >= 0 && label < (double)p->classes.count;
+        if (!is_class || (double)(int64_t)label != label)
+            return pp_fail(err, PP_E_DATA,
+                           "%s: /%s: row %lld: label %g is none of its %lld classes", p->path,
+                           set->name, (long long)(first + i), label, (long long)p->classes.count);
+        set_label(k, values, i, p->recode[(int64_t)label]);
+    }
+    return PP_OK;
 }
 
 /* ---- reading ---- */
@@ -452,6 +577,7 @@ static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, kind k
             status = read_part(set, p, first - p->first, here, of, to, err);
         }
         if (status == PP_OK) status = check_length(p, err);
+        if (status == PP_OK) status = recode(set, p, first - p->first, here, k, to, err);
         if (status != PP_OK) return status;
         p->last_use = ++set->clock;
         first += here;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "h5_common.h"
+#include "h5_names.h"
 #include "pitprop/check.h"
 
 /* Of rows that are joined or picked from, in memory at a time. */
@@ -39,15 +40,41 @@ static const char *name_of(const pp_h5_selection *what, int i)
 
 /* ---- which columns ---- */
 
-static pp_status fail_pick(const pp_h5_selection *what, const char *file, const char *text,
-                           int64_t width, pp_error *err)
+/* Of all columns that are joined; NULL: it has none. */
+static const char *joined_name(const pp_h5_set *set, int64_t column)
 {
+    int i = 0;
+    while (column >= set->parts[i].width)
+        column -= set->parts[i++].width;
+    return pp__h5_one_column_name(set->parts[i].one, column);
+}
+
+/* "; they are 'a', 'b', ...", as many as fit. */
+static void list_names(const pp_h5_set *set, char *text, size_t size)
+{
+    size_t used = 0;
+    *text = '\0';
+    for (int64_t k = 0; k < set->width && used + 48 < size; k++) {
+        const char *name = joined_name(set, k);
+        if (name != NULL)
+            used += (size_t)snprintf(text + used, size - used, "%s'%.30s'",
+                                     used == 0 ? "; they are " : ", ", name);
+    }
+    if (used + 48 >= size) snprintf(text + used, size - used, ", ...");
+}
+
+static pp_status fail_pick(const pp_h5_set *set, const pp_h5_selection *what, const char *file,
+                           const char *text, pp_error *err)
+{
+    char names[240];
+    list_names(set, names, sizeof names);
     return pp_fail(err, PP_E_DATA,
-                   "%s: column '%s' is not there: /%s%s has %lld column%s; a column is a number "
-                   "from 0 (-1: the last), or a range such as \"5:9\", whose end is left out",
+                   "%s: column '%.60s' is not there: /%s%s has %lld column%s%s; a column is a "
+                   "name, a number from 0 (-1: the last), or a range such as \"5:9\", whose end is "
+                   "left out",
                    file, text, name_of(what, 0),
-                   what->n_names > 1 ? " with what is joined to it" : "", (long long)width,
-                   width == 1 ? "" : "s");
+                   what->n_names > 1 ? " with what is joined to it" : "", (long long)set->width,
+                   set->width == 1 ? "" : "s", names);
 }
 
 /* A number at *text, which moves behind it; negative ones count from the end. */
@@ -76,24 +103,45 @@ static int read_range(const char *text, int64_t width, int64_t *first, int64_t *
     return *at == '\0' && *first < *end && *end <= width;
 }
 
+/* [first, end) that a text names: a number, a range or a name; not two things at once. */
+static pp_status find_pick(const pp_h5_set *set, const pp_h5_selection *what, const char *file,
+                           const char *text, int64_t *first, int64_t *end, pp_error *err)
+{
+    int64_t named = -1, count = 0;
+    int is_range = !what->by_name && read_range(text, set->width, first, end);
+    for (int64_t k = 0; k < set->width; k++) {
+        const char *name = joined_name(set, k);
+        if (name == NULL || strcmp(name, text) != 0 || (is_range && k == *first && k + 1 == *end))
+            continue;
+        if (count++ == 0) named = k;
+    }
+    if (count > 1 || (count == 1 && is_range))
+        return pp_fail(err, PP_E_DATA,
+                       "%s: column '%.60s' of /%s can be several: one of that name is column %lld; "
+                       "give numbers, or other names",
+                       file, text, name_of(what, 0), (long long)named);
+    if (count == 0) return is_range ? PP_OK : fail_pick(set, what, file, text, err);
+    *first = named;
+    *end = named + 1;
+    return PP_OK;
+}
+
 /* Counts the columns, and lists them where picks is not NULL; -1: `err` says why not. */
-static int64_t list_picks(const pp_h5_selection *what, const char *file, int64_t width,
+static int64_t list_picks(const pp_h5_set *set, const pp_h5_selection *what, const char *file,
                           int64_t *picks, pp_error *err)
 {
     static const char *const all[] = {":"};
     const char *const *texts = what->n_picks > 0 ? what->picks : all;
     int64_t count = 0, first, end, left_out = -1;
     if (what->left_out != NULL) {
-        if (!read_range(what->left_out, width, &left_out, &end) || end != left_out + 1) {
-            fail_pick(what, file, what->left_out, width, err);
+        if (find_pick(set, what, file, what->left_out, &left_out, &end, err) != PP_OK) return -1;
+        if (end != left_out + 1) {
+            fail_pick(set, what, file, what->left_out, err);
             return -1;
         }
     }
     for (int i = 0; i < (what->n_picks > 0 ? what->n_picks : 1); i++) {
-        if (!read_range(texts[i], width, &first, &end)) {
-            fail_pick(what, file, texts[i], width, err);
-            return -1;
-        }
+        if (find_pick(set, what, file, texts[i], &first, &end, err) != PP_OK) return -1;
         for (int64_t k = first; k < end; k++) {
             if (k == left_out) continue;
             if (picks != NULL) picks[count] = k;
@@ -142,7 +190,7 @@ static pp_status choose_columns(pp_h5_set *set, const pp_h5_selection *what, con
 {
     set->columns = set->width;
     if (set->n_parts == 1 && what->n_picks == 0 && what->left_out == NULL) return PP_OK;
-    set->columns = list_picks(what, file, set->width, NULL, err);
+    set->columns = list_picks(set, what, file, NULL, err);
     if (set->columns < 0) return PP_E_DATA;
     int64_t *picks = malloc((size_t)set->columns * sizeof *picks);
     set->routes = malloc((size_t)set->columns * sizeof *set->routes);
@@ -153,7 +201,7 @@ static pp_status choose_columns(pp_h5_set *set, const pp_h5_selection *what, con
     if (picks == NULL || set->routes == NULL || set->portion == NULL) {
         status = pp_fail(err, PP_E_MEMORY, "%s: out of memory", file);
     } else {
-        list_picks(what, file, set->width, picks, err);
+        list_picks(set, what, file, picks, err);
         status = check_once(set, file, picks, err);
         if (status == PP_OK) lay_routes(set, picks);
     }
@@ -304,9 +352,62 @@ void pp_h5_locate_value(const pp_h5_set *set, int64_t row, int64_t column, char 
     const part *p = find_part(set, &column);
     pp__h5_one_locate(p->one, row, text, size);
     size_t used = strlen(text);
-    if (p->width > 1 && used < size)
+    const char *name = pp__h5_one_column_name(p->one, column);
+    if (p->width > 1 && used < size && name != NULL)
+        used += (size_t)snprintf(text + used, size - used, ", column %lld ('%.60s')",
+                                 (long long)column, name);
+    else if (p->width > 1 && used < size)
         used += (size_t)snprintf(text + used, size - used, ", column %lld", (long long)column);
     if (used < size) snprintf(text + used, size - used, "%s", pp__h5_one_missing(p->one, row));
+}
+
+/* ---- names ---- */
+
+const char *pp_h5_column_name(const pp_h5_set *set, int64_t column)
+{
+    PP_CHECK(column >= 0 && column < set->columns);
+    const part *p = find_part(set, &column);
+    return pp__h5_one_column_name(p->one, column);
+}
+
+void pp_h5_column_text(const pp_h5_set *set, int64_t column, char *text, size_t size)
+{
+    const char *name = pp_h5_column_name(set, column);
+    if (name != NULL)
+        snprintf(text, size, "%lld ('%.60s')", (long long)column, name);
+    else
+        snprintf(text, size, "%lld", (long long)column);
+}
+
+pp_status pp_h5_compare_columns(const pp_h5_set *set, const char *file, const pp_h5_set *like,
+                                const char *other, pp_error *err)
+{
+    PP_CHECK(set->columns == like->columns);
+    const char **names = calloc((size_t)(2 * set->columns), sizeof *names);
+    if (names == NULL) return pp_fail(err, PP_E_MEMORY, "%s: out of memory", file);
+    for (int64_t k = 0; k < set->columns; k++) {
+        names[k] = pp_h5_column_name(set, k);
+        names[set->columns + k] = pp_h5_column_name(like, k);
+    }
+    pp_status status =
+        pp__h5_compare_columns(names, names + set->columns, set->columns, file, other, err);
+    free(names);
+    return status;
+}
+
+/* Labels come from one data set. */
+int64_t pp_h5_classes(const pp_h5_set *set, const char *const **names)
+{
+    const pp__h5_names *classes = pp__h5_one_classes(set->parts[0].one);
+    *names = (const char *const *)classes->names;
+    return set->n_parts == 1 && set->routes == NULL ? classes->count : 0;
+}
+
+pp_status pp_h5_match_classes(pp_h5_set *set, const char *const *names, int64_t count,
+                              const char *where, pp_error *err)
+{
+    if (set->n_parts > 1 || set->routes != NULL) return PP_OK;
+    return pp__h5_one_match_classes(set->parts[0].one, names, count, where, err);
 }
 
 pp_status pp_h5_describe(pp_h5_set *set, int file, pp_h5_facts *facts, pp_error *err)

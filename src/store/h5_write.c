@@ -122,6 +122,8 @@ static pp_status create_file(pp_h5_writer *writer, pp_error *err)
     pp_status status = PP_OK;
     hid_t access = pp__h5_access(0), creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_obj_track_times(creation, 0);
+    /* Formats of 1.8 (2008): names of thousands of columns do not fit into an older header. */
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18);
     writer->file = H5Fcreate(pp_fs_aside(writer->aside), H5F_ACC_TRUNC, creation, access);
     if (writer->file < 0) status = pp__h5_fail(err, PP_E_IO, "%s: cannot write", writer->path);
     H5Pclose(creation);
@@ -313,6 +315,30 @@ pp_status pp_h5_writer_note(pp_h5_writer *writer, const char *key, const char *v
     pp_status status = PP_OK;
     if (attribute < 0 || H5Awrite(attribute, type, value) < 0)
         status = pp__h5_fail(err, PP_E_IO, "%s: attribute %s: cannot write", writer->path, key);
+    if (attribute >= 0) H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+    return status == PP_OK ? pp__h5_writer_flush(writer, err) : status;
+}
+
+pp_status pp_h5_writer_names(pp_h5_writer *writer, const char *name, const char *key,
+                             const char *const *names, int64_t count, pp_error *err)
+{
+    out_set *set = find_set(writer, name);
+    PP_CHECK(set != NULL && count > 0);
+    int64_t bytes = 0;
+    for (int64_t i = 0; i < count; i++)
+        bytes += (int64_t)strlen(names[i]) + 64;
+    pp_status status = pp__h5_writer_room(writer, bytes, err);
+    if (status != PP_OK) return status;
+    hsize_t extent = (hsize_t)count;
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, &extent, NULL);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t attribute = H5Acreate2(set->dataset, key, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    if (attribute < 0 || H5Awrite(attribute, type, names) < 0)
+        status = pp__h5_fail(err, PP_E_IO, "%s: attribute %s of /%s: cannot write", writer->path,
+                             key, set->name);
     if (attribute >= 0) H5Aclose(attribute);
     H5Sclose(space);
     H5Tclose(type);

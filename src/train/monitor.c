@@ -104,5 +104,6 @@ pp_evidence pp__trial_evidence(const trial *t, const pp_result *result)
                          .running = t->last_look.rows > 0 ? &t->last_look : NULL,
                          .split = &result->split,
                          .history = knows ? &t->history : NULL,
+                         .names = t->info->class_names,
                          .alpha = t->job->monitor.alpha};
 }

@@ -15,6 +15,8 @@
 #include "pitprop/model.h"
 #include "pitprop/tensorfile.h"
 
+#include "origin.h"
+
 typedef struct predictor {
     pp_comm *comm;
     const pp_backend *backend;
@@ -26,6 +28,10 @@ typedef struct predictor {
     pp_pass *pass;
     pp_loss loss;
     pp_h5_set *x;
+    pp__origin origin;
+    int by_name, moved; /* how the columns of the file are taken; whether their order differs */
+    int64_t classes;    /* 0: regression */
+    int64_t *answers;   /* [classes] of rank 0 */
     float *params, *x_device;                 /* device */
     const float *shift, *scale;               /* [inputs], NULL: not standardised */
     const double *wide_shift, *wide_scale; /* [inputs], NULL: standardised in float32, if at all */
@@ -49,7 +55,8 @@ static pp_status read_model(predictor *p, const char *run, pp_error *err)
     const char *job = pp_tensorfile_note(p->file, "job");
     if (job == NULL)
         return pp_fail(err, PP_E_DATA, "%s: was not written by Pitprop: no job in it", path);
-    return pp_job_parse(job, path, NULL, &p->job, err);
+    status = pp_job_parse(job, path, NULL, &p->job, err);
+    return status == PP_OK ? pp__origin_read(p->file, p->arena, &p->origin, err) : status;
 }
 
 static const void *values_of(const predictor *p, const char *name, pp_dtype type, int64_t count)
@@ -77,13 +84,42 @@ static pp_status open_as(predictor *p, const pp_job_data *how, const char *data,
 {
     pp_h5_close(p->x);
     p->x = NULL;
-    pp_status status = pp_data_open_x(how, &data, 1, x, &p->x, err);
+    pp_h5_selection named = {.names = x != NULL ? &x : how->x,
+                             .n_names = x != NULL ? 1 : how->n_x,
+                             .picks = p->origin.columns,
+                             .n_picks = (int)p->origin.n_columns,
+                             .by_name = 1,
+                             .follow_links = how->follow_links};
+    pp_status status = p->by_name ? pp_h5_open_selection(&data, 1, &named, &p->x, err)
+                                  : pp_data_open_x(how, &data, 1, x, &p->x, err);
     if (status != PP_OK) return status;
     *inputs = width_of_model(p, err);
     if (*inputs == 0) return err->code;
     if (*inputs == pp_h5_columns(p->x)) return PP_OK;
     return pp_fail(err, PP_E_DATA, "%s: %s has %lld columns, the model takes %lld", data,
                    x != NULL ? x : how->x[0], (long long)pp_h5_columns(p->x), (long long)*inputs);
+}
+
+/* Columns that are not one by one those of the model are taken by their names. */
+static pp_status compare_columns(predictor *p, const char *data, const char *x, pp_error *err)
+{
+    pp_job_data all = p->job->data;
+    int selects = all.n_columns > 0 || *all.target_column != '\0';
+    pp_h5_set *whole;
+    int fits = p->origin.columns == NULL;
+    if (!fits && pp_data_open_x(&all, &data, 1, x, &whole, NULL) == PP_OK) {
+        fits = pp__origin_fits(&p->origin, whole);
+        pp_h5_close(whole);
+    }
+    if (fits) return PP_OK;
+    all.n_columns = 0;
+    all.target_column = "";
+    pp_status status = pp_data_open_x(&all, &data, 1, x, &whole, err);
+    if (status != PP_OK) return status;
+    p->by_name = pp_h5_column_name(whole, 0) != NULL;
+    if (p->by_name) status = pp__origin_check(&p->origin, whole, data, selects, &p->moved, err);
+    pp_h5_close(whole);
+    return status;
 }
 
 /* Rows as the job selects them; those to be predicted may be without the target's column. */
@@ -103,7 +139,8 @@ static pp_status open_rows(predictor *p, const char *data, const char *x, int64_
 static pp_status open_data(predictor *p, const char *data, const char *x, pp_error *err)
 {
     int64_t inputs;
-    pp_status status = open_rows(p, data, x, &inputs, err);
+    pp_status status = compare_columns(p, data, x, err);
+    if (status == PP_OK) status = open_rows(p, data, x, &inputs, err);
     if (status != PP_OK) return status;
     p->shift = vector_of(p, "input.shift", inputs);
     p->scale = vector_of(p, "input.scale", inputs);
@@ -182,7 +219,10 @@ static pp_status prepare(predictor *p, const char *run, const char *data, const 
     if (status == PP_OK) status = open_data(p, data, x, err);
     if (status == PP_OK) status = load_params(p, err);
     if (status == PP_OK) status = make_pass(p, err);
-    return status;
+    if (status != PP_OK || p->job->data.task == PP_TASK_REGRESSION) return status;
+    p->classes = p->model->outputs > 1 ? p->model->outputs : 2;
+    p->answers = PP_ARENA_NEW(p->arena, int64_t, p->classes);
+    return p->answers != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
 }
 
 static void to_units_of_file(const predictor *p, int64_t rows, float *values)
@@ -237,9 +277,20 @@ static pp_status write_block(predictor *p, pp_h5_writer *writer, int64_t b, cons
         status = pp_h5_writer_put(writer, "/p", first, rows, PP_H5_F32, probability, err);
     if (status != PP_OK || p->job->data.task == PP_TASK_REGRESSION) return status;
     int64_t classes[PP_BLOCK_ROWS];
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = 0; i < rows; i++) {
         classes[i] = class_of(probability + i * outputs, outputs);
+        p->answers[classes[i]]++;
+    }
     return pp_h5_writer_put(writer, "/class", first, rows, PP_H5_I64, classes, err);
+}
+
+static pp_status write_names(const predictor *p, pp_h5_writer *writer, pp_error *err)
+{
+    pp_status status =
+        pp_h5_writer_names(writer, "/p", "classes", p->origin.classes, p->origin.n_classes, err);
+    if (status != PP_OK || p->job->data.task == PP_TASK_REGRESSION) return status;
+    return pp_h5_writer_names(writer, "/class", "classes", p->origin.classes, p->origin.n_classes,
+                              err);
 }
 
 static pp_status open_output(predictor *p, const char *output, pp_h5_writer **writer, pp_error *err)
@@ -251,6 +302,7 @@ static pp_status open_output(predictor *p, const char *output, pp_h5_writer **wr
     if (status == PP_OK) status = pp_h5_writer_add(*writer, "/p", PP_H5_F32, 2, dims, 0, err);
     if (status == PP_OK && p->job->data.task != PP_TASK_REGRESSION)
         status = pp_h5_writer_add(*writer, "/class", PP_H5_I64, 1, dims, 0, err);
+    if (status == PP_OK && p->origin.classes != NULL) status = write_names(p, *writer, err);
     if (status == PP_OK) status = pp_h5_writer_note(*writer, "job", p->job->name, err);
     if (status == PP_OK)
         status =
@@ -289,8 +341,35 @@ static void release(predictor *p)
     pp_arena_destroy(p->arena);
 }
 
+static pp_status take_result(const predictor *p, pp_prediction *to, pp_error *err)
+{
+    *to = (pp_prediction){pp_h5_rows(p->x), p->moved, p->classes, NULL, NULL};
+    if (p->classes == 0) return PP_OK;
+    to->answers = calloc((size_t)p->classes, sizeof *to->answers);
+    int complete = to->answers != NULL;
+    if (complete) memcpy(to->answers, p->answers, (size_t)p->classes * sizeof *to->answers);
+    int named = p->origin.n_classes == p->classes;
+    if (named) to->class_names = calloc((size_t)p->classes, sizeof *to->class_names);
+    for (int64_t k = 0; named && to->class_names != NULL && k < p->classes; k++) {
+        to->class_names[k] = strdup(p->origin.classes[k]);
+        complete = complete && to->class_names[k] != NULL;
+    }
+    if (complete && (!named || to->class_names != NULL)) return PP_OK;
+    pp_prediction_free(to);
+    return pp_fail(err, PP_E_MEMORY, "out of memory");
+}
+
+void pp_prediction_free(pp_prediction *prediction)
+{
+    for (int64_t k = 0; prediction->class_names != NULL && k < prediction->classes; k++)
+        free(prediction->class_names[k]);
+    free(prediction->class_names);
+    free(prediction->answers);
+    memset(prediction, 0, sizeof *prediction);
+}
+
 pp_status pp_predict(pp_comm *comm, const pp_backend *backend, const char *run, const char *data,
-                     const char *x, const char *output, int64_t *rows, pp_error *err)
+                     const char *x, const char *output, pp_prediction *prediction, pp_error *err)
 {
     predictor p = {.comm = comm, .backend = backend};
     pp_h5_writer *writer = NULL;
@@ -307,7 +386,8 @@ pp_status pp_predict(pp_comm *comm, const pp_backend *backend, const char *run, 
     }
     if (writer != NULL) pp_h5_writer_abandon(writer);
     status = pp_comm_agree(comm, status, err);
-    if (status == PP_OK) *rows = pp_h5_rows(p.x);
+    memset(prediction, 0, sizeof *prediction);
+    if (status == PP_OK) status = pp_comm_agree(comm, take_result(&p, prediction, err), err);
     release(&p);
     return status;
 }

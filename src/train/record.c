@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "origin.h"
 #include "trial_internal.h"
 
 #include "pitprop/checkpoint.h"
@@ -54,6 +55,7 @@ pp_status pp__trial_write_run(trial *t, pp_error *err)
     if (writer == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
     pp_json_begin_object(writer, NULL);
     put_where_and_when(t, writer);
+    pp__origin_put(t->data, "data", writer);
     pp_json_end_object(writer);
     pp_status status = write_json(t, "run.json", writer, err);
     pp_json_writer_destroy(writer);
@@ -121,12 +123,17 @@ static pp_status write_tensors(trial *t, const char *file, float *params, pp_ten
     char path[PATH_MAX], low[40], high[40];
     snprintf(low, sizeof low, "%.17g", t->info->low_label);
     snprintf(high, sizeof high, "%.17g", t->info->high_label);
-    pp_tensor_note notes[] = {
-        {"format", "pitprop"}, {"job", t->identity}, {"low_label", low}, {"high_label", high}};
+    const char *origin = pp__origin_text(t->data, t->arena);
+    if (origin == NULL) return pp_fail(err, PP_E_MEMORY, "no memory to write the model");
+    pp_tensor_note notes[] = {{"format", "pitprop"},
+                              {"job", t->identity},
+                              {"data", origin},
+                              {"low_label", low},
+                              {"high_label", high}};
     int n = model_tensors(t, params, tensors);
     pp_status status = pp__trial_path(t, file, path, err);
     if (status == PP_OK)
-        status = pp_tensorfile_write_if(path, tensors, n, notes, 4, &t->guard, err);
+        status = pp_tensorfile_write_if(path, tensors, n, notes, 5, &t->guard, err);
     return status;
 }
 

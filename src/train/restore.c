@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "origin.h"
 #include "trial_internal.h"
 
 #include "pitprop/check.h"
@@ -80,7 +81,10 @@ static pp_status write_once(trial *t, freight *f, pp_error *err)
                   t->last_look, t->since,      t->watched.summary};
     int64_t sketch_bytes = (int64_t)pp_sketch_bytes(&t->brief);
     char rows[FINGERPRINT];
-    pp_tensor_note notes[] = {{"job", t->identity}, {"rows", write_fingerprint(t, rows)}};
+    const char *origin = pp__origin_text(t->data, t->arena);
+    if (origin == NULL) return pp_fail(err, PP_E_MEMORY, "no memory for a checkpoint");
+    pp_tensor_note notes[] = {
+        {"job", t->identity}, {"rows", write_fingerprint(t, rows)}, {"data", origin}};
     pp_tensor tensors[7];
     int n = 0;
     tensors[n++] = (pp_tensor){"params", PP_F32, 1, {t->model->size}, f->params};
@@ -91,7 +95,7 @@ static pp_status write_once(trial *t, freight *f, pp_error *err)
     tensors[n++] = (pp_tensor){"progress", PP_U8, 1, {sizeof p}, &p};
     tensors[n++] = (pp_tensor){"metrics", PP_U8, 1, {tail}, f->metrics};
     return pp_checkpoint_write(t->dir, t->generation, t->step, t->job->checkpoint.keep, tensors, n,
-                               notes, 2, err);
+                               notes, 3, err);
 }
 
 /* A disk that is full for a moment only is waited for. */
@@ -138,6 +142,10 @@ static pp_status same_rows(const trial *t, const pp_tensorfile *file, pp_error *
 {
     char now[FINGERPRINT];
     const char *then = pp_tensorfile_note(file, "rows");
+    pp__origin origin;
+    pp_status status = pp__origin_read(file, t->arena, &origin, err);
+    if (status == PP_OK) status = pp__origin_same(&origin, t->info, t->dir, err);
+    if (status != PP_OK) return status;
     if (then == NULL || strcmp(then, write_fingerprint(t, now)) == 0) return PP_OK;
     return pp_fail(err, PP_E_DATA,
                    "%s: the rows are not those that the run in %s has been trained on; put the "

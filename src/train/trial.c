@@ -210,6 +210,20 @@ static pp_status describe_layers(const trial *t, pp_result *result, pp_error *er
     return result->layers != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to conclude");
 }
 
+/* Rank 0: the names outlive the data. */
+static pp_status keep_names(const trial *t, pp_result *result, pp_error *err)
+{
+    if (t->info->class_names == NULL) return PP_OK;
+    result->class_names = calloc((size_t)t->info->classes, sizeof *result->class_names);
+    int complete = result->class_names != NULL;
+    for (int k = 0; complete && k < (int)t->info->classes; k++) {
+        result->class_names[k] = strdup(t->info->class_names[k]);
+        complete = result->class_names[k] != NULL;
+        result->n_class_names = k + 1;
+    }
+    return complete ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to conclude");
+}
+
 /* The final weights on every row: training and held-out rows apart, and together in the picture.
  */
 static pp_status conclude(trial *t, pp_result *result, pp_error *err)
@@ -226,6 +240,7 @@ static pp_status conclude(trial *t, pp_result *result, pp_error *err)
         pp_evidence evidence = pp__trial_evidence(t, result);
         result->verdict = pp_verdict_of(&evidence);
         status = describe_layers(t, result, err);
+        if (status == PP_OK) status = keep_names(t, result, err);
     }
     free(held_out);
     status = pp_comm_agree(t->comm, status, err);
@@ -318,8 +333,13 @@ void pp_result_free(pp_result *result)
 {
     free(result->sketch);
     free(result->layers);
+    for (int k = 0; k < result->n_class_names; k++)
+        free(result->class_names[k]);
+    free(result->class_names);
     result->sketch = NULL;
     result->layers = NULL;
+    result->class_names = NULL;
+    result->n_class_names = 0;
 }
 
 pp_status pp_trial_check(const pp_trial_spec *spec, pp_trial_plan *plan, pp_error *err)

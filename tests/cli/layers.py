@@ -10,7 +10,7 @@ SOURCE = os.environ["SOURCE"]
 
 # Lowest first: folder of src and the public headers that it implements.
 LAYERS = {
-    "base": "error check arena rng sum log fs environment limits stop version",
+    "base": "error check arena rng sum log fs environment limits names stop version",
     "json": "json",
     "comm": "comm",
     "job": "job",

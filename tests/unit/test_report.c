@@ -96,7 +96,7 @@ static pp_sketch *binary_sketch(void)
 static text *distribution(const pp_sketch *sketch, pp_style style)
 {
     text *t = text_open();
-    pp_report_distribution(t->stream, style, sketch);
+    pp_report_distribution(t->stream, style, sketch, NULL);
     text_close(t);
     return t;
 }

@@ -1,0 +1,175 @@
+"""Names of classes and columns: stored, compared, mapped or refused, shown. And tables of text, as Python reads them."""
+
+import csv
+import io
+import json
+import os
+import random
+import struct
+
+import h5py
+import numpy as np
+
+import support
+from support import dense, patched, run, small_job as job
+
+COLUMNS = ["age", "load", "wear"]
+
+
+def rows(seed, count=240):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(count, 3)).round(4)
+    y = np.digitize(x[:, 0] + 0.5 * x[:, 2], [-0.5, 0.6])
+    return x, y
+
+
+class Names(support.Case):
+    def table(self, name, order, names, seed=1):
+        """A csv file with columns in this order, and classes 0, 1, 2 under these names; imported."""
+        x, y = rows(seed)
+        with open(f"{self.scratch}/{name}.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([*order, "kind"])
+            writer.writerows([*(row[COLUMNS.index(c)] for c in order), names[k]] for row, k in zip(x.tolist(), y))
+        self.expect(run(["import", "csv", f"{name}.csv", "--target", "kind", "-o", f"{name}.h5"], cwd=self.scratch))
+        return f"{self.scratch}/{name}.h5"
+
+    def job(self, files, **changes):
+        return patched(job(files), {"data.task": "auto", "model.layers": [dense("auto")],
+                                    "training.epochs": 5, **changes})
+
+    def try_train(self, changed):
+        home = self.folder(f"home-{len(os.listdir(self.scratch))}")
+        support.write_json(f"{home}/job.json", changed)
+        return run(["train", "job.json", "-o", "run"], cwd=home), f"{home}/run"
+
+    def trained(self, changed):
+        result, path = self.try_train(changed)
+        self.expect(result)
+        return path
+
+    def test_stored(self):
+        path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
+        with h5py.File(path) as file:
+            self.assertEqual(list(file["y"].attrs["classes"]), ["ash", "mid", "zoo"])
+            self.assertEqual(list(file["x"].attrs["columns"]), COLUMNS)
+            self.assertEqual(file["y"][:].tolist(), [[1, 0, 2][k] for k in rows(1)[1]])
+
+    def test_carried_and_shown(self):
+        path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
+        run_ = self.trained(self.job(path))
+        with open(f"{run_}/model.safetensors", "rb") as file:
+            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        model, directory = json.loads(header["__metadata__"]["data"]), support.read_json(f"{run_}/run.json")["data"]
+        self.assertEqual(model, directory)
+        self.assertEqual(model["classes"], ["ash", "mid", "zoo"])
+        self.assertEqual(model["columns"], COLUMNS)
+        self.assertEqual((model["files"], model["rows"]), (["a.h5"], 240))
+        out = self.expect(run(["predict", run_, path, "-o", "p.h5"], cwd=self.scratch)).out
+        self.assertIn("class 1 ('mid'):", out)
+        with h5py.File(f"{self.scratch}/p.h5") as file:
+            for name in ("p", "class"):
+                self.assertEqual(list(file[name].attrs["classes"]), ["ash", "mid", "zoo"])
+        out = self.expect(run(["audit", "p.h5", "--y", "a.h5:/y"], cwd=self.scratch)).out
+        self.assertIn(" zoo ", out)
+        out = self.expect(run(["inspect", "a.h5"], cwd=self.scratch)).out
+        self.assertIn("class 2 ('zoo')", out)
+        self.assertIn("('age') alone takes away", out)
+
+    def test_other_order_is_mapped(self):
+        """Classes numbered otherwise in validation, audit; columns in another order in predict."""
+        path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
+        with h5py.File(path) as one, h5py.File(f"{self.scratch}/turned.h5", "w") as other:
+            other["x"], other["y"] = one["x"][:], 2 - one["y"][:]
+            other["x"].attrs["columns"] = COLUMNS
+            other["y"].attrs["classes"] = ["zoo", "mid", "ash"]
+        models = []
+        for held in ("a.h5", "turned.h5"):
+            changes = {"data.validation": {"files": [f"{self.scratch}/{held}"]}}
+            run_ = self.trained(self.job(path, **changes))
+            final = support.metrics(run_, "final")[0]
+            self.assertEqual(final["train"]["accuracy"], final["validation"]["accuracy"])
+            models.append(run_)
+        found = []
+        for data, order in (("a.h5", COLUMNS), ("swapped.h5", ["wear", "age", "load"])):
+            self.table("swapped", order, ["mid", "ash", "zoo"])
+            result = self.expect(run(["predict", models[0], data, "-o", "p.h5"], 2, cwd=self.scratch))
+            self.assertEqual("taken by name" in result.err, data == "swapped.h5")
+            told = []
+            for y in ("a.h5:/y", "turned.h5:/y"):
+                told.append(json.loads(self.expect(run(["audit", "p.h5", "--y", y, "--json"], cwd=self.scratch)).out))
+            self.assertEqual(told[0]["evidence"], told[1]["evidence"])
+            with h5py.File(f"{self.scratch}/p.h5") as file:
+                found.append(file["p"][:])
+        self.assertTrue(np.array_equal(*found))
+
+    def test_refused(self):
+        path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
+        owl = self.table("owl", COLUMNS, ["mid", "ash", "owl"])
+        swapped = self.table("swapped", ["wear", "age", "load"], ["mid", "ash", "zoo"])
+        other = self.table("other", COLUMNS, ["mid", "ash", "zoo"])
+        with h5py.File(other, "a") as file:
+            file["x"].attrs["columns"] = ["age", "load", "tear"]
+        bare = f"{self.scratch}/bare.h5"
+        with h5py.File(path) as one, h5py.File(bare, "w") as file:
+            file["x"], file["y"] = one["x"][:], one["y"][:]
+        cases = (([path, owl], "owl.h5: /y has a class 'owl', which is none of the classes of"),
+                 ([path, swapped], "swapped.h5: column 0 is 'wear', which is column 2 in"),
+                 ([path, other], "other.h5: column 2 is 'tear', but in"),
+                 ([path, bare], "bare.h5: the classes of /y have no names"))
+        for files, phrase in cases:
+            self.expect_error(self.try_train(self.job(files))[0], 3, phrase)
+        run_ = self.trained(self.job(path))
+        result = run(["predict", run_, other, "-o", "p.h5"], cwd=self.scratch)
+        self.expect_error(result, 3, "other.h5: has no column of the name of feature 2 ('wear')")
+        with h5py.File(other, "a") as file:
+            x = file["x"][:]
+            del file["x"]
+            file["x"] = np.c_[x, x[:, :1]]
+            file["x"].attrs["columns"] = [*COLUMNS, "note"]
+        result = run(["predict", run_, other, "-o", "p.h5"], cwd=self.scratch)
+        self.expect_error(result, 3, "other.h5: the model has no feature of the name of column 3 ('note')")
+
+    def test_columns_by_name(self):
+        path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
+        by_name = self.trained(self.job(path, **{"data.columns": ["wear", "age"]}))
+        by_number = self.trained(self.job(path, **{"data.columns": [2, 0]}))
+        self.assertEqual(*(support.metrics(one, "final")[0]["train"] for one in (by_name, by_number)))
+        self.expect_error(self.try_train(self.job(path, **{"data.columns": ["tear"]}))[0], 3,
+                          "column 'tear' is not there", "they are 'age', 'load', 'wear'")
+
+
+class Tables(support.Case):
+    def test_as_python_reads(self):
+        """Any file of numbers and names, quoted or not, with any line ends: the rows of Python's csv, or a refusal."""
+        taken = 0
+        for seed in range(60):
+            chance = random.Random(seed)
+            end, quoting = chance.choice(["\n", "\r\n", "\r"]), chance.choice([csv.QUOTE_ALL, csv.QUOTE_MINIMAL])
+            separator = chance.choice([",", ";", "\t", "|"])
+            names = ["no", "yes", "ma\"y\"be", "a\nb", "c\rd", f"x{separator}z"]
+            out = io.StringIO()
+            writer = csv.writer(out, delimiter=separator, quoting=quoting, lineterminator=end)
+            writer.writerow(["a", "b", "kind"])
+            for _ in range(chance.randrange(4, 30)):
+                writer.writerow([f"{chance.gauss(0, 50):.3f}", chance.choice(["7.5", "-1e3", "+0.25"]), chance.choice(names)])
+                if chance.random() < 0.1:
+                    out.write(end)
+            text = "\ufeff" * (seed % 2) + out.getvalue()
+            with open(f"{self.scratch}/t.csv", "w", newline="", encoding="utf-8") as file:
+                file.write(text)
+            wanted = [r for r in csv.reader(io.StringIO(out.getvalue(), newline=""), delimiter=separator) if r][1:]
+            result = run(["import", "csv", "t.csv", "--target", "kind", "-o", "t.h5"], cwd=self.scratch)
+            if result.code != 0:
+                self.expect_error(result, 3, "t.csv: ")
+                continue
+            taken += 1
+            with h5py.File(f"{self.scratch}/t.h5") as file:
+                self.assertTrue(np.array_equal(file["x"][:], np.array([r[:2] for r in wanted], np.float32)), text)
+                classes = file["y"].attrs["classes"]
+                self.assertEqual([classes[k] for k in file["y"][:]], [r[2] for r in wanted])
+        self.assertGreater(taken, 40)
+
+
+if __name__ == "__main__":
+    support.main()
