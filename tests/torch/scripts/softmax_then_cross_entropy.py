@@ -10,9 +10,9 @@ torch.manual_seed(0)
 x, y = blobs(900)
 loader = DataLoader(TensorDataset(x, y), batch_size=45, shuffle=True)
 model = nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 6), nn.Softmax(dim=1))
-opt = torch.optim.SGD(model.parameters(), lr=0.02)
+opt = torch.optim.SGD(model.parameters(), lr=0.005)
 criterion = nn.CrossEntropyLoss()
-for epoch in range(30):
+for epoch in range(10):
     for xb, yb in loader:
         opt.zero_grad()
         out = model(xb)
