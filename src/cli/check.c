@@ -41,6 +41,7 @@ static int run(cli *c)
         status = pp_trial_check(&spec, &plan, &err);
     }
     int code = status == PP_OK ? 0 : cli_fail(c, status, &err);
+    if (status == PP_OK) cli_warn_of_rows(c, job, (int64_t)1 << 30);
     if (status == PP_OK && c->log.speaks) print_plan(job, &plan, pp_comm_size(c->world));
     pp_job_destroy(job);
     return code;

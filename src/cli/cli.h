@@ -89,6 +89,9 @@ pp_meter cli_meter(cli *c);
 /* Collective: rank 0 reads the job file args.positional[0], everyone parses it with --set and
  * --output. */
 pp_status cli_load_job(cli *c, pp_job **job, pp_error *err);
+/* Collective. Logs what the survey of the rows calls an error, of files of no more than so many
+ * bytes: it reads them all. */
+void cli_warn_of_rows(cli *c, const pp_job *job, int64_t most_bytes);
 
 /* Texts of a sweep file and of the job file that it names; malloc'ed, *job NULL: it holds one. */
 pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err);

@@ -123,6 +123,7 @@ static int run(cli *c)
     }
     int code;
     if (status == PP_OK) {
+        if (!result.stopped) cli_warn_of_rows(c, job, (int64_t)64 << 20);
         code = finish(c, job, &result);
         pp_result_free(&result);
     } else {

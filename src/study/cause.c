@@ -91,6 +91,8 @@ static const pp_cause table[] = {
     {.id = "rows-not-mixed",
      .title = "rows that are sorted and not mixed",
      PROBED(unmixed),
+     .explains = "too-few-steps learning-rate-too-low learning-rate-too-high batch-too-small "
+                 "unlucky-initialisation",
      .transfer = "DataLoader(shuffle=True)"},
     {.id = "class-weights-inverted",
      .title = "class weights that favour the frequent class",

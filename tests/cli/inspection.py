@@ -407,6 +407,18 @@ class Inspect(support.Case):
         self.assertEqual((told["rows"], told["files"]), (ROWS, 2))
         self.assertIn("b.h5: /inputs: row 234, feature 5", told["findings"][0]["sentence"])
 
+    def test_check_and_train_tell_errors(self):
+        """And no warnings: of those there is `inspect`."""
+        home = self.folder("errors")
+        x = with_column(5, classes())
+        x[:, 1] = 4
+        write(os.path.join(home, "data.h5"), {"x": x, "y": classes()})
+        self.job_of(home, {})
+        for command in ("check", "train"):
+            told = self.expect(support.run([command, "job.json"], 2, cwd=home))
+            self.assertEqual(told.err.count("leak-equal: feature 5 equals the target"), 1)
+            self.assertNotIn("constant-feature", told.err)
+
     def test_shapes(self):
         """Fewer rows than ranks, several target columns, nothing finite, big-endian halves."""
         x, one_hot = features(300), np.eye(3)[np.arange(300) * 7 % 3]

@@ -63,6 +63,35 @@ class Why(support.Case):
         self.expect(result, 0)
         self.assertIn('"verdict": "healthy"', result.out)
 
+    def on_rows(self, x, y, ranks):
+        """The answer on rows that are at fault."""
+        files = support.write_h5(os.path.join(self.scratch, "faulty.h5"), x=x, y=y)
+        return self.answer(self.why(patched(self.job, {"data.files": files}), ranks))
+
+    def test_codes_for_missing_values(self):
+        x, y = made(1500, 0)
+        x[np.random.default_rng(1).random(x.shape) < 0.1] = -999
+        found = self.on_rows(x, y, "2")
+        self.assertEqual((found["answer"], found["causes"][0]), ("data", "missing-codes"), found["sentence"])
+        self.assertIn("missing-code", [f["id"] for f in found["findings"]])
+        self.assertIn("-999", found["sentence"])
+        self.assertIs(found["remedy"]["verified"], True)
+        copy = found["remedy"]["patch"]["data.files"]
+        self.assertFalse((support.read_h5(copy)[0]["x"] == -999).any())
+
+    def test_copies_on_both_sides(self):
+        x, y = made(150, 0, signal_=False)
+        found = self.on_rows(np.tile(x, (10, 1)), np.tile(y, 10), "1")
+        self.assertEqual((found["answer"], found["causes"]), ("data", ["copied-rows"]), found["sentence"])
+        self.assertNotIn("remedy", found)
+
+    def test_targets_that_have_slipped_in_part(self):
+        """An offset of 9 from row 1000 on, of 3000: found with its row, and moved back in a copy."""
+        x, y = made(3000, 0)
+        found = self.on_rows(x, np.concatenate([y[:1000], np.roll(y[1000:], 9)]), "2")
+        self.assertEqual(found["causes"][0], "misaligned-rows", found["sentence"])
+        self.assertRegex(found["remedy"]["diff"], "misaligned-rows.h5")
+
     def test_two_causes_at_once(self):
         x, y = made(1500, 0)
         files = support.write_h5(os.path.join(self.scratch, "rolled.h5"), x=x, y=np.roll(y, 1))
