@@ -58,6 +58,7 @@ typedef struct pp_inspection_feature {
     double q01, q25, median, q75, q99; /* of the sample */
     double code, code_share;           /* as of the targets */
     int64_t distinct;                  /* values in the sample */
+    int is_target; /* in the sample it is the target in another unit, or a code of its class */
     double
         tells; /* what the feature alone tells about y: 1 - the leave-one-out error of the nearest
                   neighbour in this feature over the error of the best constant, in the sample */

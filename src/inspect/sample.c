@@ -302,6 +302,33 @@ static double skill(const telling *t, const pp__sample *s, const pp__scan *scan,
     return best;
 }
 
+/* y = a x + b to the last digits of float32. */
+static int is_linear(const pp__sample *s, int64_t y_columns, const entry *list, int64_t n)
+{
+    double x0 = list[0].value, y0 = s->y[list[0].row * y_columns];
+    double xx = 0, xy = 0, yy = 0, x = 0, y = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double a = (double)list[i].value - x0, b = (double)s->y[list[i].row * y_columns] - y0;
+        x += a;
+        y += b;
+        xx += a * a;
+        xy += a * b;
+        yy += b * b;
+    }
+    double of_x = xx - x * x / (double)n, of_y = yy - y * y / (double)n;
+    double both = xy - x * y / (double)n;
+    return of_x > 0 && of_y > 0 && both * both > (1 - 1e-9) * of_x * of_y;
+}
+
+static int is_target(const telling *t, const pp__sample *s, const pp__scan *scan, const entry *list,
+                     int64_t n, const pp_inspection_feature *f)
+{
+    enum { FEW = 30 };
+    if (n < FEW || f->distinct < 2 || scan->y_columns > 1) return 0;
+    if (t->class_of != NULL) return f->tells >= 1 && f->distinct <= scan->info.classes;
+    return is_linear(s, scan->y_columns, list, n);
+}
+
 static void look_at_x(const pp__sample *s, const pp__scan *scan, const telling *t, entry *list)
 {
     for (int64_t j = 0; j < scan->inputs; j++) {
@@ -315,6 +342,7 @@ static void look_at_x(const pp__sample *s, const pp__scan *scan, const telling *
         to->distinct = count_distinct(list, n);
         find_code(list, n, &to->code, &to->code_share);
         to->tells = skill(t, s, scan, list, n);
+        to->is_target = is_target(t, s, scan, list, n, to);
     }
 }
 

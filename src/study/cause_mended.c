@@ -163,9 +163,19 @@ CAUSE_PROBES(pp__probe_outliers)
 
 /* ---- what makes a score too good ---- */
 
+static int is_leak(const pp_inspection *d, int64_t feature)
+{
+    const pp_inspection_feature *f = &d->features[feature];
+    return f->is_target ||
+           (f->equal_targets == d->rows - d->targets.non_finite && f->equal_targets > 0);
+}
+
 CAUSE_SIGN(pp__sign_leak)
 {
-    return has_finding(c, "leak-equal") && c->data->inputs > 1 ? 0.9 : 0;
+    if (!has_finding(c, "leak-equal") && !has_finding(c, "leak-near")) return 0;
+    for (int64_t j = 0; c->data->inputs > 1 && j < c->data->inputs; j++)
+        if (is_leak(c->data, j)) return 0.9;
+    return 0;
 }
 
 CAUSE_PROBES(pp__probe_leak)
@@ -177,7 +187,7 @@ CAUSE_PROBES(pp__probe_leak)
     int64_t left = d->inputs;
     if (m == NULL || left_out == NULL) return 0;
     for (int64_t j = 0; j < d->inputs; j++) {
-        left_out[j] = d->features[j].equal_targets == d->rows - d->targets.non_finite;
+        left_out[j] = (char)is_leak(d, j);
         left -= left_out[j];
     }
     m->left_out = left_out;

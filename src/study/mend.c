@@ -243,7 +243,7 @@ static void close_sets(copying *c)
     c->whole = NULL;
 }
 
-/* Training files, or validation files: their rows are seen after the others'. */
+/* Training files, or validation files. */
 static pp_status copy_files(copying *c, const pp_job_data *data, int is_training, pp_arena *arena,
                             pp_error *err)
 {
@@ -278,8 +278,9 @@ pp_status pp__mend_write(const pp_job_data *data, int64_t rows, const pp_mend *m
     pp_arena *arena = pp_arena_create();
     pp_status status =
         arena != NULL && make_seen(&c.seen, mend->unique ? rows : 0) ? PP_OK : no_memory(err);
-    if (status == PP_OK) status = copy_files(&c, data, 1, arena, err);
+    /* validation files first: of copies on both sides it is the training row that goes */
     if (status == PP_OK) status = copy_files(&c, data, 0, arena, err);
+    if (status == PP_OK) status = copy_files(&c, data, 1, arena, err);
     free(c.seen.hash);
     pp_arena_destroy(arena);
     return status;

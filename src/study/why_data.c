@@ -33,8 +33,7 @@ int pp__make_copy(const plan *p, const pp_mend *mend)
     pp_status status = pp_fs_make_directory(directory, &err);
     if (status == PP_OK) status = pp__mend_write(&p->job->data, p->data->rows, mend, &err);
     if (status != PP_OK)
-        pp_log_write(p->spec->log, PP_LOG_WARN, "no copy of the rows to try it on: %s",
-                     err.text);
+        pp_log_write(p->spec->log, PP_LOG_WARN, "no copy of the rows to try it on: %s", err.text);
     return status == PP_OK;
 }
 
@@ -51,7 +50,8 @@ static int is_whole(const pp_experiment *e)
 /* Score of a is below that of b by more than chance. */
 static int is_below(const pp_experiment *a, const pp_experiment *b)
 {
-    return a->score < b->score - fmax(least_gain, 3 * hypot(a->score_error, b->score_error));
+    double error, gain = pp__gain(b, a, &error);
+    return gain > fmax(least_gain, 3 * error);
 }
 
 /* The same change on top of the reference recipe; NULL: there is none. */
@@ -69,13 +69,14 @@ int pp__shows_in_reference(const pp_why *w, int i)
     return r == NULL || is_below(as_it_is, r);
 }
 
-/* Without it the job has lost what it seemed to know. */
+/* Without it the job has lost what it seemed to know. That it is there is counted, not inferred:
+ * any loss will do. */
 static int is_flattered(const pp_why *w, int i)
 {
     const pp_experiment *e = &w->experiments[i];
     const pp_cause *cause = cause_of(e);
     return e->mended && cause != NULL && cause->flatters && !e->on_reference && is_whole(e) &&
-           is_below(e, &w->experiments[PP_WHY_JOB]);
+           e->score < w->experiments[PP_WHY_JOB].score - least_gain;
 }
 
 int pp__is_of_rows(const pp_experiment *e)
@@ -113,10 +114,10 @@ int pp__data_decide(const pp_why *w)
 static const pp_finding *finding_of(const pp_why *w, const char *cause)
 {
     static const char *const rows[][2] = {
-        {"missing-codes", "missing-code"}, {"missing-codes", "missing-target-code"},
-        {"outliers", "target-outlier"},    {"outliers", "feature-outlier"},
-        {"leaking-feature", "leak-equal"}, {"copied-rows", "held-out-in-training"},
-        {"copied-rows", "duplicate-rows"}};
+        {"missing-codes", "missing-code"},       {"missing-codes", "missing-target-code"},
+        {"outliers", "target-outlier"},          {"outliers", "feature-outlier"},
+        {"leaking-feature", "leak-equal"},       {"leaking-feature", "leak-near"},
+        {"copied-rows", "held-out-in-training"}, {"copied-rows", "duplicate-rows"}};
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++)
         for (int i = 0; i < w->n_findings && strcmp(rows[k][0], cause) == 0; i++)
             if (strcmp(w->findings[i].kind->id, rows[k][1]) == 0) return &w->findings[i];
