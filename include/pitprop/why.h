@@ -80,6 +80,7 @@ typedef struct pp_why {
     int n_findings;
     int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES all at once */
     int n_accused;
+    int holds_out; /* rows were held out to judge by: the job holds out none */
     int base; /* experiment that changes are compared with: the job, or a seed that fails */
     int n_seeds, n_failed; /* that the job was run with, and those that fail; 0: all alike */
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */

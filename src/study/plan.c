@@ -9,7 +9,10 @@
 
 #include "pitprop/check.h"
 
-enum { MOST_PROBES = 8 }; /* of a cause */
+enum {
+    MOST_PROBES = 8,     /* of a cause */
+    LEAST_TO_SPLIT = 100 /* rows, of which some can be held out where the job holds out none */
+};
 
 static pp_status no_memory(pp_error *err)
 {
@@ -67,7 +70,10 @@ static pp_status resolve(plan *p, pp_error *err)
     const pp_inspection *d = p->data;
     int64_t held_out = d->held_out_rows;
     p->rows = d->rows - held_out;
-    if (held_out == 0) p->rows -= (int64_t)(pp_job_held_out_share(p->job) * (double)d->rows);
+    double share = pp_job_held_out_share(p->job);
+    p->holds_out = held_out == 0 && share == 0 && d->rows >= LEAST_TO_SPLIT;
+    if (p->holds_out) share = 0.25; /* as in hold_out */
+    if (held_out == 0) p->rows -= (int64_t)(share * (double)d->rows);
     if (p->rows < 1) p->rows = 1;
     p->inputs = d->inputs;
     p->outputs = d->task == PP_TASK_MULTICLASS ? d->classes : d->y_columns;
@@ -418,10 +424,11 @@ pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_fa
     pp_job *job;
     pp_status status = parse(p, &e->patch, &job, err);
     if (status != PP_OK) return status;
-    if (!patch_make(p->arena, e->patch.count + 5, &trial->patch)) {
+    if (!patch_make(p->arena, e->patch.count + 6, &trial->patch)) {
         pp_job_destroy(job);
         return no_memory(err);
     }
+    if (p->holds_out) patch_add(&trial->patch, "data.validation", "{\"fraction\": 0.25}");
     patch_append(&trial->patch, &e->patch);
     quiet(job, &trial->patch);
     int64_t steps = pp__steps_of(job, p->rows);

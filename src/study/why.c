@@ -253,16 +253,28 @@ static pp_status read_known(why *w, pp_error *err)
     return status;
 }
 
+/* What is ahead at most, once it is known how long the job takes; of one rank. */
+static void tell_price(const why *w, double seconds)
+{
+    double budget = w->result->budget, ranks = (double)pp_comm_size(w->spec->comm);
+    if (!isfinite(seconds)) return;
+    pp_log_write(w->spec->log, PP_LOG_INFO,
+                 "one training took %.2g s of one rank; experiments may cost up to %.3g trainings, "
+                 "about %.2g s on %.0f rank%s (--budget)",
+                 seconds, budget, budget * seconds / ranks, ranks, ranks > 1 ? "s" : "");
+}
+
 static pp_status run_job(why *w, pp_error *err)
 {
     const int job = PP_WHY_JOB;
-    if (w->spec->verdict != NULL) return read_known(w, err);
+    if (w->spec->verdict != NULL && !w->plan.holds_out) return read_known(w, err);
     pp_status status = pp__experiment(w, &job, 1, 1, err);
     if (status != PP_OK || w->rounds.stopped) return status;
     pp_outcome outcome;
     status = pp_farm_read(w->study, "job", &outcome, err);
     if (status != PP_OK) return status;
     w->plan.verdict = outcome.verdict;
+    tell_price(w, outcome.seconds * outcome.ranks);
     free(outcome.error);
     return PP_OK;
 }
@@ -319,6 +331,7 @@ static pp_status open_result(why *w, pp_error *err)
     result->experiments = w->plan.experiments;
     result->rows = w->plan.rows;
     result->inputs = w->plan.inputs;
+    result->holds_out = w->plan.holds_out;
     result->n_named = pp__plan_named(&w->plan, result->named, PP_WHY_ACCUSED);
     result->budget = w->spec->budget > 0
                          ? w->spec->budget

@@ -56,6 +56,7 @@ typedef struct plan {
     int64_t rows, inputs, outputs;
     double job_work;
     const char *seed; /* of the probes; NULL: the job's */
+    int holds_out;    /* rows are held out for the experiments: the job holds out none */
     pp__yardstick yardstick;
     pp_experiment *experiments; /* [WHY_MOST] */
     int count;

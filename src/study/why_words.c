@@ -54,6 +54,22 @@ static void say_seeds(pp_why *w)
             e->label, title_of(e->cause), w->experiments[w->base].score, e->score);
 }
 
+/* By which rows it was judged, where the job does not say. */
+static void say_rows(pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    size_t used = strlen(w->sentence);
+    if (w->answer == PP_WHY_DATA || w->answer == PP_WHY_UNFINISHED || job->failed) return;
+    if (w->holds_out)
+        snprintf(w->sentence + used, sizeof w->sentence - used,
+                 " The job holds out no rows: a quarter was held out to judge by.");
+    else if (!job->held_out)
+        snprintf(w->sentence + used, sizeof w->sentence - used,
+                 " No rows are held out, and too few to hold out some: scores are of the rows that "
+                 "were trained on, where permuted targets score %.3f.",
+                 w->experiments[PP_WHY_PERMUTED].score);
+}
+
 void pp__say_why(pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
@@ -102,4 +118,5 @@ void pp__say_why(pp_why *w)
         say_accused(w);
         break;
     }
+    say_rows(w);
 }

@@ -56,6 +56,15 @@ class Why(support.Case):
             for file in ("why.json", "fixed.json"):
                 self.assertEqual(*[support.read_bytes(os.path.join(out, file)) for out in (first, other)])
 
+    def test_rows_are_held_out_where_the_job_holds_out_none(self):
+        job = patched(self.job, {"optimizer.lr": 30.0, "data.validation": {"fraction": 0}})
+        out = self.why(job, "2", extra=["--causes", "learning-rate-too-high,dropout-too-high"])
+        found = self.answer(out)
+        self.assertEqual((found["answer"], found["causes"][0]), ("cause", "learning-rate-too-high"))
+        self.assertIn("a quarter was held out", found["sentence"])
+        fixed = support.read_json(os.path.join(out, "fixed.json"))
+        self.assertEqual(fixed["data"]["validation"]["fraction"], 0)  # the job's own again
+
     def test_the_fixed_job_runs_and_is_healthy(self):
         job = patched(self.job, {"optimizer.lr": 30.0})
         out = self.why(job, "2")
