@@ -91,7 +91,9 @@ static int are_alike(const pp_why *w, const pp_experiment *a, const pp_experimen
 
 static int looks_healthy(const pp_experiment *e)
 {
-    return is_whole(e) && strcmp(e->verdict, "healthy") == 0 && !(e->skill <= 0);
+    int is_proven = e->rows != NULL && e->rows->is_skilled; /* by the loss of the job */
+    return is_whole(e) && !e->collapsed && !(e->skill <= 0) &&
+           (is_proven || strcmp(e->verdict, "healthy") == 0);
 }
 
 /* The least gain that is a repair. */
@@ -561,6 +563,13 @@ int pp__accused(pp_why *w)
     return first;
 }
 
+/* It is not worse than others, so far as so few rows tell. */
+static int is_left_open(const pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    return pp__is_as_good_as_any(w) || (!job->collapsed && job->score > 0 && !is_contradicted(w));
+}
+
 static void answer(pp_why *w)
 {
     if (w->experiments[PP_WHY_JOB].failed) {
@@ -589,7 +598,7 @@ static void answer(pp_why *w)
     else if (pp__is_without_signal(w))
         w->answer = w->n_named == 0 && may_hide_signal(w) ? PP_WHY_MORE_ROWS : PP_WHY_NO_SIGNAL;
     else
-        w->answer = pp__is_as_good_as_any(w) ? PP_WHY_MORE_ROWS : PP_WHY_UNKNOWN;
+        w->answer = is_left_open(w) ? PP_WHY_MORE_ROWS : PP_WHY_UNKNOWN;
 }
 
 void pp__accuse(pp_why *w)
