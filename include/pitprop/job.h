@@ -137,18 +137,32 @@ typedef struct pp_job_model {
     const char *initial; /* safetensors file with the values to begin with; "": drawn */
 } pp_job_model;
 
+/* What a loss takes targets for: real numbers, one probability a unit, or a share for each class. */
+typedef enum pp_loss_family {
+    PP_FAMILY_REAL,
+    PP_FAMILY_BINARY,
+    PP_FAMILY_CLASSES
+} pp_loss_family;
+
+/* The losses. X(identifier, name in a job, family, on logits) */
+#define PP_LOSS_LIST(X)                                                                            \
+    X(PP_LOSS_BCE, "bce", PP_FAMILY_BINARY, 0)                                                     \
+    X(PP_LOSS_BCE_LOGITS, "bce_logits", PP_FAMILY_BINARY, 1)                                       \
+    X(PP_LOSS_CE, "cross_entropy", PP_FAMILY_CLASSES, 0)                                           \
+    X(PP_LOSS_CE_LOGITS, "cross_entropy_logits", PP_FAMILY_CLASSES, 1)                             \
+    X(PP_LOSS_MSE, "mse", PP_FAMILY_REAL, 0)                                                       \
+    X(PP_LOSS_MAE, "mae", PP_FAMILY_REAL, 0)                                                       \
+    X(PP_LOSS_HUBER, "huber", PP_FAMILY_REAL, 0)                                                   \
+    X(PP_LOSS_QUANTILE, "quantile", PP_FAMILY_REAL, 0)
+
+#define PP_LOSS_ENUM(name, id, family, logits) name,
 typedef enum pp_loss_type {
-    PP_LOSS_BCE,        /* binary cross-entropy on probabilities */
-    PP_LOSS_BCE_LOGITS, /* binary cross-entropy on logits */
-    PP_LOSS_CE,         /* cross-entropy on probabilities */
-    PP_LOSS_CE_LOGITS,  /* cross-entropy on logits */
-    PP_LOSS_MSE,
-    PP_LOSS_MAE,
-    PP_LOSS_HUBER,
-    PP_LOSS_QUANTILE,
-    PP_LOSS_AUTO /* from the task: bce_logits, cross_entropy_logits or mse; never in a resolved job
-                  */
+    PP_LOSS_LIST(PP_LOSS_ENUM) PP_LOSS_AUTO /* from the task: bce_logits, cross_entropy_logits or
+                                               mse; never in a resolved job */
 } pp_loss_type;
+#undef PP_LOSS_ENUM
+pp_loss_family pp_loss_family_of(pp_loss_type loss); /* not of auto */
+int pp_loss_is_on_logits(pp_loss_type loss);
 const char *pp_loss_name(pp_loss_type loss); /* "bce_logits" */
 
 typedef enum pp_targets {

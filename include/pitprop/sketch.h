@@ -168,6 +168,13 @@ typedef struct pp_summary {
 
 pp_summary pp_sketch_summarise(const pp_sketch *sketch);
 
+/* Regression of one column, not brief: the least mean over the rows of loss(context, constant,
+ * target), convex in the constant, and the variance of that loss over the rows. To half the width
+ * of a bin of targets, an eighth of their distance from the end of their range nearest to 0. */
+double pp_sketch_constant_loss(const pp_sketch *sketch,
+                               double (*loss)(void *context, double constant, double target),
+                               void *context, double *variance);
+
 /* Histogram for pictures: counts [bins] of equal width over [low, high]; what lies outside is in
  * the end bins. Of p for binary, of the probability given to class `column` (multi-class, rows with
  * a label), or of the predictions of all columns (regression). A row may fall into the neighbour of

@@ -206,6 +206,11 @@ static pp_part_summary part_of(const pp_sketch *sketch, int column, const column
         part.association = association_of(sketch, column, m, targets);
     else if (m->target_variance > 0)
         part.association = 0;
+    double by_ranks, correlation; /* moments of what is small beside a far target are rounding */
+    by_ranks = *is_long && column < sketch->detailed
+                   ? pp__rank_z(pp__joint(sketch, column), &correlation)
+                   : (double)NAN;
+    if (!isnan(by_ranks)) part.association = by_ranks;
     if (!(m->target_variance > 0)) return part;
     part.skill = 1 - m->squared_error / m->target_variance;
     part.skill_error = sketch->unit * sketch->unit *
@@ -294,4 +299,39 @@ void pp__put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_
         s->tolerance =
             PP__TARGET_SHARE *
             fmin(s->target_deviation, width_of(sketch, pp__detail(sketch, 0, DETAIL_T), &tail));
+}
+
+/* ---- the best constant under any loss ---- */
+
+typedef double (*loss_function)(void *context, double constant, double target);
+
+static double mean_loss(const pp_sketch *sketch, loss_function loss, void *context, double constant,
+                        double *variance)
+{
+    const int64_t *t = pp__detail(sketch, 0, DETAIL_T);
+    double rows = rows_in(t), sum = 0, squares = 0, from = pp__reference(sketch);
+    for (int i = 0; i < DETAIL_BINS; i++) {
+        if (t[i] == 0) continue;
+        double here = loss(context, constant, from + middle_of(sketch, i));
+        sum += (double)t[i] * here;
+        squares += (double)t[i] * here * here;
+    }
+    *variance = pp__not_negative(squares / rows - sum / rows * (sum / rows));
+    return sum / rows;
+}
+
+double pp_sketch_constant_loss(const pp_sketch *sketch, loss_function loss, void *context,
+                               double *variance)
+{
+    enum { STEPS = 80 };
+    double low = sketch->low, high = sketch->high;
+    for (int step = 0; step < STEPS; step++) {
+        double left = low + (high - low) / 3, right = high - (high - low) / 3;
+        if (mean_loss(sketch, loss, context, left, variance) <
+            mean_loss(sketch, loss, context, right, variance))
+            high = right;
+        else
+            low = left;
+    }
+    return mean_loss(sketch, loss, context, low + (high - low) / 2, variance);
 }

@@ -181,12 +181,24 @@ static int is_ranked(const pp__facts *f)
            f->effect > f->effect_error;
 }
 
+/* Rounding makes 0 and 1 of small and large probabilities, which the logarithm does not forgive. */
+static int is_rounded(const pp_summary *s)
+{
+    return s->shape.kind == PP_SKETCH_BINARY && s->decimals >= 1 && s->decimals <= 2;
+}
+
+static double brier_skill(const pp_summary *s)
+{
+    return 1 - s->mse / (s->target_deviation * s->target_deviation);
+}
+
 static int is_worse(const pp__facts *f)
 {
     const pp_summary *s = f->s;
     double wide = critical(f, f->level);
     if (!isnan(s->loss_skill)) return s->loss_skill + wide * s->loss_skill_error < -hindsight(f);
     if (s->labels) return s->decision + wide * s->decision_error < 0;
+    if (is_rounded(s) && brier_skill(s) > 0) return 0;
     if (s->shape.kind != PP_SKETCH_REGRESSION || s->shape.columns == 1)
         return s->skill + wide * s->skill_error < -hindsight(f);
     return s->worst.skill + critical(f, f->level / s->shape.columns) * s->worst.skill_error <
@@ -204,6 +216,8 @@ static void put_skill(pp__facts *f)
     f->skilled = s->labels ? f->decides : is_better(f, of_loss, error);
     if (!s->labels && !f->worse)
         f->skilled |= is_ranked(f) || is_better(f, s->skill, s->skill_error);
+    if (is_rounded(s) && !f->worse && brier_skill(s) > 0)
+        f->skilled |= is_better(f, s->scaled_skill, s->scaled_error);
     if (f->effective < PP__FEW_ROWS) {
         int related = is_related_exactly(f);
         f->skilled &= related;

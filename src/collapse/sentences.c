@@ -77,6 +77,8 @@ static void say_effect(pp_verdict *v, const pp__facts *f)
 {
     if (pp__is_classification(f->s))
         pp__say_more(v, "AUC %.3f +- %.3f", f->s->auc, f->effect_error);
+    else if (f->s->long_tail && !isnan(f->s->rank_correlation))
+        pp__say_more(v, "rank correlation %.3f +- %.3f", f->s->rank_correlation, f->effect_error);
     else
         pp__say_more(v, "correlation %.3f +- %.3f", three_digits(f->s->correlation),
                      f->effect_error);

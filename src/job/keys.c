@@ -92,13 +92,25 @@ static const char *const at_prediction_names[] = {
     [PP_PREDICT_CLAMP] = "clamp",
 };
 
-const char *const pp__loss_names[] = {
-    [PP_LOSS_BCE] = "bce",          [PP_LOSS_BCE_LOGITS] = "bce_logits",
-    [PP_LOSS_CE] = "cross_entropy", [PP_LOSS_CE_LOGITS] = "cross_entropy_logits",
-    [PP_LOSS_MSE] = "mse",          [PP_LOSS_MAE] = "mae",
-    [PP_LOSS_HUBER] = "huber",      [PP_LOSS_QUANTILE] = "quantile",
-    [PP_LOSS_AUTO] = "auto",
-};
+#define LOSS_NAME(name, id, family, logits) [name] = id,
+#define LOSS_FAMILY(name, id, family, logits) [name] = family,
+#define LOSS_LOGITS(name, id, family, logits) [name] = logits,
+const char *const pp__loss_names[] = {PP_LOSS_LIST(LOSS_NAME)[PP_LOSS_AUTO] = "auto"};
+static const pp_loss_family loss_families[] = {PP_LOSS_LIST(LOSS_FAMILY)};
+static const int loss_logits[] = {PP_LOSS_LIST(LOSS_LOGITS)};
+#undef LOSS_NAME
+#undef LOSS_FAMILY
+#undef LOSS_LOGITS
+
+pp_loss_family pp_loss_family_of(pp_loss_type loss)
+{
+    return loss_families[loss];
+}
+
+int pp_loss_is_on_logits(pp_loss_type loss)
+{
+    return loss_logits[loss];
+}
 
 const char *pp_loss_name(pp_loss_type loss)
 {

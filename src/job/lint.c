@@ -18,9 +18,15 @@ typedef struct output {
 enum {
     SQUASHED = ON(PP_ACT_SIGMOID) | ON(PP_ACT_SOFTMAX),
     ONE_SIDED = ON(PP_ACT_RELU) | ON(PP_ACT_SOFTPLUS) | ON(PP_ACT_GELU) | ON(PP_ACT_SILU),
-    LOGIT_LOSSES = ON(PP_LOSS_BCE_LOGITS) | ON(PP_LOSS_CE_LOGITS),
-    CE_LOSSES = ON(PP_LOSS_CE) | ON(PP_LOSS_CE_LOGITS),
-    NUMBER_LOSSES = ON(PP_LOSS_MSE) | ON(PP_LOSS_MAE) | ON(PP_LOSS_HUBER) | ON(PP_LOSS_QUANTILE),
+#define LOGITS(name, id, family, logits) | ((logits) ? ON(name) : 0)
+#define CLASSES(name, id, family, logits) | ((family) == PP_FAMILY_CLASSES ? ON(name) : 0)
+#define NUMBERS(name, id, family, logits) | ((family) == PP_FAMILY_REAL ? ON(name) : 0)
+    LOGIT_LOSSES = 0 PP_LOSS_LIST(LOGITS),
+    CE_LOSSES = 0 PP_LOSS_LIST(CLASSES),
+    NUMBER_LOSSES = 0 PP_LOSS_LIST(NUMBERS),
+#undef LOGITS
+#undef CLASSES
+#undef NUMBERS
 };
 
 void pp__lint_warn(pp__lint *lint, const char *path, const char *format, ...)

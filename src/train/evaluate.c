@@ -8,8 +8,7 @@ static float binary_probability(const trial *t, const float *p)
 {
     int64_t outputs = t->model->outputs;
     float value = outputs > 1 ? p[1] : p[0];
-    pp_loss_type type = t->loss.spec.type;
-    if (type != PP_LOSS_MSE && type != PP_LOSS_MAE && type != PP_LOSS_HUBER) return value;
+    if (pp_loss_family_of(t->loss.spec.type) != PP_FAMILY_REAL) return value;
     if (t->job->model.at_prediction == PP_PREDICT_SIGMOID) return value;
     float low = (float)t->info->low_label, high = (float)t->info->high_label;
     return (value - low) / (high - low);
@@ -99,6 +98,7 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
     int64_t blocks = pp_dataset_blocks(t->data, part);
     int signs_ok = 1, sampled = 1, is_judged = part == pp__trial_judged(t);
     if (is_judged) pp__trial_forget_rows(t);
+    pp__trial_yardstick_clear(t);
     if (part == PP_PART_TRAIN) {
         memset(t->groups, 0, (size_t)t->lanes * sizeof *t->groups);
         pp_signs_clear(t->signs);
@@ -116,6 +116,7 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
         pp_sum loss = {{0}, 0};
         pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
         pp__trial_sketch(t, sketch, rows, b, &loss);
+        pp__trial_yardstick_add(t, rows, b);
         if (is_judged) sampled = sampled && pp__trial_keep_rows(t, part, rows, b->rows.index);
         pp__life_move(t->life);
         if (part != PP_PART_TRAIN) continue;
@@ -128,6 +129,7 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
     status = pp_comm_agree(t->comm, status, err);
     if (status != PP_OK) return status;
     pp_comm_merge(t->comm, 0, sketch, pp_sketch_bytes(&t->shape), pp_sketch_merge);
+    pp__trial_yardstick_merge(t);
     if (part == PP_PART_TRAIN) {
         gather_groups(t);
         pp_comm_merge(t->comm, 0, t->signs, pp_signs_bytes(t->model), pp_signs_merge);

@@ -165,6 +165,8 @@ static pp_status plan(trial *t, pp_error *err)
     status = pp_exchange_create(&spec, &t->exchange, err);
     if (status != PP_OK) return status;
     shape_sketch(t);
+    status = pp__trial_yardstick_plan(t, err);
+    if (status != PP_OK) return status;
     int64_t rows = t->room[t->range.first + t->range.count] - t->room[t->range.first], most = 0;
     for (int l = t->range.first; l < t->range.first + t->range.count; l++)
         if (t->room[l + 1] - t->room[l] > most) most = t->room[l + 1] - t->room[l];

@@ -23,6 +23,7 @@ static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary
         return status;
     }
     *summary = pp_sketch_summarise(*sketch);
+    pp__trial_yardstick_put(t, *sketch, summary);
     pp_comm_broadcast(t->comm, 0, summary, sizeof *summary);
     return PP_OK;
 }

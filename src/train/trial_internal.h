@@ -98,6 +98,7 @@ typedef struct trial {
     int64_t bad_key;      /* where this rank's rows first held what is no number; non_finite.c */
     pp_history history;   /* rank 0; what is not finite on every rank */
     pp_summary last_look; /* rank 0 */
+    pp_sum *yardstick;    /* yardstick.c; NULL: the loss has none that is known */
     pp__since_look since;
 
     /* the run directory; rank 0 only */
@@ -156,6 +157,16 @@ int pp__trial_sketch_is_due(const trial *t);
 /* Collective. Returns whether the run is to stop for what was seen. */
 int pp__trial_look(trial *t);
 /* What the verdict of a result rests on. Rank 0. */
+/* ---- yardstick.c: the loss that is trained on, against that of the best constant ---- */
+pp_status pp__trial_yardstick_plan(trial *t, pp_error *err);
+void pp__trial_yardstick_clear(trial *t);
+/* The rows that were sketched last, with their losses. */
+void pp__trial_yardstick_add(trial *t, int64_t rows, const row_buffers *b);
+/* Collective. */
+void pp__trial_yardstick_merge(trial *t);
+/* Rank 0: loss_skill and its error. */
+void pp__trial_yardstick_put(const trial *t, const pp_sketch *sketch, pp_summary *summary);
+
 pp_evidence pp__trial_evidence(const trial *t, const pp_result *result);
 
 /* ---- non_finite.c ---- */
