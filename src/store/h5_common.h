@@ -87,6 +87,20 @@ void pp__h5_forget(pp__h5_behind *behind);
  * behind: empty before; forget it after the data set is closed. */
 pp_status pp__h5_open_dataset(hid_t file, const pp__h5_wanted *w, hid_t *dataset,
                               pp__h5_layout *found, pp__h5_behind *behind, pp_error *err);
+/* h5_inflate.c: chunks of gzip must inflate to as many bytes as they should have; each is looked at
+ * once, before it is read. */
+typedef struct pp__h5_stripes {
+    int n_dims;
+    hsize_t dims[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
+    int64_t bytes;       /* of a chunk after deflate */
+    int place;           /* of deflate among the filters */
+    unsigned char *done; /* a bit for the chunks of so many rows; NULL: nothing to look at */
+} pp__h5_stripes;
+pp_status pp__h5_stripes_start(hid_t dataset, pp__h5_stripes *stripes, pp_error *err);
+void pp__h5_stripes_end(pp__h5_stripes *stripes);
+pp_status pp__h5_check_stripes(hid_t dataset, pp__h5_stripes *stripes, const char *path,
+                               const char *name, int64_t first, int64_t count, pp_error *err);
+
 /* The same for a data set of any type and shape; found has no is_integer. Whether its rows were
  * written is not asked. */
 pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t *dataset,

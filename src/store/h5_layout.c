@@ -235,6 +235,31 @@ static void inspect_chunks(hid_t dataset, hid_t creation, pp__h5_layout *found)
     found->cache = wanted < (double)min_cache ? min_cache : (size_t)wanted;
 }
 
+/* Sizes that no program writes, and that others would be divided by. */
+static pp_status check_sizes(hid_t dataset, hid_t creation, const char *path, const char *name,
+                             pp_error *err)
+{
+    hsize_t dims[H5S_MAX_RANK], chunk[H5S_MAX_RANK];
+    hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+    int n_dims = H5Sget_simple_extent_dims(space, dims, NULL), n_chunk = 0, is_damaged;
+    double row_bytes = (double)H5Tget_size(type);
+    H5Tclose(type);
+    H5Sclose(space);
+    if (H5Pget_layout(creation) == H5D_CHUNKED)
+        n_chunk = H5Pget_chunk(creation, H5S_MAX_RANK, chunk);
+    is_damaged = row_bytes <= 0 || (H5Pget_layout(creation) == H5D_CHUNKED && n_chunk != n_dims);
+    for (int d = 0; d < n_chunk; d++)
+        is_damaged |= chunk[d] == 0;
+    if (is_damaged)
+        return pp_fail(err, PP_E_DATA, "%s: /%s is damaged; copy or make the file again", path,
+                       name);
+    for (int d = 1; d < n_dims; d++)
+        row_bytes *= (double)dims[d];
+    if (row_bytes < 0x1p53) return PP_OK;
+    return pp_fail(err, PP_E_DATA, "%s: /%s has rows of %g bytes, which no memory holds", path,
+                   name, row_bytes);
+}
+
 static pp_status inspect(hid_t dataset, const char *path, const char *name, const char *field,
                          pp__h5_layout *found, pp_error *err)
 {
@@ -242,8 +267,9 @@ static pp_status inspect(hid_t dataset, const char *path, const char *name, cons
     if (status == PP_OK) status = inspect_type(dataset, path, name, field, found, err);
     if (status != PP_OK) return status;
     hid_t creation = H5Dget_create_plist(dataset);
-    status = check_filters(dataset, creation, path, name, err);
-    inspect_chunks(dataset, creation, found);
+    status = check_sizes(dataset, creation, path, name, err);
+    if (status == PP_OK) status = check_filters(dataset, creation, path, name, err);
+    if (status == PP_OK) inspect_chunks(dataset, creation, found);
     H5Pclose(creation);
     return status;
 }
@@ -270,8 +296,9 @@ pp_status pp__h5_open_any(hid_t file, const char *path, const char *name, hid_t 
     hid_t creation = H5Dget_create_plist(*dataset), space = H5Dget_space(*dataset);
     memset(found, 0, sizeof *found);
     found->n_dims = H5Sget_simple_extent_dims(space, found->dims, NULL);
-    status = check_filters(*dataset, creation, path, name, err);
-    inspect_chunks(*dataset, creation, found);
+    status = check_sizes(*dataset, creation, path, name, err);
+    if (status == PP_OK) status = check_filters(*dataset, creation, path, name, err);
+    if (status == PP_OK) inspect_chunks(*dataset, creation, found);
     H5Sclose(space);
     H5Pclose(creation);
     if (status == PP_OK && found->cache == 0) return PP_OK;

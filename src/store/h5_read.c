@@ -36,6 +36,7 @@ typedef struct part {
     int is_unsigned;
     pp__h5_names classes;
     int64_t *recode; /* [classes.count] numbers that labels become; NULL: they stay */
+    pp__h5_stripes stripes;
 } part;
 
 struct pp__h5_one {
@@ -210,6 +211,7 @@ static pp_status add_part(pp__h5_one *set, int i, pp_error *err)
     if (status == PP_OK) status = fit_conversion(set, p, err);
     if (status == PP_OK && pp__h5_has_marks(&p->marks)) status = make_unpacked(set, err);
     if (status == PP_OK) status = take_names(set, p, err);
+    if (status == PP_OK) status = pp__h5_stripes_start(p->dataset, &p->stripes, err);
     if (status != PP_OK) return status;
     p->first = set->rows;
     p->rows = (int64_t)found.dims[0];
@@ -279,6 +281,7 @@ void pp__h5_one_close(pp__h5_one *set)
         close_part(set, &set->parts[i]);
         pp__h5_names_free(&set->parts[i].classes);
         free(set->parts[i].recode);
+        pp__h5_stripes_end(&set->parts[i].stripes);
         free(set->parts[i].path);
     }
     for (int i = 0; i < KINDS; i++)
@@ -572,6 +575,9 @@ static pp_status read_rows(pp__h5_one *set, int64_t first, int64_t count, kind k
         int64_t here = p->first + p->rows - first;
         if (here > count) here = count;
         pp_status status = reopen(set, p, err);
+        if (status == PP_OK)
+            status = pp__h5_check_stripes(p->dataset, &p->stripes, p->path, set->name,
+                                          first - p->first, here, err);
         if (status == PP_OK) {
             kind of = k == I64 && p->is_unsigned ? U64 : k; /* all bits are kept */
             status = read_part(set, p, first - p->first, here, of, to, err);

@@ -19,6 +19,7 @@ typedef struct mover {
     pp__repack *repack;
     const pp__row_set *set;
     hid_t from, type;
+    pp__h5_stripes stripes;
     int64_t block_rows; /* read at a time: whole chunks of the output, at least one of the input */
     char *block;        /* [block_rows, row_bytes] */
     pp_rng random;
@@ -26,8 +27,11 @@ typedef struct mover {
 
 /* ---- rows of both files ---- */
 
-static pp_status read_block(const mover *m, int64_t first, int64_t count, pp_error *err)
+static pp_status read_block(mover *m, int64_t first, int64_t count, pp_error *err)
 {
+    pp_status status = pp__h5_check_stripes(m->from, &m->stripes, m->repack->input, m->set->name,
+                                            first, count, err);
+    if (status != PP_OK) return status;
     return pp__h5_read_rows(m->from, m->repack->input, m->set->name, m->type, H5P_DEFAULT, first,
                             count, m->block, err);
 }
@@ -85,7 +89,7 @@ static int64_t smaller(int64_t a, int64_t b)
 
 /* ---- in order ---- */
 
-static pp_status copy_in_order(const mover *m, pp_error *err)
+static pp_status copy_in_order(mover *m, pp_error *err)
 {
     pp_status status = PP_OK;
     int64_t rows = m->repack->rows;
@@ -114,7 +118,7 @@ static pp_status write_shuffled(const mover *m, const char *all, pp_error *err)
     return status;
 }
 
-static pp_status shuffle_in_memory(const mover *m, pp_error *err)
+static pp_status shuffle_in_memory(mover *m, pp_error *err)
 {
     pp_status status = PP_OK;
     int64_t rows = m->repack->rows, bytes = m->set->row_bytes;
@@ -227,7 +231,7 @@ static int deal_row(parts *p, int64_t place, const char *row, int64_t bytes)
     return p->filled[part] < p->buffer || flush_part(p, part);
 }
 
-static pp_status deal_rows(const mover *m, parts *p, pp_error *err)
+static pp_status deal_rows(mover *m, parts *p, pp_error *err)
 {
     int64_t rows = m->repack->rows, bytes = m->set->row_bytes;
     for (int64_t first = 0; first < rows; first += m->block_rows) {
@@ -273,7 +277,7 @@ static pp_status write_parts(const mover *m, parts *p, pp_error *err)
     return status;
 }
 
-static pp_status shuffle_through_file(const mover *m, pp_error *err)
+static pp_status shuffle_through_file(mover *m, pp_error *err)
 {
     parts p = {.fd = -1};
     pp_status status = make_parts(m, &p, err);
@@ -323,7 +327,9 @@ pp_status pp__repack_rows(pp__repack *r, const pp__row_set *set, pp_error *err)
     if (status != PP_OK) return status;
     hid_t in_file = H5Dget_type(m.from);
     m.type = H5Tcopy(in_file);
-    status = move(&m, found.chunk_rows, err);
+    status = pp__h5_stripes_start(m.from, &m.stripes, err);
+    if (status == PP_OK) status = move(&m, found.chunk_rows, err);
+    pp__h5_stripes_end(&m.stripes);
     H5Tclose(m.type);
     H5Tclose(in_file);
     H5Dclose(m.from);

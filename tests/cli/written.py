@@ -2,6 +2,7 @@
 written, of raw storage that is too short. Every command refuses the same; what is whole is read."""
 
 import os
+import zlib
 
 import h5py
 import numpy as np
@@ -198,6 +199,23 @@ class Written(support.Case):
         with h5py.File(path, "r+") as file:
             file["x"][100:150, 2:] = X[100:150, 2:]
         self.holds(path)
+
+    def test_chunks_that_are_too_short(self):
+        """Two readings of one would differ, as the rest is what memory happens to hold."""
+        path = self.at("short.h5")
+        for options in ({}, {"shuffle": True}, {"shuffle": True, "fletcher32": True}):
+            for size in (100, 100 * COLUMNS * 4 + 8):
+                with h5py.File(path, "w") as file:
+                    x = file.create_dataset("x", data=X, chunks=(100, COLUMNS), compression="gzip", **options)
+                    file["y"] = Y
+                    chunk = zlib.compress(bytes(size))
+                    if "fletcher32" not in options:
+                        x.id.write_direct_chunk((300, 0), chunk)
+                if "fletcher32" in options:
+                    self.holds(path)
+                else:
+                    self.refused(path, "/x: the chunk of row 300 on cannot be read: ", "does not inflate", doors=3)
+                    self.expect_error(run(["repack", path, "o.h5"], cwd=self.scratch), 3, "cannot be read")
 
     def test_nothing(self):
         """Neither x, nor y, nor weights, nor groups."""
