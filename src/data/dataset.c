@@ -93,7 +93,8 @@ static int64_t window_rows(const pp_dataset *set, int64_t lanes)
 
 static pp_status settle_rows(const pp_job *job, pp_dataset *set, pp_error *err)
 {
-    pp_status status = keep_targets(set, err);
+    pp_status status = pp__find_collapsed(set, err);
+    if (status == PP_OK) status = keep_targets(set, err);
     if (status == PP_OK) status = pp__survey_y(set, job, err);
     if (status == PP_OK && job->data.recode_labels) pp__recode_labels(set);
     for (int i = 0; i < set->n_sources && job->data.shift_targets != 0 && status == PP_OK; i++)

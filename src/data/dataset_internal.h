@@ -157,6 +157,9 @@ pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err);
 pp_status pp__check_exact_labels(pp_dataset *set, pp_task task, const pp_y_survey *v,
                                  pp_error *err);
 
+/* exact_x.c: info.collapsed_column. */
+pp_status pp__find_collapsed(pp_dataset *set, pp_error *err);
+
 /* split.c */
 /* Training rows with visits come in groups: one a class; the last, number `classes`, has the rows
  * of no class (all rows of a regression). Each row has a random key of `purpose`. */

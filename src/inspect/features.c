@@ -9,14 +9,14 @@
 typedef struct hot {
     double first, second;
     uint64_t hash; /* sum over rows of a mix of row number and bits: any order of rows */
-    float origin, low, high;
+    double origin, low, high;
     int64_t rises, equal;
 } hot;
 
 typedef struct total {
     pp_sum first, second;
     uint64_t hash;
-    float low, high;
+    double low, high;
     int64_t low_row, high_row, rises, equal, non_finite, first_non_finite, values;
 } total;
 
@@ -30,11 +30,11 @@ struct pp__features {
  */
 static pp_status take_origin(pp__scan *scan, pp__features *f, pp_error *err)
 {
-    float *origin = malloc((size_t)f->inputs * sizeof *origin);
+    double *origin = malloc((size_t)f->inputs * sizeof *origin);
     if (origin == NULL) return pp__inspect_no_memory(err);
-    pp_status status = pp_h5_read_f32(scan->x, 0, 1, origin, err);
+    pp_status status = pp_h5_read_f64(scan->x, 0, 1, origin, err);
     for (int64_t j = 0; status == PP_OK && j < f->inputs; j++) {
-        f->hot[j].origin = isfinite(origin[j]) ? origin[j] : 0;
+        f->hot[j].origin = isfinite((float)origin[j]) ? origin[j] : 0;
         f->total[j].low = INFINITY;
         f->total[j].high = -INFINITY;
         f->total[j].first_non_finite = INT64_MAX;
@@ -56,15 +56,15 @@ pp_status pp__features_start(pp__scan *scan, pp__features **features, pp_error *
     return take_origin(scan, f, err);
 }
 
-static uint64_t bits_of(float value)
+static uint64_t bits_of(double value)
 {
-    uint32_t bits;
-    value += 0.0F; /* -0 becomes 0 */
+    uint64_t bits;
+    value += 0.0; /* -0 becomes 0 */
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
-static void note_extremes(total *t, hot *h, float value, int64_t row)
+static void note_extremes(total *t, hot *h, double value, int64_t row)
 {
     if (value < t->low) {
         t->low = value;
@@ -84,21 +84,21 @@ static void note_fault(total *t, int64_t row)
 }
 
 /* target: y of the row where it is one number, else NaN, which equals nothing. */
-static void add_row(pp__features *f, int64_t row, const float *x, float target)
+static void add_row(pp__features *f, int64_t row, const float *x, const double *wide, float target)
 {
     uint64_t key = pp__mix((uint64_t)row);
     for (int64_t j = 0; j < f->inputs; j++) {
         hot *h = &f->hot[j];
-        float value = x[j];
+        double value = wide == NULL ? (double)x[j] : wide[j];
         uint64_t z = (bits_of(value) + key) * 0xbf58476d1ce4e5b9ULL;
         h->hash += z ^ z >> 31;
-        h->equal += value == target;
-        if (!isfinite(value)) {
+        h->equal += x[j] == target;
+        if (!isfinite(x[j])) {
             note_fault(&f->total[j], row);
             continue;
         }
         if (value < h->low || value > h->high) note_extremes(&f->total[j], h, value, row);
-        double distance = (double)value - (double)h->origin;
+        double distance = value - h->origin;
         h->first += distance;
         h->second += distance * distance;
     }
@@ -139,7 +139,8 @@ void pp__features_add(pp__features *f, const pp__rows *rows)
     for (int64_t i = 0; i < rows->count; i++) {
         const float *x = rows->x + i * f->inputs;
         const float *before = i > 0 ? x - f->inputs : rows->x_before;
-        add_row(f, rows->first + i, x, f->y_columns == 1 ? rows->y[i] : NAN);
+        const double *wide = rows->wide == NULL ? NULL : rows->wide + i * f->inputs;
+        add_row(f, rows->first + i, x, wide, f->y_columns == 1 ? rows->y[i] : NAN);
         if (before != NULL) count_rises(f, before, x);
     }
     flush(f, rows->count);
@@ -170,7 +171,7 @@ static void merge(void *into, const void *from, size_t size)
     }
 }
 
-static void tell(const total *t, float origin, pp_inspection_feature *to)
+static void tell(const total *t, double origin, pp_inspection_feature *to)
 {
     double n = (double)(t->values - t->non_finite);
     double first = pp_sum_value(&t->first) / n, second = pp_sum_value(&t->second) / n;
@@ -180,7 +181,7 @@ static void tell(const total *t, float origin, pp_inspection_feature *to)
     to->max = any ? t->high : NAN;
     to->min_row = any ? t->low_row : -1;
     to->max_row = any ? t->high_row : -1;
-    to->mean = first + (double)origin;
+    to->mean = first + origin;
     to->deviation = !any || isnan(variance) ? NAN : variance > 0 ? sqrt(variance) : 0;
     if (any && t->low == t->high) to->deviation = 0;
     to->non_finite = t->non_finite;

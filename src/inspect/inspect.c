@@ -170,9 +170,21 @@ static pp_status hand_out(pp__scan *scan, parts *p, const pp__rows *rows, pp_err
     return pp__repeats_add(p->repeats, rows, err);
 }
 
+/* wide NULL: float32 holds what the types of x hold. */
+static pp_status read_x(pp__scan *scan, int64_t first, int64_t rows, float *x, double *wide,
+                        pp_error *err)
+{
+    if (wide == NULL) return pp_h5_read_f32(scan->x, first, rows, x, err);
+    pp_status status = pp_h5_read_f64(scan->x, first, rows, wide, err);
+    for (int64_t i = 0; status == PP_OK && i < rows * scan->inputs; i++)
+        x[i] = (float)wide[i];
+    return status;
+}
+
 /* x [1 + block_rows, inputs] or NULL: not read; y likewise: the row before the block stands in
  * front. It is read for the first block alone, so that no chunk is inflated for it again. */
-static pp_status read_blocks(pp__scan *scan, parts *p, float *x, float *y, pp_error *err)
+static pp_status read_blocks(pp__scan *scan, parts *p, float *x, double *wide, float *y,
+                             pp_error *err)
 {
     int64_t inputs = scan->inputs, columns = scan->y_columns;
     for (int64_t at = scan->first, count; at < scan->end; at += count) {
@@ -182,11 +194,13 @@ static pp_status read_blocks(pp__scan *scan, parts *p, float *x, float *y, pp_er
         if (status == PP_OK)
             status = pp_h5_read_f32(scan->y, at - early, count + early, y + from * columns, err);
         if (status == PP_OK && x != NULL)
-            status = pp_h5_read_f32(scan->x, at - early, count + early, x + from * inputs, err);
+            status = read_x(scan, at - early, count + early, x + from * inputs,
+                            wide == NULL ? NULL : wide + from * inputs, err);
         if (status != PP_OK) return status;
         pp__rows rows = {at,
                          count,
                          x == NULL ? NULL : x + inputs,
+                         wide == NULL ? NULL : wide + inputs,
                          y + columns,
                          at > 0 ? x : NULL,
                          at > 0 ? y : NULL};
@@ -203,8 +217,12 @@ static pp_status scan_rows(pp__scan *scan, parts *p, int with_x, pp_error *err)
     size_t rows = (size_t)scan->block_rows + 1;
     float *x = with_x ? malloc(rows * (size_t)scan->inputs * sizeof *x) : NULL;
     float *y = malloc(rows * (size_t)scan->y_columns * sizeof *y);
-    pp_status status = y == NULL || (with_x && x == NULL) ? pp__inspect_no_memory(err)
-                                                          : read_blocks(scan, p, x, y, err);
+    int is_wide = with_x && !pp_h5_is_single(scan->x);
+    double *wide = is_wide ? malloc(rows * (size_t)scan->inputs * sizeof *wide) : NULL;
+    int complete = y != NULL && (!with_x || x != NULL) && (!is_wide || wide != NULL);
+    pp_status status =
+        complete ? read_blocks(scan, p, x, wide, y, err) : pp__inspect_no_memory(err);
+    free(wide);
     free(x);
     free(y);
     return pp_comm_agree(scan->comm, status, err);

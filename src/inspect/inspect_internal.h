@@ -31,6 +31,7 @@ typedef struct pp__scan {
 typedef struct pp__rows {
     int64_t first, count;
     const float *x;                   /* [count, inputs]; NULL while only y is read */
+    const double *wide;               /* the same; NULL: float32 holds them */
     const float *y;                   /* [count, y_columns] */
     const float *x_before, *y_before; /* row first - 1; NULL: there is none */
 } pp__rows;

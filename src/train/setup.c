@@ -23,6 +23,12 @@ static void lint_targets(const trial *t)
                      "data.y: goes from %g to %g, and binary cross-entropy wants targets between 0 "
                      "and 1",
                      t->info->y_min, t->info->y_max);
+    if (t->info->collapsed_column >= 0)
+        pp_log_write(t->log, PP_LOG_WARN,
+                     "data.x: many values of column %lld (from 0) are the same in float32, which "
+                     "rows are trained in; set data.standardise, which computes with the doubles "
+                     "of the file",
+                     (long long)t->info->collapsed_column);
     if (loss->targets == PP_TARGETS_DENSE && t->info->y_columns == 1 && t->model->outputs > 1)
         pp_log_write(t->log, PP_LOG_WARN,
                      "loss.targets: y has one column and the model %lld outputs: every output is "

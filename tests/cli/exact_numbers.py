@@ -153,6 +153,25 @@ class Numbers(support.Case):
         raw = hidden @ tensors["layers.1.weight"].T + tensors["layers.1.bias"]
         np.testing.assert_allclose(found[0], raw, 1e-3, 1e-4)
 
+    def test_what_float32_cuts_is_told(self):
+        """By inspect in doubles, and in one line where nothing is standardised."""
+        path, x = self.wide()
+        x[:, 0] = 1.7e12 + np.arange(ROWS)  # all in one step of float32
+        path = self.path(x=x, y=Y)
+        found = support.json.loads(self.expect(run(["inspect", path, "--json"], 2)).out)["features"]
+        np.testing.assert_allclose(found["min"], x.min(0), 1e-15)
+        np.testing.assert_allclose(found["deviation"], x.std(0), 1e-6)
+        for standardise in (False, True):
+            home = self.folder(f"told-{standardise}")
+            support.write_json(f"{home}/job.json", self.job(path, **{"data.standardise": standardise}))
+            done = self.expect(run(["train", "job.json", "-o", "run"], 2, cwd=home))
+            told = [line for line in done.warnings if "column 0 (from 0) are the same in float32" in line]
+            self.assertEqual(len(told), 0 if standardise else 1, done)
+        sound = self.job(self.path("f8.h5", x=random.normal(size=(ROWS, 3)), y=Y), **{"data.standardise": False})
+        home = self.folder("sound")
+        support.write_json(f"{home}/job.json", sound)
+        self.assertNotIn("float32", self.expect(run(["train", "job.json", "-o", "run"], cwd=home)).err)
+
     def test_what_float32_holds_keeps_its_bits(self):
         """Doubles that float32 holds, some of them large, are standardised as ever, memory and stream alike."""
         x = np.round(random.normal(size=(ROWS, COLUMNS)) * 64) + np.array([0, 2**20, -2**22, 5])
