@@ -14,7 +14,8 @@
 
 #include "pitprop/check.h"
 
-enum { ROW_BITS = 40 };
+enum { ROW_BITS = 32 }; /* a frame of more rows would fill any memory */
+static const int64_t most_frames = (int64_t)1 << 30;
 static const int64_t row_mask = ((int64_t)1 << ROW_BITS) - 1;
 
 enum { FEWEST_BLOCK_FRAMES = 2, MOST_BLOCK_FRAMES = 64, EPOCHS_AHEAD = 2 };
@@ -378,6 +379,7 @@ pp_status pp__stream_fit(pp_dataset *set, pp_comm *comm, pp_error *err)
     int keeps = kept <= set->budget / 4 && fewest + kept <= set->budget;
     if (keeps) other += kept;
     int64_t most = EPOCHS_AHEAD * set->n_pieces + MOST_BLOCK_FRAMES;
+    if (most > most_frames) most = most_frames;
     s->n_frames = least((set->budget - other) / one, most > s->fewest ? most : s->fewest);
     s->bytes = other + s->n_frames * one;
     return keeps ? pp__make_store(set, &set->held, err) : PP_OK;
