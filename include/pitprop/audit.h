@@ -38,6 +38,7 @@ typedef struct pp_audit {
     double alpha;
     char **class_names; /* [n_class_names]; NULL: classes have numbers alone */
     int n_class_names;
+    int labels_unnamed; /* p has names of classes and y has none: its labels are taken as numbers */
     pp_verdict verdict;
 } pp_audit;
 

@@ -10,8 +10,9 @@
 
 typedef struct pp_prediction {
     int64_t rows;
-    int moved; /* the columns of the file had another order than the model's, and were put into it
-                  by their names */
+    int moved;   /* the columns of the file had another order than the model's, and were put into it
+                    by their names */
+    int unnamed; /* the model has names of columns and the file has none: taken by number */
     int64_t classes;    /* 0: a regression */
     char **class_names; /* [classes]; NULL: numbers alone */
     int64_t *answers;   /* [classes] rows; rank 0 */

@@ -74,6 +74,7 @@ static pp_status keep_names(const pp__places *places, const pp_sketch_shape *sha
                             pp_error *err)
 {
     int count = (int)places->n_class_names;
+    audit->labels_unnamed = places->labels_unnamed;
     int classes = shape->kind == PP_SKETCH_BINARY ? 2 : shape->classes;
     if (count == 0 || count != classes || shape->kind == PP_SKETCH_REGRESSION) return PP_OK;
     audit->class_names = calloc((size_t)count, sizeof *audit->class_names);

@@ -26,6 +26,7 @@ typedef struct pp__places {
     int64_t block;                  /* rows read at once */
     const char *const *class_names; /* [n_class_names], of p, else of y; borrowed from a table */
     int64_t n_class_names;
+    int labels_unnamed; /* p has names of classes, y has none */
 } pp__places;
 
 /* ---- places.c ---- */

@@ -123,6 +123,7 @@ static pp_status match_classes(pp__places *s, pp_error *err)
         pp__places_name(s, PP__P, where, sizeof where);
         return pp_table_match_classes(y, s->class_names, s->n_class_names, where, err);
     }
+    s->labels_unnamed = s->n_class_names > 0;
     if (s->n_class_names == 0 && count > 0) s->class_names = of_y;
     if (s->n_class_names == 0) s->n_class_names = count;
     return PP_OK;

@@ -115,6 +115,10 @@ static int run(cli *c)
     if (status == PP_OK) status = pp_audit_run(c->world, &spec, &audit, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
     int collapse = 0;
+    if (audit.labels_unnamed)
+        pp_log_write(&c->log, PP_LOG_WARN,
+                     "the classes of the predictions have names, those of the targets have none: "
+                     "labels are taken as numbers of classes, from 0");
     if (c->log.speaks) {
         status = put_results(c, &spec, &audit, &err);
         collapse = audit.verdict.collapse;

@@ -43,6 +43,10 @@ static int run(cli *c)
         pp_log_write(&c->log, PP_LOG_WARN,
                      "%s: its columns have another order than the model's, and were taken by name",
                      c->args.positional[1]);
+    if (prediction.unnamed)
+        pp_log_write(&c->log, PP_LOG_WARN,
+                     "%s: its columns have no names, those of the model have: taken by number",
+                     c->args.positional[1]);
     pp_log_write(&c->log, PP_LOG_INFO, "predictions of %lld rows: %s", (long long)prediction.rows,
                  c->args.output);
     if (c->log.speaks && !c->args.quiet) print_answers(&prediction);

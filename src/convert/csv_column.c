@@ -21,7 +21,7 @@ void pp__csv_column_start(pp__csv_column *c)
                                         .plain_min = INFINITY,
                                         .plain_max = -INFINITY,
                                         .is_whole = 1};
-    c->is_counter = 1;
+    c->is_counter = c->is_date = 1;
 }
 
 static void note(pp__csv_spot *place, const pp__csv_spot *here)
@@ -60,6 +60,14 @@ static void add_integer(pp__csv_column *c, const pp__csv_numeral *n, const pp__c
     if (n->digits > 19 || fabs(n->value[0]) > 9007199254740992.0) note(&c->long_digits, here);
 }
 
+/* Year, month and day as one number. */
+static int is_date(double value)
+{
+    if (!(value >= 19000101 && value <= 21001231)) return 0;
+    int64_t month = (int64_t)value / 100 % 100, day = (int64_t)value % 100;
+    return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
 void pp__csv_column_add(pp__csv_column *c, const char *path, int64_t line, const char *cell)
 {
     pp__csv_spot here = {path, line, ""};
@@ -69,7 +77,7 @@ void pp__csv_column_add(pp__csv_column *c, const char *path, int64_t line, const
     if (c->cells++ == 0) c->first = here;
     if (!reads) {
         c->texts++;
-        c->is_counter = 0;
+        c->is_counter = c->is_date = 0;
         note(&c->text, &here);
         return;
     }
@@ -83,6 +91,7 @@ void pp__csv_column_add(pp__csv_column *c, const char *path, int64_t line, const
         if (n.reads[d]) add_value(&c->values[d], n.value[d], &here);
     double value = n.digits > 0 ? n.value[PP__POINT] : NAN;
     c->is_counter &= n.digits > 0 && (c->cells == 1 || value == c->last + 1);
+    c->is_date &= is_date(value);
     c->last = value;
 }
 

@@ -41,6 +41,7 @@ typedef struct pp__csv_column {
     pp__csv_spot first, text, only[PP__DECIMALS], either, padded, long_digits;
     pp__csv_values values[PP__DECIMALS];
     pp__decimal decimal; /* settled after the first pass */
+    int is_date;         /* all are whole numbers such as 20230705 */
     int is_counter;      /* each whole number is the one before and 1 */
     int repeats;         /* among the first cells one occurs again, or is not whole */
     int64_t looked;      /* cells that were compared for that */

@@ -22,7 +22,10 @@ void pp__csv_plan_column(const pp__csv_plan *p, int column, char *text, size_t s
         return;
     }
     pp__csv_show(p->columns[column].name, shown);
-    snprintf(text, size, "'%s'", shown);
+    if (*shown == '\0')
+        snprintf(text, size, "'' (number %d)", column);
+    else
+        snprintf(text, size, "'%s'", shown);
 }
 
 /* ---- columns by name or number ---- */

@@ -135,7 +135,7 @@ static int is_word_of_ids(const char *name)
 static void warn_of_column(const pp__csv_plan *p, pp_csv_report *r, int i)
 {
     const pp__csv_column *c = &p->columns[i];
-    char name[PP__CSV_SHOWN + 24], text[320];
+    char name[PP__CSV_SHOWN + 24], text[400];
     pp__csv_plan_column(p, i, name, sizeof name);
     if (p->heads != NULL && strcmp(p->heads[i], c->name) != 0) {
         snprintf(text, sizeof text, "a column of the name '%.60s' comes again: number %d is %s now",
@@ -143,15 +143,22 @@ static void warn_of_column(const pp__csv_plan *p, pp_csv_report *r, int i)
         put_warning(r, text);
     }
     if (c->role == PP__FEATURE && pp__csv_column_is_wide(c)) {
-        snprintf(text, sizeof text,
-                 "column %s: float32 does not hold its values; they are float64 in the file: train "
-                 "with data.standardise",
-                 name);
+        snprintf(
+            text, sizeof text,
+            "column %s: a float32 does not hold its values (%.6g to %.6g); they are float64 in the "
+            "file: train with data.standardise, and divide what is beyond 1e38 or below 1e-38",
+            name, c->values[c->decimal].min, c->values[c->decimal].max);
         put_warning(r, text);
     }
     int is_whole = c->values[c->decimal].is_whole;
     if (c->role != PP__FEATURE || c->is_kept || !is_whole) return;
-    if (!c->repeats && c->looked >= 32)
+    if (c->is_date)
+        snprintf(
+            text, sizeof text,
+            "column %s: whole numbers that look like dates (20230705): as a quantity they jump "
+            "at the end of each month; --drop leaves it out, --keep says that it is a feature",
+            name);
+    else if (!c->repeats && c->looked >= 32)
         snprintf(text, sizeof text,
                  "column %s: whole numbers, and no two of the first %lld are equal: an id? --drop "
                  "leaves it out, --keep says that it is a feature",

@@ -180,16 +180,16 @@ static int has_code(const pp__look *at, const pp_inspection_feature *f)
 
 static int code(const pp__look *at, char *text, size_t size)
 {
-    char list[160];
+    char list[LIST_TEXT], name[PP_NAME_TEXT];
     int64_t count = list_features(at, has_code, list, sizeof list), j = 0;
     if (count == 0) return 0;
     while (!has_code(at, &at->found->features[j]))
         j++;
     const pp_inspection_feature *f = &at->found->features[j];
     snprintf(text, size,
-             "features where a value far from all others stands in many rows: %s (feature %lld: "
+             "features where a value far from all others stands in many rows: %s (feature %s: "
              "%.9g in %.2g%% of the rows, median %.4g)",
-             list, (long long)j, f->code, 100 * f->code_share, f->median);
+             list, feature_text(at, j, name), f->code, 100 * f->code_share, f->median);
     return 1;
 }
 

@@ -1,5 +1,6 @@
 /* What may be wrong with whole rows, and with how they are stored. */
 #include "inspect_internal.h"
+#include "pitprop/names.h"
 
 #include <stdio.h>
 
@@ -74,18 +75,19 @@ static int held_out(const pp__look *at, char *text, size_t size)
 static int shifted(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_shift *s = &at->found->shift;
-    char what[48];
+    char what[PP_NAME_TEXT + 8], name[PP_NAME_TEXT];
     if (s->classes > 0.1) {
-        snprintf(text, size,
-                 "%.1f%% of the training rows are of class %lld, %.1f%% of the held-out",
-                 100 * s->share, (long long)s->class_most, 100 * s->held_out_share);
+        pp_names_text(at->found->class_names, s->class_most, name);
+        snprintf(text, size, "%.1f%% of the training rows are of class %s, %.1f%% of the held-out",
+                 100 * s->share, name, 100 * s->held_out_share);
         return 1;
     }
     if (!(s->distance > 0.2)) return 0;
+    pp_names_text(at->found->column_names, s->feature, name);
     if (s->feature < 0)
         snprintf(what, sizeof what, "the target");
     else
-        snprintf(what, sizeof what, "feature %lld", (long long)s->feature);
+        snprintf(what, sizeof what, "feature %s", name);
     snprintf(text, size,
              "%s has a mean of %.4g (deviation %.3g) in the training rows and of %.4g (%.3g) in "
              "the held-out",

@@ -29,11 +29,12 @@ typedef struct predictor {
     pp_loss loss;
     pp_h5_set *x;
     pp__origin origin;
-    int by_name, moved; /* how the columns of the file are taken; whether their order differs */
-    int64_t classes;    /* 0: regression */
-    int64_t *answers;   /* [classes] of rank 0 */
-    float *params, *x_device;                 /* device */
-    const float *shift, *scale;               /* [inputs], NULL: not standardised */
+    int unnamed, by_name,
+        moved;        /* how the columns of the file are taken; whether their order differs */
+    int64_t classes;  /* 0: regression */
+    int64_t *answers; /* [classes] of rank 0 */
+    float *params, *x_device;              /* device */
+    const float *shift, *scale;            /* [inputs], NULL: not standardised */
     const double *wide_shift, *wide_scale; /* [inputs], NULL: standardised in float32, if at all */
     double *doubles;                       /* [block, inputs], where wide_shift is not NULL */
     const float *target_shift, *target_scale; /* [1 or outputs], likewise */
@@ -109,6 +110,7 @@ static pp_status compare_columns(predictor *p, const char *data, const char *x, 
     int fits = p->origin.columns == NULL;
     if (!fits && pp_data_open_x(&all, &data, 1, x, &whole, NULL) == PP_OK) {
         fits = pp__origin_fits(&p->origin, whole);
+        p->unnamed = pp_h5_column_name(whole, 0) == NULL;
         pp_h5_close(whole);
     }
     if (fits) return PP_OK;
@@ -117,6 +119,7 @@ static pp_status compare_columns(predictor *p, const char *data, const char *x, 
     pp_status status = pp_data_open_x(&all, &data, 1, x, &whole, err);
     if (status != PP_OK) return status;
     p->by_name = pp_h5_column_name(whole, 0) != NULL;
+    p->unnamed = !p->by_name;
     if (p->by_name) status = pp__origin_check(&p->origin, whole, data, selects, &p->moved, err);
     pp_h5_close(whole);
     return status;
@@ -343,7 +346,8 @@ static void release(predictor *p)
 
 static pp_status take_result(const predictor *p, pp_prediction *to, pp_error *err)
 {
-    *to = (pp_prediction){pp_h5_rows(p->x), p->moved, p->classes, NULL, NULL};
+    *to = (pp_prediction){
+        .rows = pp_h5_rows(p->x), .moved = p->moved, .unnamed = p->unnamed, .classes = p->classes};
     if (p->classes == 0) return PP_OK;
     to->answers = calloc((size_t)p->classes, sizeof *to->answers);
     int complete = to->answers != NULL;

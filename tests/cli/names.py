@@ -130,6 +130,14 @@ class Names(support.Case):
         result = run(["predict", run_, other, "-o", "p.h5"], cwd=self.scratch)
         self.expect_error(result, 3, "other.h5: the model has no feature of the name of column 3 ('note')")
 
+    def test_resume_compares(self):
+        path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
+        run_ = self.trained(self.job(path))
+        with h5py.File(path, "a") as file:
+            file["x"].attrs["columns"] = ["age", "load", "tear"]
+        result = run(["train", "job.json", "-o", "run", "--resume"], cwd=os.path.dirname(run_))
+        self.expect_error(result, 3, "column 2 of the run there is 'wear', that of the data is 'tear'")
+
     def test_columns_by_name(self):
         path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
         by_name = self.trained(self.job(path, **{"data.columns": ["wear", "age"]}))

@@ -265,7 +265,7 @@ static void test_refused(void)
         {"n,y\n4611686018427391036,1\n4,2\n", OPTIONS(.target = "y"),
          "has more digits than a number"},
         {",a,y\n0,1.5,1\n1,2.5,2\n", OPTIONS(.target = "y"),
-         "line 2, column '': '0' begins a column that counts"},
+         "line 2, column '' (number 0): '0' begins a column that counts"},
         {"t,y\n12,1\n-999,2\n11,3\n", OPTIONS(.target = "y"),
          "line 3, column 't': '-999' is far from all"},
         {"a,b,y\n1,2,0\n1,2\n1\n", OPTIONS(.target = "y"),
