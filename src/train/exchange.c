@@ -1,6 +1,7 @@
 #include "pitprop/exchange.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -406,7 +407,10 @@ void pp_exchange_gather_state(pp_exchange *e, int which, int root, float *full)
         if (size > most) most = size;
     }
     float *whole = malloc((size_t)most * sizeof *whole);
-    PP_CHECK(whole != NULL);
+    if (whole == NULL) { /* the others are sending: nobody can be told */
+        fprintf(stderr, "pitprop: error: out of memory: no room for the optimiser's state\n");
+        pp_comm_abort(pp_status_exit_code(PP_E_MEMORY));
+    }
     for (int i = 0; i < e->n_buckets; i++) {
         const bucket *b = &e->buckets[i];
         e->spec.backend->download(e->spec.device, whole + b->relative[e->rank],
