@@ -51,12 +51,16 @@ static const pp__csv_spot *mixed_decimals(const pp__csv_plan *p, const pp__csv_c
     return point->line > comma->line ? point : comma;
 }
 
-/* The other columns of the file tell; else a point that stands in every number is a decimal one. */
+/* The other columns of the file tell, unless whole numbers beside it do not look like decimals of
+ * three digits: 1.234 beside 987; else a point that stands in every number is a decimal one. */
 static const pp__csv_spot *either_decimal(const pp__csv_plan *p, const pp__csv_column *c)
 {
     if (c->texts > 0 || c->either.line == 0 || p->options->decimal != 0) return NULL;
     if (pp__csv_column_tells(c, PP__POINT) || pp__csv_column_tells(c, PP__COMMA)) return NULL;
-    if (p->tells[PP__POINT] != p->tells[PP__COMMA]) return NULL;
+    if (p->tells[PP__POINT] != p->tells[PP__COMMA]) {
+        char decimal = p->tells[PP__POINT] ? '.' : ',';
+        return c->bare > 0 && strchr(c->either.shown, decimal) != NULL ? &c->either : NULL;
+    }
     int points = strchr(c->either.shown, '.') != NULL;
     int usual = !p->tells[PP__POINT] && points && c->bare == 0 && p->files[0].separator != ';';
     return usual ? NULL : &c->either;
@@ -181,6 +185,12 @@ static pp_status check_lines(const pp__csv_plan *p, pp_error *err)
         used += (size_t)snprintf(lines + used, sizeof lines - used, "%s%lld", i > 0 ? "," : "",
                                  (long long)p->odd[i].place.line);
     const pp__csv_odd *first = &p->odd[0];
+    if (p->records == 0 && p->n_odd > 1)
+        return pp_fail(
+            err, PP_E_DATA,
+            "%s: line %lld: '%s' %s, and so has every line: give each column its name in "
+            "the header, or leave out the lines before it (--skip 1-4)",
+            first->place.path, (long long)first->place.line, first->place.shown, first->why);
     return pp_fail(err, PP_E_DATA,
                    "%s: line %lld: '%s' %s%s; mend %s, or leave out what is no row: --skip %s%s",
                    first->place.path, (long long)first->place.line, first->place.shown, first->why,
