@@ -96,6 +96,8 @@ static void put_effect(pp__facts *f)
         if (s->long_tail && !isnan(s->rank_correlation)) r = fabs(s->rank_correlation);
         f->effect = r;
         f->effect_error = z * (1 - r * r) / sqrt((double)f->rows); /* large-sample */
+        if (s->long_tail && isnan(s->rank_correlation) && !isnan(s->extreme))
+            f->effect_error = 1; /* a far target has drowned the others: nothing is known */
         f->useful = PP__USEFUL_R;
     }
 }
@@ -177,6 +179,8 @@ static void put_decision(pp__facts *f)
 static int is_ranked(const pp__facts *f)
 {
     const pp_summary *s = f->s;
+    if (s->long_tail && isnan(s->rank_correlation))
+        return pp__is_positive(f, s->quantile_skill, s->quantile_error);
     return s->long_tail && f->associated && s->association > 0 && s->quantile_skill > 0 &&
            f->effect > f->effect_error;
 }
@@ -224,7 +228,7 @@ static void put_skill(pp__facts *f)
         f->decides &= related;
         f->decides_well &= related;
     }
-    f->moved = f->worse && f->decides_well && !s->labels &&
+    f->moved = f->worse && f->decides_well && !s->labels && s->never == 0 &&
                !(s->shifted_skill + critical(f, f->level) * s->shifted_error < 0);
     if (f->moved) f->worse = 0;
 }

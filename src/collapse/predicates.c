@@ -102,16 +102,22 @@ static int lane_split(const pp__case *c)
     return !c->e->by_rank && is_split(c);
 }
 
+/* A few rows show a mechanism by lot; of a training, more is known. */
+static int is_few(const pp__case *c)
+{
+    return c->e->history == NULL && c->judged.rows < PP__FEW_ROWS;
+}
+
 static int clamped(const pp__case *c)
 {
-    return c->judged.s->cut_share >= MOSTLY_CUT && c->judged.varied && !c->judged.skilled &&
-           !c->train.skilled;
+    return !is_few(c) && c->judged.s->cut_share >= MOSTLY_CUT && c->judged.varied &&
+           !c->judged.skilled && !c->train.skilled;
 }
 
 static int saturated(const pp__case *c)
 {
     const pp_summary *s = c->judged.s;
-    return s->limit_share >= PP__SAME_MASS && s->min < s->max && c->judged.varied &&
+    return !is_few(c) && s->limit_share >= PP__SAME_MASS && s->min < s->max && c->judged.varied &&
            !c->judged.decides && is_useless(c);
 }
 

@@ -67,7 +67,7 @@ static const struct {
 
 static int is_excused(const pp__facts *f)
 {
-    return f->decides_well && f->s->skill > TWICE;
+    return f->decides_well && f->s->never == 0 && f->s->skill > TWICE;
 }
 
 pp_reason pp__reason_of(const pp__case *c)

@@ -114,6 +114,9 @@ static void say_tails(pp_verdict *v, const pp__case *c)
                      "; the targets have long tails, so that ranks decide: rank correlation "
                      "%.3f",
                      s->rank_correlation);
+    else if (!isnan(s->quantile_skill))
+        pp__say_more(v, "; the targets have long tails: far rows cut off, the skill is %.3f",
+                     s->quantile_skill);
     if (s->extreme > OUTLIER)
         pp__say_more(v,
                      "; one target, %.4g in row %lld, is %.2g times as far out as the others "

@@ -164,10 +164,12 @@ static void outputs_by_name(void)
 static void one_target_far_out(void)
 {
     for (int known = 0; known < 2; known++) {
+        double centre = known ? 50 : 0; /* all in few bins beside the far one */
         pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 1, -5, 1e9, 0};
         pp_sketch *sketch = pp_sketch_create(&shape);
         for (int64_t i = 0; i < 20000; i++) {
-            float t = (float)normal(11, i), p = known ? t + 0.1f * (float)normal(12, i) : 0.1f;
+            float t = (float)(centre + normal(11, i)),
+                  p = known ? t + 0.1f * (float)normal(12, i) : 0.1f;
             if (i == 777) t = 1e9f;
             sketch_row(sketch, i, &p, NULL, &t, 0);
         }
@@ -221,6 +223,21 @@ static void coins_are_not_judged(void)
         }
 }
 
+/* Labels by lot, of four rows. */
+static void few_labels_are_not_saturated(void)
+{
+    static const int64_t y[] = {0, 1, 1, 0};
+    for (int bits = 0; bits < 16; bits++) {
+        pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
+        pp_sketch *sketch = pp_sketch_create(&shape);
+        for (int64_t i = 0; i < 4; i++) {
+            float p = (float)(bits >> i & 1);
+            sketch_row(sketch, i, &p, &y[i], NULL, 0);
+        }
+        CU_ASSERT(judge(sketch).id == PP_VERDICT_UNDETERMINED);
+    }
+}
+
 static void losses_have_a_family(void)
 {
     static const char *const families[] = {"real", "binary", "classes"};
@@ -245,6 +262,7 @@ const pp_test pp_tests_healthy[] = {
     {"one target far out", one_target_far_out},
     {"one rank of eight", one_rank_of_eight},
     {"a few coins", coins_are_not_judged},
+    {"four labels by lot are not saturated", few_labels_are_not_saturated},
     {"losses have a family", losses_have_a_family},
     {NULL, NULL},
 };
