@@ -11,9 +11,9 @@ static const double least_gain = 0.02, part_of_best = 0.5;
 static const double sure_errors = 3, sure_noise = 2, most_noise = 0.05;
 /* Scores so near to each other are alike. */
 static const double alike_errors = 2, alike_part = 0.9;
-/* What a remedy should reach of the best, and a job that is called healthy, where the best is
- * better than it by so much. */
-static const double good_part_of_best = 0.8, healthy_part_of_best = 0.7, clear_gap = 0.05;
+/* What a remedy should reach of the best, and a job that is called healthy; and what the best is
+ * better by, if that is to say anything. */
+static const double good_part_of_best = 0.8, clear_gap = 0.05;
 /* A single change that reaches less of what a pair does leaves something to the second. */
 static const double clear_part_of_best = 0.6;
 /* A sign from here on says that the job is odd in that respect. */
@@ -32,7 +32,6 @@ static const double effect_worth_having = 0.1;
  * "Regression Modeling Strategies", wants 10 to 20). */
 static const int64_t rows_per_input = 10;
 
-enum { MOST_SEEDS = 6 }; /* that the job is run with */
 
 static int is_whole(const pp_experiment *e)
 {
@@ -125,7 +124,7 @@ int pp__fails_at_seed(const pp_why *w, int k)
     const pp_experiment *e = pp__with_seed(w, k), *best = pp__with_seed(w, 0), *other;
     double error;
     if (e == NULL) return -1;
-    for (int i = 1; i < MOST_SEEDS; i++)
+    for (int i = 1; i < WHY_SEEDS; i++)
         if ((other = pp__with_seed(w, i)) != NULL && (best == NULL || other->score > best->score))
             best = other;
     double gain = pp__gain(best, e, &error);
@@ -139,7 +138,7 @@ int pp__fails_at_seed(const pp_why *w, int k)
 /* With some seed the job is worth a good part of what anything is. */
 static int is_any_seed_good(const pp_why *w)
 {
-    for (int k = 0; k < MOST_SEEDS; k++) {
+    for (int k = 0; k < WHY_SEEDS; k++) {
         const pp_experiment *e = pp__with_seed(w, k);
         if (e != NULL && !e->collapsed && e->score >= part_of_best * best_score(w)) return 1;
     }
@@ -149,7 +148,7 @@ static int is_any_seed_good(const pp_why *w)
 static void count_seeds(pp_why *w)
 {
     w->n_seeds = w->n_failed = 0;
-    for (int k = 0; k < MOST_SEEDS; k++) {
+    for (int k = 0; k < WHY_SEEDS; k++) {
         int fails = pp__fails_at_seed(w, k);
         w->n_seeds += fails >= 0;
         w->n_failed += fails == 1;
@@ -239,7 +238,7 @@ static int is_contradicted(const pp_why *w)
     for (int i = PP_WHY_REFERENCE; i <= PP_WHY_LINEAR; i++) {
         double error;
         if (i == PP_WHY_PERMUTED || e[i].failed || e[i].share == 0) continue;
-        if (fmax(job->score, mean_of_seeds(w)) < healthy_part_of_best * e[i].score &&
+        if (fmax(job->score, mean_of_seeds(w)) < good_part_of_best * e[i].score &&
             pp__gain(&e[i], job, &error) > fmax(clear_gap, sure_errors * error))
             return 1;
     }

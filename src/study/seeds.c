@@ -7,7 +7,9 @@
 
 #include "why_run.h"
 
-enum { MOST_ROUNDS = 4, MORE_SEEDS = 3 };
+enum { MOST_ROUNDS = 4, MORE_SEEDS = WHY_SEEDS - 1 - PP_WHY_SEED_2 };
+/* Of the budget that is left, for seeds of a job that looks healthy. */
+static const double share_for_seeds = 0.1;
 
 static pp_status run_from(why *w, int first, int *ran, pp_error *err)
 {
@@ -65,12 +67,14 @@ static pp_status add_repeat(why *w, int i, int64_t more, pp_error *err)
 /* Seeds to try an accused change at: those at which the job fails first. */
 static int seeds_to_try(const why *w, int64_t *seeds, int most)
 {
+    const pp_experiment *base = &w->plan.experiments[w->result->base];
     int n = 0;
     if (w->result->base != PP_WHY_JOB) seeds[n++] = 0;
     for (int wanted = 1; wanted >= 0; wanted--)
-        for (int k = 1; k <= 2 + MORE_SEEDS && n < most; k++) {
+        for (int k = 1; k < WHY_SEEDS && n < most; k++) {
             int fails = pp__fails_at_seed(w->result, k);
-            if (fails == wanted && k != w->result->base) seeds[n++] = 1000 + k;
+            int is_base = pp__with_seed(w->result, k) == base;
+            if (fails == wanted && !is_base) seeds[n++] = 1000 + k;
         }
     return n;
 }
@@ -115,7 +119,9 @@ pp_status pp__try_seeds(why *w, pp_error *err)
 {
     int first = w->plan.count, ran;
     pp_status status = PP_OK;
-    if (!pp__seeds_disagree(w->result)) return PP_OK;
+    int is_cheap = !w->plan.experiments[PP_WHY_JOB].collapsed &&
+                   MORE_SEEDS <= share_for_seeds * pp__rest(w);
+    if (!pp__seeds_disagree(w->result) && !is_cheap) return PP_OK;
     for (int k = 0; k < MORE_SEEDS && status == PP_OK; k++)
         status = add_repeat(w, PP_WHY_JOB, 1003 + k, err);
     if (status == PP_OK) status = run_from(w, first, &ran, err);

@@ -343,10 +343,12 @@ static pp_status open_result(why *w, pp_error *err)
 static void choose_base(why *w)
 {
     pp_why *result = w->result;
-    for (int k = PP_WHY_SEED_1; k <= PP_WHY_SEED_2 && pp__is_healthy(result); k++) {
-        if (result->base != PP_WHY_JOB || pp__fails_at_seed(result, k) != 1) continue;
-        result->base = k;
-        w->plan.seed = w->plan.experiments[k].patch.values[0];
+    if (!pp__is_healthy(result)) return;
+    for (int k = PP_WHY_SEED_1; k < WHY_SEEDS && result->base == PP_WHY_JOB; k++) {
+        if (pp__fails_at_seed(result, k) != 1) continue;
+        const pp_experiment *failing = pp__with_seed(result, k);
+        result->base = (int)(failing - w->plan.experiments);
+        w->plan.seed = failing->patch.values[failing->patch.count - 1];
     }
 }
 

@@ -32,7 +32,8 @@ pp_status pp__walk_back(why *w, pp_error *err);
 /* ---- seeds.c ---- */
 /* Runs what is about to be accused with other seeds, and takes back what was luck. */
 pp_status pp__confirm(why *w, pp_error *err);
-/* Where some seeds fail and others do not: a few more of them. */
+/* A few seeds more, where some fail and others do not, or where they cost a small part of the
+ * budget of a job that does not fail. */
 pp_status pp__try_seeds(why *w, pp_error *err);
 
 #endif
