@@ -167,9 +167,9 @@ class Repack(support.Case):
 
         path = f"{self.scratch}/sparse.h5"
         with h5py.File(path, "w") as file:  # 1.1 GB that needs no room
-            file.create_dataset("x", (10_000_000, 28), "<f4")
+            file.create_dataset("x", (10_000_000, 28), "<f4")[-1] = 1
         with h5py.File(path, "a") as file:
-            file.create_dataset("y", (10_000_000,), "u1")
+            file.create_dataset("y", (10_000_000,), "u1")[-1] = 1
         small = support.write_h5(f"{self.scratch}/small.h5", x=np.zeros((20_000, 28), "f4"))
         out, _ = self.repack(small, "small-out.h5", "--gzip", "1")
         self.assertEqual(self.layout(out)[0], ((64 << 10) // 112, 28))
