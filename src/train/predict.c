@@ -1,6 +1,7 @@
 #include "pitprop/predict.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,20 @@ static void to_units_of_file(const predictor *p, int64_t rows, float *values)
     }
 }
 
+/* As for training: an answer to what is no number would look like any other. */
+static pp_status check_rows(const predictor *p, int64_t first, int64_t rows, pp_error *err)
+{
+    int64_t inputs = p->model->inputs;
+    for (int64_t i = 0; i < rows * inputs; i++) {
+        char place[512];
+        if (isfinite(p->rows[i])) continue;
+        pp_h5_locate_value(p->x, first + i / inputs, i % inputs, place, sizeof place);
+        return pp_fail(err, PP_E_DATA, "%s is not a finite number; remove or repair the row",
+                       place);
+    }
+    return PP_OK;
+}
+
 /* Block b of the file, if there is one, into p->out. */
 static pp_status predict_block(predictor *p, int64_t b, pp_error *err)
 {
@@ -251,6 +266,8 @@ static pp_status predict_block(predictor *p, int64_t b, pp_error *err)
     for (int64_t i = 0; p->shift != NULL && i < rows; i++)
         for (int64_t j = 0; j < inputs; j++)
             p->rows[i * inputs + j] = (p->rows[i * inputs + j] - p->shift[j]) * p->scale[j];
+    status = check_rows(p, first, rows, err);
+    if (status != PP_OK) return status;
     p->backend->upload(p->device, p->x_device, p->rows, (size_t)(rows * inputs) * sizeof(float));
     const float *z = pp_pass_forward(p->pass, p->params, p->x_device, &rows, 0);
     p->backend->download(p->device, p->out, z, (size_t)(rows * outputs) * sizeof(float));

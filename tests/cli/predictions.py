@@ -164,6 +164,19 @@ class Predict(support.Case):
             np.array_equal(sets["p"], np.clip(sets["raw"], np.float32(0.1), np.float32(0.6)))
         )
 
+    def test_rows_that_are_no_numbers(self):
+        """Refused by row and column, on any rank, and no file of answers is left."""
+        data = self.synth("moons", 700)
+        path = self.train(job(data))
+        x = support.read_h5(data)[0]["x"].astype(np.float32)
+        x[650, 1] = np.nan
+        rows = support.write_h5(f"{self.scratch}/rows.h5", x=x)
+        out = os.path.join(self.scratch, "none.h5")
+        for ranks in 1, 3:
+            done = run(["predict", path, rows, "-o", out], ranks)
+            self.expect_error(done, 3, "row 650, column 1")
+            self.assertFalse(os.path.exists(out))
+
 
 class Tensors(support.Case):
     """The model in the eyes of the format's own library."""
