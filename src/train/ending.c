@@ -9,7 +9,10 @@
 static void record_early_stop(trial *t, double epoch, double best_epoch, int64_t best_step)
 {
     pp_json_writer *row = pp_json_writer_create(0);
-    if (row == NULL) return;
+    if (row == NULL) {
+        pp__trial_metrics(t, NULL);
+        return;
+    }
     pp_json_begin_object(row, NULL);
     pp_json_put_string(row, "type", "early_stop");
     pp_json_put_int(row, "step", t->step);

@@ -71,7 +71,7 @@ static void tell_waiting(pp__metrics *m)
 void pp__trial_metrics(trial *t, const pp_json_writer *row)
 {
     size_t length;
-    const char *text = pp_json_text(row, &length);
+    const char *text = row != NULL ? pp_json_text(row, &length) : NULL;
     pp__metrics *m = t->metrics;
     if (m == NULL) return;
     char *more = text != NULL ? realloc(m->waiting, m->n_waiting + length + 1) : NULL;

@@ -60,7 +60,10 @@ static void record_call(trial *t, const pp_verdict *verdict)
     pp_log_write(t->log, PP_LOG_WARN, "collapse at step %" PRId64 " of %" PRId64 ": %s: %s",
                  t->step, t->steps, pp_verdict_name(verdict->id), verdict->sentence);
     pp_json_writer *row = pp_json_writer_create(0);
-    if (row == NULL) return;
+    if (row == NULL) {
+        pp__trial_metrics(t, NULL);
+        return;
+    }
     pp_json_begin_object(row, NULL);
     pp_json_put_string(row, "type", "collapse");
     pp_json_put_int(row, "step", t->step);

@@ -63,11 +63,9 @@ static void write_step_row(trial *t, pp_sum *loss, double rows, double lr, doubl
         pp_json_put_number(row, "gradient_norm", norm);
     }
     pp__trial_timing(t, row);
-    if (row != NULL) {
-        pp_json_end_object(row);
-        pp__trial_metrics(t, row);
-        pp_json_writer_destroy(row);
-    }
+    if (row != NULL) pp_json_end_object(row);
+    pp__trial_metrics(t, row);
+    pp_json_writer_destroy(row);
 }
 
 int pp__trial_step(trial *t)

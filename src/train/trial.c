@@ -80,12 +80,10 @@ static void write_epoch_row(trial *t, const pp_summary *evaluation, double lr)
         if (running.rows > 0) t->last_loss = running.loss;
     }
     pp__trial_timing(t, row);
-    if (row != NULL) {
-        pp_json_end_object(row);
-        pp__trial_metrics(t, row);
-        pp_json_writer_destroy(row);
-        log_epoch(t, epoch, evaluation);
-    }
+    if (row != NULL) pp_json_end_object(row);
+    pp__trial_metrics(t, row);
+    pp_json_writer_destroy(row);
+    if (t->rank == 0) log_epoch(t, epoch, evaluation);
 }
 
 /* Collective. */

@@ -229,7 +229,7 @@ typedef struct pp__metrics_past {
     const char *tail; /* [n_tail] whole lines, borrowed */
 } pp__metrics_past;
 pp_status pp__trial_open_metrics(trial *t, const pp__metrics_past *past, pp_error *err);
-/* One line. */
+/* One line, on rank 0; NULL: there was no memory for it, which the next sync reports. */
 void pp__trial_metrics(trial *t, const pp_json_writer *row);
 /* All lines are on the disk: *bytes of them. */
 pp_status pp__metrics_sync(pp__metrics *metrics, int64_t *bytes, pp_error *err);
