@@ -70,6 +70,21 @@ static void say_rows(pp_why *w)
                  w->experiments[PP_WHY_PERMUTED].score);
 }
 
+static void say_unknown(pp_why *w)
+{
+    const pp_experiment *job = &w->experiments[PP_WHY_JOB];
+    size_t size = sizeof w->sentence;
+    int n = snprintf(w->sentence, size,
+                     "No change that was tried, and no two or three together, repairs the job for "
+                     "certain (score %.3f, %s).",
+                     job->score, job->verdict);
+    if (w->remedy < 0 || n < 0 || (size_t)n >= size) return;
+    const pp_experiment *control = &w->experiments[w->remedy];
+    snprintf(w->sentence + n, size - (size_t)n,
+             " The control '%s' scores %.3f on the same data and is given as the remedy.",
+             control->label, control->score);
+}
+
 void pp__say_why(pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
@@ -100,11 +115,7 @@ void pp__say_why(pp_why *w)
             pp__say_data(w);
         break;
     case PP_WHY_UNKNOWN:
-        snprintf(text, size,
-                 "No change that was tried, and no two or three together, repairs the job (score "
-                 "%.3f, %s), though the reference recipe scores %.3f on the same data.%s",
-                 job->score, job->verdict, reference->score,
-                 w->remedy >= 0 ? " That recipe is given as the remedy." : "");
+        say_unknown(w);
         break;
     case PP_WHY_DEPENDS_ON_SEED:
         say_seeds(w);
