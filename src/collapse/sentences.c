@@ -72,16 +72,25 @@ static void say_information(pp_verdict *v, const pp_summary *s)
     }
 }
 
-/* The effect with its interval at the level of the decision. */
+/* With its interval at the level of the decision; of few rows that ends where the range does. */
+static void say_interval(pp_verdict *v, const char *name, double value, double error, double least)
+{
+    if (value - error >= least && value + error <= 1)
+        pp__say_more(v, "%s %.3f +- %.3f", name, value, error);
+    else
+        pp__say_more(v, "%s %.3f (%.3f to %.3f)", name, value, fmax(value - error, least),
+                     fmin(value + error, 1));
+}
+
 static void say_effect(pp_verdict *v, const pp__facts *f)
 {
-    if (pp__is_classification(f->s))
-        pp__say_more(v, "AUC %.3f +- %.3f", f->s->auc, f->effect_error);
-    else if (f->s->long_tail && !isnan(f->s->rank_correlation))
-        pp__say_more(v, "rank correlation %.3f +- %.3f", f->s->rank_correlation, f->effect_error);
+    const pp_summary *s = f->s;
+    if (pp__is_classification(s))
+        say_interval(v, "AUC", s->auc, f->effect_error, 0);
+    else if (s->long_tail && !isnan(s->rank_correlation))
+        say_interval(v, "rank correlation", s->rank_correlation, f->effect_error, -1);
     else
-        pp__say_more(v, "correlation %.3f +- %.3f", three_digits(f->s->correlation),
-                     f->effect_error);
+        say_interval(v, "correlation", three_digits(s->correlation), f->effect_error, -1);
 }
 
 static void say_first_place(pp_verdict *v, const pp_history *h)
