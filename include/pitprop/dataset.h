@@ -38,6 +38,7 @@ typedef struct pp_dataset_info {
     int64_t chunk_rows; /* of x, 0: contiguous */
     int64_t collapsed_column; /* of x, the first whose values float32 does not tell apart, in a
                                  sample, without data.standardise; -1: none */
+    int64_t category_column;  /* of x, the first that holds codes of a category; -1: none */
     const int64_t
         *class_rows; /* [classes] training rows of each class, before balancing; NULL: regression */
     const double

@@ -93,6 +93,7 @@ static int64_t window_rows(const pp_dataset *set, int64_t lanes)
 
 static pp_status settle_rows(const pp_job *job, pp_dataset *set, pp_error *err)
 {
+    set->info.category_column = pp_h5_category_column(set->source[PP__TRAINING].x);
     pp_status status = pp__find_collapsed(set, err);
     if (status == PP_OK) status = keep_targets(set, err);
     if (status == PP_OK) status = pp__survey_y(set, job, err);

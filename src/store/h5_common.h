@@ -36,6 +36,7 @@ typedef struct pp__h5_marks {
     double scale, offset;
     int n_missing; /* these stand for no value, before that */
     double missing[PP__H5_MOST_MISSING];
+    int is_category; /* the numbers are codes: of what, pandas or netCDF say */
 } pp__h5_marks;
 
 /* A data set that was found to be rows of numbers. */
@@ -139,6 +140,7 @@ int64_t pp__h5_one_file_rows(const pp__h5_one *one, int file);
 int64_t pp__h5_one_columns(const pp__h5_one *one);
 int pp__h5_one_is_integer(const pp__h5_one *one);
 int pp__h5_one_is_single(const pp__h5_one *one);
+int pp__h5_one_is_category(const pp__h5_one *one);
 /* How missing values of that file are told, "" where they are not. */
 const char *pp__h5_one_missing(const pp__h5_one *one, int64_t row);
 int64_t pp__h5_one_chunk_rows(const pp__h5_one *one);

@@ -125,6 +125,22 @@ static pp_status check_matlab(hid_t dataset, const pp__h5_wanted *w, const pp__h
                    w->path, w->name, here, there, w->name, w->name);
 }
 
+/* pandas: of field F of a table the attribute F_meta is "category"; netCDF: flag_meanings. */
+static int is_category(hid_t dataset, const char *field)
+{
+    char key[256], text[16] = "";
+    if (field == NULL) return H5Aexists(dataset, "flag_meanings") > 0;
+    if (snprintf(key, sizeof key, "%s_meta", field) >= (int)sizeof key) return 0;
+    if (H5Aexists(dataset, key) <= 0) return 0;
+    hid_t attribute = H5Aopen(dataset, key, H5P_DEFAULT), type = H5Aget_type(attribute);
+    int is_short = H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) <= 0 &&
+                   H5Tget_size(type) < sizeof text;
+    if (is_short && H5Aread(attribute, type, text) < 0) text[0] = '\0';
+    H5Tclose(type);
+    H5Aclose(attribute);
+    return strcmp(text, "category") == 0;
+}
+
 pp_status pp__h5_read_marks(hid_t dataset, const pp__h5_wanted *w, pp__h5_layout *found,
                             pp_error *err)
 {
@@ -135,6 +151,7 @@ pp_status pp__h5_read_marks(hid_t dataset, const pp__h5_wanted *w, pp__h5_layout
     if (status == PP_OK) status = read_packing(dataset, w, m, err);
     if (status == PP_OK) status = read_missing(dataset, w, m, err);
     if (status != PP_OK) return status;
+    m->is_category = is_category(dataset, w->field);
     found->is_integer &= !m->is_packed;
     found->is_single &= !m->is_packed;
     if (pp__h5_has_marks(m)) found->is_plain = 0;

@@ -321,6 +321,11 @@ int pp__h5_one_is_single(const pp__h5_one *set)
     return set->shape.is_single;
 }
 
+int pp__h5_one_is_category(const pp__h5_one *set)
+{
+    return set->parts[0].marks.is_category;
+}
+
 int64_t pp__h5_one_chunk_rows(const pp__h5_one *set)
 {
     return set->shape.chunk_rows;

@@ -346,6 +346,19 @@ static const part *find_part(const pp_h5_set *set, int64_t *column)
     return set->parts; /* the only one, as a whole */
 }
 
+int64_t pp_h5_category_column(const pp_h5_set *set)
+{
+    int64_t first = -1;
+    for (int i = 0; i < set->n_parts; i++) {
+        const part *p = &set->parts[i];
+        if (!pp__h5_one_is_category(p->one)) continue;
+        if (set->routes == NULL) return 0;
+        for (int64_t k = 0; k < p->n_routes; k++)
+            if (first < 0 || p->routes[k].to < first) first = p->routes[k].to;
+    }
+    return first;
+}
+
 void pp_h5_locate_value(const pp_h5_set *set, int64_t row, int64_t column, char *text, size_t size)
 {
     PP_CHECK(column >= 0 && column < set->columns);

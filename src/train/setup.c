@@ -29,6 +29,12 @@ static void lint_targets(const trial *t)
                      "rows are trained in; set data.standardise, which computes with the doubles "
                      "of the file",
                      (long long)t->info->collapsed_column);
+    if (t->info->category_column >= 0)
+        pp_log_write(t->log, PP_LOG_WARN,
+                     "data.x: column %lld (from 0) holds codes of categories, which are "
+                     "trained on as if they were sizes; leave it out, or write a column for each "
+                     "category (pandas.get_dummies)",
+                     (long long)t->info->category_column);
     if (loss->targets == PP_TARGETS_DENSE && t->info->y_columns == 1 && t->model->outputs > 1)
         pp_log_write(t->log, PP_LOG_WARN,
                      "loss.targets: y has one column and the model %lld outputs: every output is "

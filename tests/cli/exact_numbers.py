@@ -172,6 +172,25 @@ class Numbers(support.Case):
         support.write_json(f"{home}/job.json", sound)
         self.assertNotIn("float32", self.expect(run(["train", "job.json", "-o", "run"], cwd=home)).err)
 
+    def test_codes_of_categories_are_told(self):
+        """Of pandas' tables and of netCDF: numbers, and no sizes."""
+        path = self.path("codes.h5", y=Y)
+        with h5py.File(path, "a") as file:
+            table = np.zeros(ROWS, [("size", "f8"), ("kind", "i1")])
+            table["size"], table["kind"] = random.normal(size=ROWS), random.integers(0, 4, ROWS)
+            file["table"] = table
+            file["table"].attrs["kind_meta"] = np.bytes_("category")
+            file["flags"] = table["kind"]
+            file["flags"].attrs["flag_meanings"] = np.bytes_("clear hazy dark foul")
+        for sets, column in ((["/table:size", "/table:kind"], 1), (["/flags", "/table:size"], 0),
+                             (["/table:size"], None)):
+            home = self.folder(f"codes-{column}")
+            support.write_json(f"{home}/job.json", self.job(path, **{"data.x": sets}))
+            done = self.expect(run(["train", "job.json", "-o", "run"], cwd=home))
+            told = [line for line in done.warnings if "codes of categories" in line]
+            self.assertEqual([f"column {column} " in line for line in told],
+                             [] if column is None else [True], done)
+
     def test_what_float32_holds_keeps_its_bits(self):
         """Doubles that float32 holds, some of them large, are standardised as ever, memory and stream alike."""
         x = np.round(random.normal(size=(ROWS, COLUMNS)) * 64) + np.array([0, 2**20, -2**22, 5])
