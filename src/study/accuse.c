@@ -32,7 +32,6 @@ static const double effect_worth_having = 0.1;
  * "Regression Modeling Strategies", wants 10 to 20). */
 static const int64_t rows_per_input = 10;
 
-
 static int is_whole(const pp_experiment *e)
 {
     return e->share >= 1 && !e->failed;

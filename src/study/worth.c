@@ -398,7 +398,7 @@ static pp__worth *worth_of(const table *s, const pulls *from, int counts_ranking
                         .pull = pull,
                         .skill = from->skill,
                         .is_skilled = is_skilled,
-                       .ranked = skilled * from->skill + (from->effect > 0 ? from->effect / 2 : 0),
+                        .ranked = skilled * from->skill + (from->effect > 0 ? from->effect / 2 : 0),
                         .score = skilled * from->skill + ranking * from->effect,
                         .error = hypot(sqrt(squares) / n, 1 / n)};
     return rows;
