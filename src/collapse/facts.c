@@ -212,8 +212,11 @@ static int is_worse(const pp__facts *f)
 static void put_skill(pp__facts *f)
 {
     const pp_summary *s = f->s;
-    double of_loss = isnan(s->loss_skill) ? s->skill : s->loss_skill;
-    double error = isnan(s->loss_skill) ? s->skill_error : s->loss_skill_error;
+    /* The best constant under the loss is searched for, and that of the skill is exact: one answer
+     * to everything is not to look better than another. */
+    int by_loss = !isnan(s->loss_skill) && !f->nearly_constant;
+    double of_loss = by_loss ? s->loss_skill : s->skill;
+    double error = by_loss ? s->loss_skill_error : s->skill_error;
     f->skill_error = critical(f, f->level) * s->skill_error;
     put_decision(f);
     f->worse = has_enough(f) && is_worse(f);
