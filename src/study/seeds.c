@@ -119,8 +119,7 @@ pp_status pp__try_seeds(why *w, pp_error *err)
 {
     int first = w->plan.count, ran;
     pp_status status = PP_OK;
-    int is_cheap =
-        !w->plan.experiments[PP_WHY_JOB].collapsed && MORE_SEEDS <= share_for_seeds * pp__rest(w);
+    int is_cheap = pp__is_healthy(w->result) && MORE_SEEDS <= share_for_seeds * pp__rest(w);
     if (!pp__seeds_disagree(w->result) && !is_cheap) return PP_OK;
     for (int k = 0; k < MORE_SEEDS && status == PP_OK; k++)
         status = add_repeat(w, PP_WHY_JOB, 1003 + k, err);
