@@ -66,8 +66,6 @@ const char *pp_h5_column_name(const pp_h5_set *set, int64_t column);
 /* The first column of codes of a category, as pandas (of a table's field F the attribute F_meta) or
  * netCDF (flag_meanings) say; -1: none. */
 int64_t pp_h5_category_column(const pp_h5_set *set);
-/* "3", or "3 ('age')", for messages. */
-void pp_h5_column_text(const pp_h5_set *set, int64_t column, char *text, size_t size);
 /* Refuses columns that are named otherwise than those of `like`, or lie in another order. The texts
  * name the sets in messages. */
 pp_status pp_h5_compare_columns(const pp_h5_set *set, const char *file, const pp_h5_set *like,

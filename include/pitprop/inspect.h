@@ -171,6 +171,8 @@ void pp_inspection_destroy(pp_inspection *inspection);
 
 /* Members of the object that the writer stands in; `timing` is the last one. */
 void pp_inspection_write(const pp_inspection *inspection, pp_json_writer *writer);
+/* Member "findings" of an object that is open: id, severity, sentence and advice of each. */
+void pp_findings_write(const pp_finding *findings, int n, pp_json_writer *writer);
 const char *pp_severity_name(pp_severity severity);
 /* Calls `say` for every row of the table. */
 void pp_inspect_kinds(void (*say)(const pp_finding_kind *kind));

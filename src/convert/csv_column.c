@@ -29,11 +29,6 @@ static void note(pp__csv_spot *place, const pp__csv_spot *here)
     if (place->line == 0) *place = *here;
 }
 
-double pp__csv_mark_value(int mark)
-{
-    return marks[mark];
-}
-
 static void add_value(pp__csv_values *v, double value, const pp__csv_spot *here)
 {
     v->min = fmin(v->min, value);
@@ -93,11 +88,6 @@ void pp__csv_column_add(pp__csv_column *c, const char *path, int64_t line, const
     c->is_counter &= n.digits > 0 && (c->cells == 1 || value == c->last + 1);
     c->is_date &= is_date(value);
     c->last = value;
-}
-
-int pp__csv_column_is_number(const pp__csv_column *c)
-{
-    return c->cells > 0 && c->texts == 0;
 }
 
 int pp__csv_column_tells(const pp__csv_column *c, pp__decimal decimal)

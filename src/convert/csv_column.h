@@ -51,14 +51,12 @@ typedef struct pp__csv_column {
 void pp__csv_column_start(pp__csv_column *column);
 /* A cell that is not missing. */
 void pp__csv_column_add(pp__csv_column *column, const char *path, int64_t line, const char *cell);
-int pp__csv_column_is_number(const pp__csv_column *column);
 /* Whether only one of the marks reads all of its cells. */
 int pp__csv_column_tells(const pp__csv_column *column, pp__decimal decimal);
 /* Whether a float32 would merge values or lose their size. */
 int pp__csv_column_is_wide(const pp__csv_column *column);
 /* The mark for a missing value that stands far from all other values; -1: none. */
 int pp__csv_column_mark(const pp__csv_column *column);
-double pp__csv_mark_value(int mark);
 
 /* "integers 1 to 99", "numbers -1.5 to 3.25", for people. */
 void pp__csv_column_text(const pp__csv_column *column, char *text, size_t size);

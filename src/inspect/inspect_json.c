@@ -146,11 +146,11 @@ static void put_lanes(pp_json_writer *w, const pp_inspection_lanes *l)
     pp_json_end_object(w);
 }
 
-static void put_findings(pp_json_writer *w, const pp_inspection *i)
+void pp_findings_write(const pp_finding *findings, int n, pp_json_writer *w)
 {
     pp_json_begin_array(w, "findings");
-    for (int k = 0; k < i->n_findings; k++) {
-        const pp_finding *f = &i->findings[k];
+    for (int k = 0; k < n; k++) {
+        const pp_finding *f = &findings[k];
         pp_json_begin_object(w, NULL);
         pp_json_put_string(w, "id", f->kind->id);
         pp_json_put_string(w, "severity", pp_severity_name(f->kind->severity));
@@ -191,6 +191,6 @@ void pp_inspection_write(const pp_inspection *i, pp_json_writer *w)
     pp_json_put_bool(w, "target_of_neighbour", i->series.target);
     pp_json_end_object(w);
     put_lanes(w, &i->lanes);
-    put_findings(w, i);
+    pp_findings_write(i->findings, i->n_findings, w);
     put_timing(w, &i->timing);
 }

@@ -383,15 +383,6 @@ const char *pp_h5_column_name(const pp_h5_set *set, int64_t column)
     return pp__h5_one_column_name(p->one, column);
 }
 
-void pp_h5_column_text(const pp_h5_set *set, int64_t column, char *text, size_t size)
-{
-    const char *name = pp_h5_column_name(set, column);
-    if (name != NULL)
-        snprintf(text, size, "%lld ('%.60s')", (long long)column, name);
-    else
-        snprintf(text, size, "%lld", (long long)column);
-}
-
 pp_status pp_h5_compare_columns(const pp_h5_set *set, const char *file, const pp_h5_set *like,
                                 const char *other, pp_error *err)
 {

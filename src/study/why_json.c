@@ -105,28 +105,13 @@ static void put_causes(pp_json_writer *w, const pp_why *why)
     pp_json_end_array(w);
 }
 
-static void put_findings(pp_json_writer *w, const pp_why *why)
-{
-    pp_json_begin_array(w, "findings");
-    for (int i = 0; i < why->n_findings; i++) {
-        const pp_finding *f = &why->findings[i];
-        pp_json_begin_object(w, NULL);
-        pp_json_put_string(w, "id", f->kind->id);
-        pp_json_put_string(w, "severity", pp_severity_name(f->kind->severity));
-        pp_json_put_string(w, "sentence", f->sentence);
-        pp_json_put_string(w, "advice", f->kind->advice);
-        pp_json_end_object(w);
-    }
-    pp_json_end_array(w);
-}
-
 void pp_why_write(const pp_why *why, pp_json_writer *w)
 {
     const pp_experiment *e = why->experiments, *job = &e[PP_WHY_JOB];
     pp_json_put_string(w, "answer", names[why->answer]);
     put_causes(w, why);
     pp_json_put_string(w, "sentence", why->sentence);
-    put_findings(w, why);
+    pp_findings_write(why->findings, why->n_findings, w);
     pp_json_begin_object(w, "verdict");
     if (job->verdict != NULL) pp_json_put_string(w, "before", job->verdict);
     if (why->remedy >= 0) pp_json_put_string(w, "after", e[why->remedy].verdict);
