@@ -9,18 +9,12 @@
 
 #include <stdint.h>
 
+#include "job/kinds.h"
 #include "pitprop/error.h"
 #include "pitprop/json.h"
 #include "pitprop/log.h"
 
-enum { PP_AUTO = -1, PP_MAX_LANES = 8192 };
-
-typedef enum pp_task {
-    PP_TASK_AUTO,
-    PP_TASK_BINARY,
-    PP_TASK_MULTICLASS,
-    PP_TASK_REGRESSION
-} pp_task;
+enum { PP_MAX_LANES = 8192 };
 
 typedef enum pp_balance {
     PP_BALANCE_NONE,
@@ -43,6 +37,9 @@ typedef struct pp_job_data {
     int n_x;
     const char **columns; /* [n_columns] of those that are features ("3", "5:9"); 0: all */
     int n_columns;
+    const double *x_shape; /* [n_x_shape] what the columns of a row are, [channels, height, width];
+                              0: as x has it */
+    int n_x_shape;
     const char *y;             /* data set of targets in every file: [rows] or [rows, k] */
     const char *target_column; /* of the columns of x, instead of y ("28", "-1"); "" = none */
     int follow_links;          /* data that lie in other files are read as well */
@@ -71,64 +68,6 @@ typedef struct pp_job_data {
     int64_t memory; /* bytes of a rank for rows; PP_AUTO: half of what may be, shared there */
 } pp_job_data;
 
-typedef enum pp_layer_type {
-    PP_LAYER_DENSE,
-    PP_LAYER_ACTIVATION,
-    PP_LAYER_DROPOUT,
-    PP_LAYER_BATCH_NORM,
-    PP_LAYER_LAYER_NORM,
-    PP_LAYER_RESIDUAL
-} pp_layer_type;
-
-typedef enum pp_activation {
-    PP_ACT_IDENTITY,
-    PP_ACT_RELU,
-    PP_ACT_LEAKY_RELU, /* slope 0.01 */
-    PP_ACT_GELU,       /* exact, with erf */
-    PP_ACT_SILU,
-    PP_ACT_TANH,
-    PP_ACT_SIGMOID,
-    PP_ACT_SOFTPLUS,
-    PP_ACT_SOFTMAX
-} pp_activation;
-const char *pp_activation_name(pp_activation activation); /* "leaky_relu" */
-
-typedef enum pp_init {
-    PP_INIT_AUTO,     /* He for ReLU-like activations that follow, else Xavier */
-    PP_INIT_HE,       /* normal, std sqrt(2 / fan_in) */
-    PP_INIT_XAVIER,   /* uniform, bound sqrt(6 / (fan_in + fan_out)) */
-    PP_INIT_LECUN,    /* normal, std sqrt(1 / fan_in) */
-    PP_INIT_NORMAL,   /* normal, std init_scale */
-    PP_INIT_UNIFORM,  /* uniform in [-init_scale, init_scale] */
-    PP_INIT_CONSTANT, /* init_scale */
-    PP_INIT_ZEROS
-} pp_init;
-
-/* One layer of the list; which members count depends on type (the schema table says so). */
-typedef struct pp_layer_spec {
-    pp_layer_type type;
-    int64_t units;            /* dense; PP_AUTO only for the last one: from task and y */
-    pp_activation activation; /* dense, activation */
-    int bias;                 /* dense */
-    pp_init init, bias_init;  /* dense; bias_init PP_INIT_ZEROS by default */
-    double init_scale, bias_scale;
-    double l1, l2;   /* dense weights: adds l1 sum|w| + l2 sum w^2 to the loss of a step */
-    double rate;     /* dropout: probability of zeroing */
-    double momentum; /* batch_norm: running = (1 - momentum) running + momentum batch */
-    double epsilon;  /* batch_norm, layer_norm */
-    int trainable;   /* dense, batch_norm, layer_norm: 0 = parameters stay at their initial values;
-                        running   statistics move all the same */
-    struct pp_layer_spec *layers; /* residual: [n_layers], output = input + layers(input) */
-    int n_layers;
-} pp_layer_spec;
-
-typedef enum pp_at_prediction {
-    PP_PREDICT_NONE,
-    PP_PREDICT_SIGMOID,
-    PP_PREDICT_SOFTMAX,
-    PP_PREDICT_CLAMP /* to [clamp_low, clamp_high] */
-} pp_at_prediction;
-
 typedef struct pp_job_model {
     pp_layer_spec *layers; /* [n_layers] */
     int n_layers;
@@ -136,71 +75,6 @@ typedef struct pp_job_model {
     double clamp_low, clamp_high;
     const char *initial; /* safetensors file with the values to begin with; "": drawn */
 } pp_job_model;
-
-/* What a loss takes targets for: real numbers, one probability a unit, or a share for each class. */
-typedef enum pp_loss_family {
-    PP_FAMILY_REAL,
-    PP_FAMILY_BINARY,
-    PP_FAMILY_CLASSES
-} pp_loss_family;
-
-/* The losses. X(identifier, name in a job, family, on logits) */
-#define PP_LOSS_LIST(X)                                                                            \
-    X(PP_LOSS_BCE, "bce", PP_FAMILY_BINARY, 0)                                                     \
-    X(PP_LOSS_BCE_LOGITS, "bce_logits", PP_FAMILY_BINARY, 1)                                       \
-    X(PP_LOSS_CE, "cross_entropy", PP_FAMILY_CLASSES, 0)                                           \
-    X(PP_LOSS_CE_LOGITS, "cross_entropy_logits", PP_FAMILY_CLASSES, 1)                             \
-    X(PP_LOSS_MSE, "mse", PP_FAMILY_REAL, 0)                                                       \
-    X(PP_LOSS_MAE, "mae", PP_FAMILY_REAL, 0)                                                       \
-    X(PP_LOSS_HUBER, "huber", PP_FAMILY_REAL, 0)                                                   \
-    X(PP_LOSS_QUANTILE, "quantile", PP_FAMILY_REAL, 0)
-
-#define PP_LOSS_ENUM(name, id, family, logits) name,
-typedef enum pp_loss_type {
-    PP_LOSS_LIST(PP_LOSS_ENUM) PP_LOSS_AUTO /* from the task: bce_logits, cross_entropy_logits or
-                                               mse; never in a resolved job */
-} pp_loss_type;
-#undef PP_LOSS_ENUM
-pp_loss_family pp_loss_family_of(pp_loss_type loss); /* not of auto */
-int pp_loss_is_on_logits(pp_loss_type loss);
-const char *pp_loss_name(pp_loss_type loss); /* "bce_logits" */
-
-typedef enum pp_targets {
-    PP_TARGETS_AUTO,
-    PP_TARGETS_INDEX,    /* y is a class index */
-    PP_TARGETS_ONE_HOT,  /* y is a class index, expanded to one column a class */
-    PP_TARGETS_DENSE,    /* y columns as they are; a single column serves every output unit */
-    PP_TARGETS_BROADCAST /* the mistake: every prediction of a lane's share with every target of it
-                          */
-} pp_targets;
-
-typedef struct pp_job_loss {
-    pp_loss_type type;
-    pp_targets targets;
-    double label_smoothing; /* t (1 - s) + s / K; for binary losses t (1 - s) + s / 2 */
-    double delta;           /* huber: |error| beyond which it is linear */
-    double quantile;        /* quantile */
-    double epsilon;         /* bce, ce on probabilities: p is kept in [epsilon, 1 - epsilon] */
-} pp_job_loss;
-
-typedef enum pp_optimizer_type {
-    PP_OPT_SGD,
-    PP_OPT_ADAM,
-    PP_OPT_ADAMW,
-    PP_OPT_RMSPROP,
-    PP_OPT_ADAGRAD
-} pp_optimizer_type;
-
-typedef struct pp_job_optimizer {
-    pp_optimizer_type type;
-    double lr;
-    double momentum;     /* sgd, rmsprop */
-    int nesterov;        /* sgd */
-    double beta1, beta2; /* adam, adamw */
-    double alpha;        /* rmsprop smoothing */
-    double epsilon;      /* adam, adamw, rmsprop, adagrad */
-    double weight_decay; /* sgd, adam, rmsprop, adagrad: added to the gradient; adamw: decoupled */
-} pp_job_optimizer;
 
 typedef enum pp_schedule_type {
     PP_SCHEDULE_CONSTANT,
@@ -292,6 +166,7 @@ void pp_job_destroy(pp_job *job);
 /* What the data say, for the autos. */
 typedef struct pp_job_facts {
     int64_t rows;      /* training rows per epoch, after balancing */
+    pp_shape x;        /* of a row, as the files have it; n_dims 0: not known */
     int64_t y_columns; /* 1 for y [n] */
     pp_task task;      /* as found in y (when the job says auto) */
     int64_t classes;   /* largest class index + 1, or one-hot columns; 0 for regression */
@@ -303,6 +178,13 @@ typedef struct pp_job_facts {
 pp_status pp_job_resolve(pp_job *job, const pp_job_facts *facts, pp_error *err);
 /* training.lanes or, where it is auto, the rule's answer (a property of the job alone). */
 int64_t pp_job_lanes(const pp_job *job);
+/* What a row of x is, as data.x_shape says. */
+pp_shape pp_job_x_shape(const pp_job *job);
+/* pp_layers_walk over the model, from pp_job_x_shape on. */
+pp_status pp_job_walk(const pp_job *job, pp_layer_visit visit, void *context);
+/* Steps of the whole training, at least 0 and at most 2^50: what is written as a large number for
+ * "until it is stopped". */
+int64_t pp_job_steps(const pp_job *job, int64_t steps_per_epoch);
 /* Share of the rows of data.files that is held out, by fraction or by fold. */
 double pp_job_held_out_share(const pp_job *job);
 

@@ -122,7 +122,8 @@ static int is_index(const pp_dataset *set, const pp_job *job)
     if (set->info.task == PP_TASK_MULTICLASS) return 1;
     if (targets == PP_TARGETS_INDEX || targets == PP_TARGETS_ONE_HOT) return 1;
     pp_loss_type type = job->loss.type;
-    return targets == PP_TARGETS_AUTO && (type == PP_LOSS_CE || type == PP_LOSS_CE_LOGITS);
+    return targets == PP_TARGETS_AUTO && type != PP_LOSS_AUTO &&
+           pp_loss_family_of(type) == PP_FAMILY_CLASSES;
 }
 
 static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_t row, double label,

@@ -1,29 +1,7 @@
 /* Every key of the job file, once. */
-#include "schema.h"
+#include "key_rows.h"
 
 #include "job_internal.h"
-
-#define COUNT(table) ((int)(sizeof(table) / sizeof *(table)))
-#define NAMES(table) .names = (table), .n_names = COUNT(table)
-#define ON(value) (1u << (value))
-
-/* The first columns of a row: name, kind, member of the group's struct. */
-#define KEY(type, NAME, KIND, member)                                                              \
-    .name = (NAME), .kind = (KIND), .offset = offsetof(type, member)
-#define LIST(type, NAME, KIND, member)                                                             \
-    KEY(type, NAME, KIND, member), .count = offsetof(type, n_##member)
-
-#define AT_LEAST(a) .range = {.low = (a), .has_low = 1}
-#define ABOVE(a) .range = {.low = (a), .has_low = 1, .open_low = 1}
-#define FROM_TO(a, b) .range = {.low = (a), .high = (b), .has_low = 1, .has_high = 1}
-#define FROM_BELOW(a, b)                                                                           \
-    .range = {.low = (a), .high = (b), .has_low = 1, .has_high = 1, .open_high = 1}
-#define BETWEEN(a, b)                                                                              \
-    .range = {.low = (a), .high = (b), .has_low = 1, .has_high = 1, .open_low = 1, .open_high = 1}
-
-#define NOT_EMPTY .pattern = "^.+", .pattern_text = "must not be empty"
-
-#define MOST_UNITS 2147483647.0 /* BLAS takes 32-bit sizes */
 
 /* ---- names ---- */
 
@@ -48,84 +26,11 @@ static const char *const residency_names[] = {
     [PP_RESIDENCY_STREAM] = "stream",
 };
 
-static const char *const layer_names[] = {
-    [PP_LAYER_DENSE] = "dense",           [PP_LAYER_ACTIVATION] = "activation",
-    [PP_LAYER_DROPOUT] = "dropout",       [PP_LAYER_BATCH_NORM] = "batch_norm",
-    [PP_LAYER_LAYER_NORM] = "layer_norm", [PP_LAYER_RESIDUAL] = "residual",
-};
-
-const char *const pp__activation_names[] = {
-    [PP_ACT_IDENTITY] = "identity",
-    [PP_ACT_RELU] = "relu",
-    [PP_ACT_LEAKY_RELU] = "leaky_relu",
-    [PP_ACT_GELU] = "gelu",
-    [PP_ACT_SILU] = "silu",
-    [PP_ACT_TANH] = "tanh",
-    [PP_ACT_SIGMOID] = "sigmoid",
-    [PP_ACT_SOFTPLUS] = "softplus",
-    [PP_ACT_SOFTMAX] = "softmax",
-};
-
-const char *pp_activation_name(pp_activation activation)
-{
-    return pp__activation_names[activation];
-}
-
-const char *const pp__init_names[] = {
-    [PP_INIT_AUTO] = "auto",         [PP_INIT_HE] = "he",         [PP_INIT_XAVIER] = "xavier",
-    [PP_INIT_LECUN] = "lecun",       [PP_INIT_NORMAL] = "normal", [PP_INIT_UNIFORM] = "uniform",
-    [PP_INIT_CONSTANT] = "constant", [PP_INIT_ZEROS] = "zeros",
-};
-
-/* A bias has no fan to scale by. */
-static const char *const bias_init_names[] = {
-    [PP_INIT_NORMAL] = "normal",
-    [PP_INIT_UNIFORM] = "uniform",
-    [PP_INIT_CONSTANT] = "constant",
-    [PP_INIT_ZEROS] = "zeros",
-};
-
 static const char *const at_prediction_names[] = {
     [PP_PREDICT_NONE] = "none",
     [PP_PREDICT_SIGMOID] = "sigmoid",
     [PP_PREDICT_SOFTMAX] = "softmax",
     [PP_PREDICT_CLAMP] = "clamp",
-};
-
-#define LOSS_NAME(name, id, family, logits) [name] = id,
-#define LOSS_FAMILY(name, id, family, logits) [name] = family,
-#define LOSS_LOGITS(name, id, family, logits) [name] = logits,
-const char *const pp__loss_names[] = {PP_LOSS_LIST(LOSS_NAME)[PP_LOSS_AUTO] = "auto"};
-static const pp_loss_family loss_families[] = {PP_LOSS_LIST(LOSS_FAMILY)};
-static const int loss_logits[] = {PP_LOSS_LIST(LOSS_LOGITS)};
-#undef LOSS_NAME
-#undef LOSS_FAMILY
-#undef LOSS_LOGITS
-
-pp_loss_family pp_loss_family_of(pp_loss_type loss)
-{
-    return loss_families[loss];
-}
-
-int pp_loss_is_on_logits(pp_loss_type loss)
-{
-    return loss_logits[loss];
-}
-
-const char *pp_loss_name(pp_loss_type loss)
-{
-    return pp__loss_names[loss];
-}
-
-static const char *const targets_names[] = {
-    [PP_TARGETS_AUTO] = "auto",           [PP_TARGETS_INDEX] = "index",
-    [PP_TARGETS_ONE_HOT] = "one_hot",     [PP_TARGETS_DENSE] = "dense",
-    [PP_TARGETS_BROADCAST] = "broadcast",
-};
-
-const char *const pp__optimizer_names[] = {
-    [PP_OPT_SGD] = "sgd",         [PP_OPT_ADAM] = "adam",       [PP_OPT_ADAMW] = "adamw",
-    [PP_OPT_RMSPROP] = "rmsprop", [PP_OPT_ADAGRAD] = "adagrad",
 };
 
 static const char *const schedule_names[] = {
@@ -178,6 +83,9 @@ static const pp__key data_keys[] = {
      .may_be_integer = 1,
      .help = "Columns of x that are features, in this order: numbers from 0 (-1: the last), ranges "
              "such as \"5:9\", whose end is left out, and names; empty: all."},
+    {LIST(pp_job_data, "x_shape", PP__NUMBERS, x_shape), .fallback = "[]", FROM_TO(1, MOST_UNITS),
+     .help = "What the columns of a row are, for layers that ask: [channels, height, width] of an "
+             "image, [channels, length] of a sequence; empty: as x has it."},
     {DATA("y", PP__STRING, y), .fallback = "\"/y\"", NOT_EMPTY,
      .help = "Data set of targets [rows] or [rows, columns] in every file."},
     {DATA("target_column", PP__STRING, target_column), .fallback = "\"\"", .may_be_integer = 1,
@@ -235,63 +143,12 @@ static const pp__key data_keys[] = {
          "Slurm allow, shared by all ranks of the program there."},
 };
 
-static const pp__group data_group = {.selector = "balance",
-                                     .keys = data_keys,
-                                     .n_keys = COUNT(data_keys),
-                                     .size = sizeof(pp_job_data)};
+static const pp__group pp__data_group = {.selector = "balance",
+                                         .keys = data_keys,
+                                         .n_keys = COUNT(data_keys),
+                                         .size = sizeof(pp_job_data)};
 
 /* ---- model ---- */
-
-#define LAYER(NAME, KIND, member) KEY(pp_layer_spec, NAME, KIND, member)
-#define DENSE .when = ON(PP_LAYER_DENSE)
-#define NORMS (ON(PP_LAYER_BATCH_NORM) | ON(PP_LAYER_LAYER_NORM))
-
-static const pp__key layer_keys[] = {
-    {LAYER("type", PP__ENUM, type), NAMES(layer_names), .help = "Kind of layer."},
-    {LAYER("units", PP__INT, units), DENSE, FROM_TO(1, MOST_UNITS), .may_be_auto = 1,
-     .help = "Output features; auto (last dense layer only): from the task, the loss and y."},
-    {LAYER("activation", PP__ENUM, activation), DENSE, .fallback = "\"identity\"",
-     NAMES(pp__activation_names), .help = "Applied to the output of the layer."},
-    {LAYER("activation", PP__ENUM, activation), .when = ON(PP_LAYER_ACTIVATION),
-     NAMES(pp__activation_names),
-     .help = "The function, applied to each feature (softmax: to each row)."},
-    {LAYER("bias", PP__BOOL, bias), DENSE, .fallback = "true", .help = "Add a trained bias."},
-    {LAYER("init", PP__ENUM, init), DENSE, .fallback = "\"auto\"", NAMES(pp__init_names),
-     .help =
-         "Initial weights: he = normal with deviation sqrt(2 / inputs), xavier = uniform within "
-         "sqrt(6 / (inputs + outputs)), lecun = normal with deviation sqrt(1 / inputs), auto = he "
-         "where an activation like ReLU follows, else xavier; normal, uniform and constant are "
-         "scaled by init_scale."},
-    {LAYER("init_scale", PP__NUMBER, init_scale), DENSE, .fallback = "0.05",
-     .help = "Deviation (normal), bound (uniform) or value (constant) of the initial weights."},
-    {LAYER("bias_init", PP__ENUM, bias_init), DENSE, .fallback = "\"zeros\"",
-     NAMES(bias_init_names), .help = "Initial biases, scaled by bias_scale."},
-    {LAYER("bias_scale", PP__NUMBER, bias_scale), DENSE, .fallback = "0.05",
-     .help = "Deviation (normal), bound (uniform) or value (constant) of the initial biases."},
-    {LAYER("l1", PP__NUMBER, l1), DENSE, .fallback = "0", AT_LEAST(0),
-     .help = "Adds l1 * sum |w| over the weights to the loss of a step."},
-    {LAYER("l2", PP__NUMBER, l2), DENSE, .fallback = "0", AT_LEAST(0),
-     .help = "Adds l2 * sum w^2 over the weights to the loss of a step."},
-    {LAYER("rate", PP__NUMBER, rate), .when = ON(PP_LAYER_DROPOUT), .fallback = "0.5",
-     FROM_BELOW(0, 1), .help = "Probability that a feature is zeroed in training."},
-    {LAYER("momentum", PP__NUMBER, momentum), .when = ON(PP_LAYER_BATCH_NORM), .fallback = "0.1",
-     FROM_TO(0, 1),
-     .help = "Share of the batch in the running statistics: running = (1 - momentum) * running + "
-             "momentum * batch."},
-    {LAYER("epsilon", PP__NUMBER, epsilon), .when = NORMS, .fallback = "1e-5", ABOVE(0),
-     .help = "Added to the variance."},
-    {LAYER("trainable", PP__BOOL, trainable), .when = ON(PP_LAYER_DENSE) | NORMS,
-     .fallback = "true", .help = "false: frozen at the initial values."},
-    {LIST(pp_layer_spec, "layers", PP__LIST, layers), .when = ON(PP_LAYER_RESIDUAL), .at_least = 1,
-     .group = &pp__layer_group,
-     .help = "Layers inside the block, whose output is added to its input; they keep the width."},
-};
-
-const pp__group pp__layer_group = {.name = "layer",
-                                   .selector = "type",
-                                   .keys = layer_keys,
-                                   .n_keys = COUNT(layer_keys),
-                                   .size = sizeof(pp_layer_spec)};
 
 #define MODEL(NAME, KIND, member) KEY(pp_job_model, NAME, KIND, member)
 #define CLAMP .when = ON(PP_PREDICT_CLAMP)
@@ -312,78 +169,10 @@ static const pp__key model_keys[] = {
              "model.safetensors; empty: drawn as each layer's init says."},
 };
 
-static const pp__group model_group = {.selector = "at_prediction",
-                                      .keys = model_keys,
-                                      .n_keys = COUNT(model_keys),
-                                      .size = sizeof(pp_job_model)};
-
-/* ---- loss ---- */
-
-#define LOSS(NAME, KIND, member) KEY(pp_job_loss, NAME, KIND, member)
-#define ON_PROBABILITIES (ON(PP_LOSS_BCE) | ON(PP_LOSS_CE))
-#define ON_LOGITS (ON(PP_LOSS_BCE_LOGITS) | ON(PP_LOSS_CE_LOGITS))
-
-static const pp__key loss_keys[] = {
-    {LOSS("type", PP__ENUM, type), .fallback = "\"auto\"", NAMES(pp__loss_names),
-     .help =
-         "auto: bce_logits for a binary task, cross_entropy_logits for several classes, mse for "
-         "a regression. bce and cross_entropy expect probabilities, *_logits apply sigmoid or "
-         "softmax themselves."},
-    {LOSS("targets", PP__ENUM, targets), .fallback = "\"auto\"", NAMES(targets_names),
-     .help =
-         "How y meets the outputs: as class index, as one column a class made from it, as columns "
-         "(dense), or every prediction with every target (broadcast, a well-known mistake)."},
-    {LOSS("label_smoothing", PP__NUMBER, label_smoothing), .fallback = "0", FROM_BELOW(0, 1),
-     .when = ON_PROBABILITIES | ON_LOGITS | ON(PP_LOSS_AUTO),
-     .help = "Share s of the target given to all classes alike: t * (1 - s) + s / classes."},
-    {LOSS("delta", PP__NUMBER, delta), .when = ON(PP_LOSS_HUBER), .fallback = "1", ABOVE(0),
-     .help = "|error| beyond which the loss is linear, in units of y."},
-    {LOSS("quantile", PP__NUMBER, quantile), .when = ON(PP_LOSS_QUANTILE), .fallback = "0.5",
-     BETWEEN(0, 1), .help = "The quantile of y that is predicted."},
-    {LOSS("epsilon", PP__NUMBER, epsilon), .when = ON_PROBABILITIES, .fallback = "1e-7",
-     BETWEEN(0, 0.5), .help = "Probabilities are kept within [epsilon, 1 - epsilon]."},
-};
-
-static const pp__group loss_group = {
-    .selector = "type", .keys = loss_keys, .n_keys = COUNT(loss_keys), .size = sizeof(pp_job_loss)};
-
-/* ---- optimizer: defaults are PyTorch's ---- */
-
-#define OPT(NAME, KIND, member) KEY(pp_job_optimizer, NAME, KIND, member)
-#define ADAMS (ON(PP_OPT_ADAM) | ON(PP_OPT_ADAMW))
-#define LR_HELP "Learning rate, before the schedule."
-#define EPSILON_HELP "Added to the denominator of the update."
-
-static const pp__key optimizer_keys[] = {
-    {OPT("type", PP__ENUM, type), .fallback = "\"adam\"", NAMES(pp__optimizer_names),
-     .help = "The method."},
-    {OPT("lr", PP__NUMBER, lr), .when = ADAMS, .fallback = "0.001", ABOVE(0), .help = LR_HELP},
-    {OPT("lr", PP__NUMBER, lr), .when = ON(PP_OPT_SGD) | ON(PP_OPT_RMSPROP) | ON(PP_OPT_ADAGRAD),
-     .fallback = "0.01", ABOVE(0), .help = LR_HELP},
-    {OPT("momentum", PP__NUMBER, momentum), .when = ON(PP_OPT_SGD) | ON(PP_OPT_RMSPROP),
-     .fallback = "0", FROM_BELOW(0, 1), .help = "Share of the previous update that is kept."},
-    {OPT("nesterov", PP__BOOL, nesterov), .when = ON(PP_OPT_SGD), .fallback = "false",
-     .help = "Nesterov's momentum; needs momentum > 0."},
-    {OPT("beta1", PP__NUMBER, beta1), .when = ADAMS, .fallback = "0.9", FROM_BELOW(0, 1),
-     .help = "Decay of the mean of gradients."},
-    {OPT("beta2", PP__NUMBER, beta2), .when = ADAMS, .fallback = "0.999", FROM_BELOW(0, 1),
-     .help = "Decay of the mean of squared gradients."},
-    {OPT("alpha", PP__NUMBER, alpha), .when = ON(PP_OPT_RMSPROP), .fallback = "0.99",
-     FROM_BELOW(0, 1), .help = "Decay of the mean of squared gradients."},
-    {OPT("epsilon", PP__NUMBER, epsilon), .when = ADAMS | ON(PP_OPT_RMSPROP), .fallback = "1e-8",
-     ABOVE(0), .help = EPSILON_HELP},
-    {OPT("epsilon", PP__NUMBER, epsilon), .when = ON(PP_OPT_ADAGRAD), .fallback = "1e-10", ABOVE(0),
-     .help = EPSILON_HELP},
-    {OPT("weight_decay", PP__NUMBER, weight_decay), .when = ON(PP_OPT_ADAMW), .fallback = "0.01",
-     AT_LEAST(0), .help = "Weights shrink by lr * weight_decay a step, apart from the gradient."},
-    {OPT("weight_decay", PP__NUMBER, weight_decay), .when = ~ON(PP_OPT_ADAMW), .fallback = "0",
-     AT_LEAST(0), .help = "Adds weight_decay * weight to the gradient."},
-};
-
-static const pp__group optimizer_group = {.selector = "type",
-                                          .keys = optimizer_keys,
-                                          .n_keys = COUNT(optimizer_keys),
-                                          .size = sizeof(pp_job_optimizer)};
+static const pp__group pp__model_group = {.selector = "at_prediction",
+                                          .keys = model_keys,
+                                          .n_keys = COUNT(model_keys),
+                                          .size = sizeof(pp_job_model)};
 
 /* ---- schedule ---- */
 
@@ -412,10 +201,10 @@ static const pp__key schedule_keys[] = {
      .help = "Steps in which the learning rate rises linearly from lr / warmup_steps to lr."},
 };
 
-static const pp__group schedule_group = {.selector = "type",
-                                         .keys = schedule_keys,
-                                         .n_keys = COUNT(schedule_keys),
-                                         .size = sizeof(pp_job_schedule)};
+static const pp__group pp__schedule_group = {.selector = "type",
+                                             .keys = schedule_keys,
+                                             .n_keys = COUNT(schedule_keys),
+                                             .size = sizeof(pp_job_schedule)};
 
 /* ---- training, monitor, checkpoint, runtime ---- */
 
@@ -442,7 +231,7 @@ static const pp__key training_keys[] = {
      .help = "Improvement of the watched loss that counts."},
 };
 
-static const pp__group training_group = {
+static const pp__group pp__training_group = {
     .keys = training_keys, .n_keys = COUNT(training_keys), .size = sizeof(pp_job_training)};
 
 static const char *const on_collapse_names[] = {
@@ -467,7 +256,7 @@ static const pp__key monitor_keys[] = {
      .help = "Write the initial parameters to initial.safetensors."},
 };
 
-static const pp__group monitor_group = {
+static const pp__group pp__monitor_group = {
     .keys = monitor_keys, .n_keys = COUNT(monitor_keys), .size = sizeof(pp_job_monitor)};
 
 #define SAVE(NAME, KIND, member) KEY(pp_job_checkpoint, NAME, KIND, member)
@@ -483,7 +272,7 @@ static const pp__key checkpoint_keys[] = {
      .help = "Newest checkpoints that are kept."},
 };
 
-static const pp__group checkpoint_group = {
+static const pp__group pp__checkpoint_group = {
     .keys = checkpoint_keys, .n_keys = COUNT(checkpoint_keys), .size = sizeof(pp_job_checkpoint)};
 
 static const pp__key runtime_keys[] = {
@@ -495,13 +284,13 @@ static const pp__key runtime_keys[] = {
      FROM_TO(1024, 1073741824), .help = "Bytes of parameters that are exchanged together."},
 };
 
-static const pp__group runtime_group = {
+static const pp__group pp__runtime_group = {
     .keys = runtime_keys, .n_keys = COUNT(runtime_keys), .size = sizeof(pp_job_runtime)};
 
 /* ---- the job ---- */
 
 #define JOB(NAME, KIND, member) KEY(pp_job, NAME, KIND, member)
-#define SECTION(member) JOB(#member, PP__OBJECT, member), .group = &member##_group
+#define SECTION(member) JOB(#member, PP__OBJECT, member), .group = &pp__##member##_group
 
 static const pp__key job_keys[] = {
     {.name = "$schema", .kind = PP__IGNORED, .help = "For editors; ignored."},

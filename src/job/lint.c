@@ -16,17 +16,21 @@ typedef struct output {
 } output;
 
 enum {
-    SQUASHED = ON(PP_ACT_SIGMOID) | ON(PP_ACT_SOFTMAX),
-    ONE_SIDED = ON(PP_ACT_RELU) | ON(PP_ACT_SOFTPLUS) | ON(PP_ACT_GELU) | ON(PP_ACT_SILU),
-#define LOGITS(name, id, family, logits) | ((logits) ? ON(name) : 0)
-#define CLASSES(name, id, family, logits) | ((family) == PP_FAMILY_CLASSES ? ON(name) : 0)
-#define NUMBERS(name, id, family, logits) | ((family) == PP_FAMILY_REAL ? ON(name) : 0)
+#define LOGITS(name, id, family, link, task) | ((link) != PP_PREDICT_NONE ? ON(name) : 0)
+#define CLASSES(name, id, family, link, task) | ((family) == PP_FAMILY_CLASSES ? ON(name) : 0)
+#define NUMBERS(name, id, family, link, task) | ((family) == PP_FAMILY_REAL ? ON(name) : 0)
     LOGIT_LOSSES = 0 PP_LOSS_LIST(LOGITS),
     CE_LOSSES = 0 PP_LOSS_LIST(CLASSES),
     NUMBER_LOSSES = 0 PP_LOSS_LIST(NUMBERS),
 #undef LOGITS
 #undef CLASSES
 #undef NUMBERS
+#define SHARES(name, id, he, takes, range, low, high) | ((range) == PP_RANGE_SHARES ? ON(name) : 0)
+#define ABOVE(name, id, he, takes, range, low, high) | ((range) == PP_RANGE_ABOVE ? ON(name) : 0)
+    SQUASHED = 0 PP_ACTIVATION_LIST(SHARES),
+    ONE_SIDED = 0 PP_ACTIVATION_LIST(ABOVE),
+#undef SHARES
+#undef ABOVE
 };
 
 void pp__lint_warn(pp__lint *lint, const char *path, const char *format, ...)
@@ -48,13 +52,15 @@ static int has(unsigned set, int value)
 static output find_output(const pp_job *job)
 {
     const pp_job_model *model = &job->model;
-    output out = {.units = pp__layers_width(model->layers, model->n_layers, PP_AUTO),
+    output out = {.units = pp_shape_count(
+                      pp_layers_shape(model->layers, model->n_layers, pp_job_x_shape(job))),
                   .path = "model.layers"};
     for (int i = model->n_layers - 1; i >= 0; i--) {
         const pp_layer_spec *layer = &model->layers[i];
-        if (layer->type == PP_LAYER_DROPOUT) continue;
-        if (layer->type == PP_LAYER_ACTIVATION && layer->activation == PP_ACT_IDENTITY) continue;
-        if (layer->type == PP_LAYER_DENSE || layer->type == PP_LAYER_ACTIVATION) {
+        const pp_layer_role role = pp_layer_kind_of(layer->type)->role;
+        if (role == PP_ROLE_PASSING) continue;
+        if (role == PP_ROLE_ACTIVATION && layer->activation == PP_ACT_IDENTITY) continue;
+        if (role == PP_ROLE_LINEAR || role == PP_ROLE_ACTIVATION) {
             out.activation = layer->activation;
             snprintf(out.path, sizeof out.path, "model.layers[%d].activation", i);
         }
@@ -139,7 +145,7 @@ static void lint_units(pp__lint *lint, const output *out)
 {
     const pp_job *job = lint->job;
     const long long units = (long long)out->units, classes = (long long)job->data.classes;
-    const int over_classes = pp__loss_is_cross_entropy(job->loss.type);
+    const int over_classes = pp_loss_family_of(job->loss.type) == PP_FAMILY_CLASSES;
     if (out->units == PP_AUTO) return;
     if (job->data.task == PP_TASK_MULTICLASS && units == 1)
         pp__lint_warn(lint, "model.layers",
@@ -156,8 +162,8 @@ static void lint_units(pp__lint *lint, const output *out)
 
 static void lint_regression_output(pp__lint *lint, const output *out)
 {
-    const unsigned limited =
-        SQUASHED | ON(PP_ACT_RELU) | ON(PP_ACT_TANH) | ON(PP_ACT_GELU) | ON(PP_ACT_SILU);
+    /* softplus is what numbers above 0 are asked for with */
+    const unsigned limited = (SQUASHED | ONE_SIDED | ON(PP_ACT_TANH)) & ~ON(PP_ACT_SOFTPLUS);
     if (lint->job->data.task != PP_TASK_REGRESSION || !has(limited, (int)out->activation)) return;
     pp__lint_warn(
         lint, out->path,
@@ -219,11 +225,9 @@ static void lint_loss_settings(pp__lint *lint, const output *out)
                       "%.15g leaves little of the labels; 0.1 is usual", loss->label_smoothing);
 }
 
-static pp_status find_batch_norm(void *context, const pp_layer_spec *layer, const char *path,
-                                 int depth)
+static pp_status find_batch_norm(void *context, const pp_layer_place *place)
 {
-    (void)path, (void)depth;
-    if (layer->type == PP_LAYER_BATCH_NORM) *(int *)context = 1;
+    if (place->spec->type == PP_LAYER_BATCH_NORM) *(int *)context = 1;
     return PP_OK;
 }
 
@@ -232,7 +236,7 @@ static void lint_batch(pp__lint *lint, const output *out)
     const int64_t batch = lint->job->training.batch, lanes = pp_job_lanes(lint->job);
     int normalises = 0;
     (void)out;
-    pp__job_visit(lint->job, find_batch_norm, &normalises);
+    pp_job_walk(lint->job, find_batch_norm, &normalises);
     if (normalises && batch / lanes < 2)
         pp__lint_warn(
             lint, "training.batch",
@@ -245,18 +249,14 @@ static void lint_batch(pp__lint *lint, const output *out)
                       (long long)lanes, (long long)batch);
 }
 
-/* Learning rates above which training seldom holds together. */
 static void lint_learning_rate(pp__lint *lint, const output *out)
 {
-    static const double usual[] = {
-        [PP_OPT_SGD] = 1,        [PP_OPT_ADAM] = 0.05, [PP_OPT_ADAMW] = 0.05,
-        [PP_OPT_RMSPROP] = 0.05, [PP_OPT_ADAGRAD] = 1,
-    };
     const pp_job_optimizer *optimizer = &lint->job->optimizer;
+    const pp_optimizer_kind *kind = pp_optimizer_kind_of(optimizer->type);
     (void)out;
-    if (optimizer->lr > usual[optimizer->type])
+    if (optimizer->lr > kind->most_lr)
         pp__lint_warn(lint, "optimizer.lr", "%.15g is large for '%s'; %g is seldom exceeded",
-                      optimizer->lr, pp__optimizer_names[optimizer->type], usual[optimizer->type]);
+                      optimizer->lr, kind->name, kind->most_lr);
 }
 
 int pp_job_lint(const pp_job *job, void (*say)(void *context, const char *path, const char *text),

@@ -20,15 +20,13 @@ static void lint_dropout(census *c, const pp_layer_spec *layer, const char *path
                       layer->rate);
 }
 
-static pp_status lint_layer(void *context, const pp_layer_spec *layer, const char *path, int depth)
+static pp_status lint_layer(void *context, const pp_layer_place *place)
 {
     census *c = context;
-    const int has_weights = layer->type == PP_LAYER_DENSE || layer->type == PP_LAYER_BATCH_NORM ||
-                            layer->type == PP_LAYER_LAYER_NORM;
-    (void)depth;
+    const int has_weights = pp_layer_kind_of(place->spec->type)->has_weights;
     c->with_weights += has_weights;
-    c->trainable += has_weights && layer->trainable;
-    if (layer->type == PP_LAYER_DROPOUT) lint_dropout(c, layer, path);
+    c->trainable += has_weights && place->spec->trainable;
+    if (place->spec->type == PP_LAYER_DROPOUT) lint_dropout(c, place->spec, place->path);
     return PP_OK;
 }
 
@@ -37,7 +35,7 @@ static pp_status lint_layer(void *context, const pp_layer_spec *layer, const cha
 typedef struct sequence {
     pp__lint *lint;
     const char *list; /* path of the list */
-    int open_dense;   /* dense layer with no activation behind it yet, -1: none */
+    int open_linear;  /* dense layer with no activation behind it yet, -1: none */
     int activated;    /* layer whose activation is the last thing that happened, -1: none */
 } sequence;
 
@@ -62,25 +60,25 @@ static void lint_hidden(const sequence *s, const pp_layer_spec *layer, int i)
         pp__lint_warn(s->lint, key, "softmax in a hidden layer leaves little signal; use 'relu'");
 }
 
-static int last_dense(const pp_layer_spec *layers, int n)
+static int last_linear(const pp_layer_spec *layers, int n)
 {
     int last = -1;
     for (int i = 0; i < n; i++)
-        if (layers[i].type == PP_LAYER_DENSE) last = i;
+        if (pp_layer_kind_of(layers[i].type)->role == PP_ROLE_LINEAR) last = i;
     return last;
 }
 
-static void after_dense(sequence *s, const pp_layer_spec *layer, int i)
+static void after_linear(sequence *s, const pp_layer_spec *layer, int i)
 {
     char key[1100];
-    snprintf(key, sizeof key, "%s[%d].activation", s->list, s->open_dense);
-    if (s->open_dense >= 0)
+    snprintf(key, sizeof key, "%s[%d].activation", s->list, s->open_linear);
+    if (s->open_linear >= 0)
         pp__lint_warn(
             s->lint, key,
             "no activation before the next dense layer, so the two are one linear map; use "
             "'relu'");
     const int linear = layer->activation == PP_ACT_IDENTITY;
-    s->open_dense = linear ? i : -1;
+    s->open_linear = linear ? i : -1;
     s->activated = linear ? -1 : i;
 }
 
@@ -94,43 +92,41 @@ static void after_activation(sequence *s, const pp_layer_spec *layer, int i)
                       "follows the activation of layer %d with nothing to learn in "
                       "between; remove one",
                       s->activated);
-    s->open_dense = -1;
+    s->open_linear = -1;
     s->activated = i;
 }
 
 static void lint_list(pp__lint *lint, const pp_layer_spec *layers, int n, const char *list)
 {
     sequence s = {lint, list, -1, -1};
-    const int last = last_dense(layers, n);
+    const int last = last_linear(layers, n);
     for (int i = 0; i < n; i++) {
-        switch (layers[i].type) {
-        case PP_LAYER_DENSE:
+        switch (pp_layer_kind_of(layers[i].type)->role) {
+        case PP_ROLE_LINEAR:
             if (i < last) lint_hidden(&s, &layers[i], i);
-            after_dense(&s, &layers[i], i);
+            after_linear(&s, &layers[i], i);
             break;
-        case PP_LAYER_ACTIVATION:
+        case PP_ROLE_ACTIVATION:
             after_activation(&s, &layers[i], i);
             break;
-        case PP_LAYER_DROPOUT:
+        case PP_ROLE_PASSING:
             break;
-        case PP_LAYER_BATCH_NORM: /* linear, but learns */
+        case PP_ROLE_SCALE:
             s.activated = -1;
             break;
-        case PP_LAYER_LAYER_NORM:
-        case PP_LAYER_RESIDUAL:
-            s.open_dense = s.activated = -1;
+        case PP_ROLE_MIXING:
+            s.open_linear = s.activated = -1;
             break;
         }
     }
 }
 
-static pp_status lint_block(void *context, const pp_layer_spec *layer, const char *path, int depth)
+static pp_status lint_block(void *context, const pp_layer_place *place)
 {
     char list[1100];
-    (void)depth;
-    if (layer->type != PP_LAYER_RESIDUAL) return PP_OK;
-    snprintf(list, sizeof list, "%s.layers", path);
-    lint_list(context, layer->layers, layer->n_layers, list);
+    if (place->spec->n_layers == 0) return PP_OK;
+    snprintf(list, sizeof list, "%s.layers", place->path);
+    lint_list(context, place->spec->layers, place->spec->n_layers, list);
     return PP_OK;
 }
 
@@ -159,12 +155,12 @@ void pp__lint_layers(pp__lint *lint)
 {
     const pp_job_model *model = &lint->job->model;
     census c = {.lint = lint};
-    pp__job_visit(lint->job, lint_layer, &c);
+    pp_job_walk(lint->job, lint_layer, &c);
     if (c.trainable == 0)
         pp__lint_warn(lint, "model.layers",
                       c.with_weights > 0 ? "every layer is frozen, so nothing can be learnt"
                                          : "no layer has weights, so nothing can be learnt");
     lint_list(lint, model->layers, model->n_layers, "model.layers");
-    pp__job_visit(lint->job, lint_block, lint);
+    pp_job_walk(lint->job, lint_block, lint);
     lint_late_dropout(lint, pp__last_dense(lint->job));
 }

@@ -1,12 +1,8 @@
 /* Rules that join several keys. */
 #include "job_internal.h"
 
+#include <math.h>
 #include <string.h>
-
-int pp__loss_is_cross_entropy(pp_loss_type type)
-{
-    return type == PP_LOSS_CE || type == PP_LOSS_CE_LOGITS;
-}
 
 static pp_status check_regression(const pp_job_data *data, pp_error *err)
 {
@@ -52,6 +48,19 @@ static pp_status check_class_weights(const pp_job *job, pp_error *err)
 
 /* ---- layers ---- */
 
+static pp_status check_x_shape(const pp_job *job, pp_error *err)
+{
+    const pp_job_data *data = &job->data;
+    if (data->n_x_shape > PP_MOST_DIMS - 1)
+        return pp_fail(err, PP_E_JOB, "data.x_shape: has at most %d sizes, such as [3, 32, 32]",
+                       PP_MOST_DIMS - 1);
+    for (int i = 0; i < data->n_x_shape; i++)
+        if (data->x_shape[i] != floor(data->x_shape[i]))
+            return pp_fail(err, PP_E_JOB, "data.x_shape[%d]: must be a whole number, got %.15g", i,
+                           data->x_shape[i]);
+    return PP_OK;
+}
+
 typedef struct layer_check {
     const pp_layer_spec *last; /* dense layer that may leave its units to the data, or NULL */
     pp_error *err;
@@ -87,81 +96,38 @@ static pp_status check_scales(const layer_check *c, const pp_layer_spec *layer, 
     return PP_OK;
 }
 
-static pp_status check_layer(void *context, const pp_layer_spec *layer, const char *path, int depth)
+static pp_status check_layer(void *context, const pp_layer_place *place)
 {
     const layer_check *c = context;
-    if (layer->type != PP_LAYER_DENSE) return PP_OK;
-    pp_status status = check_units(c, layer, path, depth);
-    return status == PP_OK ? check_scales(c, layer, path) : status;
+    if (place->spec->type != PP_LAYER_DENSE) return PP_OK;
+    pp_status status = check_units(c, place->spec, place->path, place->depth);
+    return status == PP_OK ? check_scales(c, place->spec, place->path) : status;
 }
 
 /* The last dense layer in depth-first order: `auto` is for it alone. */
-static pp_status keep_last(void *context, const pp_layer_spec *layer, const char *path, int depth)
+static pp_status keep_last(void *context, const pp_layer_place *place)
 {
-    (void)path, (void)depth;
-    if (layer->type == PP_LAYER_DENSE) *(const pp_layer_spec **)context = layer;
+    if (place->spec->type == PP_LAYER_DENSE) *(const pp_layer_spec **)context = place->spec;
     return PP_OK;
 }
 
 static pp_status check_layers(const pp_job *job, pp_error *err)
 {
     layer_check c = {.err = err};
-    pp__job_visit(job, keep_last, (void *)&c.last);
-    return pp__job_visit(job, check_layer, &c);
+    pp_job_walk(job, keep_last, (void *)&c.last);
+    return pp_job_walk(job, check_layer, &c);
 }
 
-typedef struct width_check {
-    const pp_job *job;
-    pp_error *err;
-} width_check;
-
-/* A block keeps the width if its layers, fed with any width that is known, put out the same. The
- * width in front is known from the list that the block is in; a first block takes what its input
- * gives. */
-static pp_status check_block(const pp_layer_spec *block, int64_t width, const char *path,
-                             pp_error *err)
+static pp_status check_shape(void *context, const pp_layer_place *place)
 {
-    const int64_t behind = pp__layers_width(block->layers, block->n_layers, width);
-    if (width != PP_AUTO && behind != PP_AUTO && behind != width)
-        return pp_fail(
-            err, PP_E_JOB,
-            "%s.layers: put out %lld values where the block takes %lld; they must agree, as "
-            "the input is added to the output",
-            path, (long long)behind, (long long)width);
-    return PP_OK;
+    pp_shape out;
+    return pp_layer_kind_of(place->spec->type)
+        ->shape(place->spec, place->path, place->in, &out, context);
 }
 
-/* Width in front of `block`, looked for depth first; returns 1 where it was found. */
-static int width_before(const pp_layer_spec *layers, int n, int64_t *width,
-                        const pp_layer_spec *block)
+static pp_status check_shapes(const pp_job *job, pp_error *err)
 {
-    for (int i = 0; i < n; i++) {
-        if (&layers[i] == block) return 1;
-        int64_t inner = *width;
-        if (layers[i].type == PP_LAYER_RESIDUAL &&
-            width_before(layers[i].layers, layers[i].n_layers, &inner, block)) {
-            *width = inner;
-            return 1;
-        }
-        *width = pp__layers_width(&layers[i], 1, *width);
-    }
-    return 0;
-}
-
-static pp_status check_width(void *context, const pp_layer_spec *layer, const char *path, int depth)
-{
-    const width_check *c = context;
-    int64_t width = PP_AUTO;
-    (void)depth;
-    if (layer->type != PP_LAYER_RESIDUAL) return PP_OK;
-    width_before(c->job->model.layers, c->job->model.n_layers, &width, layer);
-    return check_block(layer, width, path, c->err);
-}
-
-static pp_status check_widths(const pp_job *job, pp_error *err)
-{
-    width_check c = {job, err};
-    return pp__job_visit(job, check_width, &c);
+    return pp_job_walk(job, check_shape, err);
 }
 
 /* ---- the rest ---- */
@@ -192,7 +158,8 @@ static pp_status check_target_units(const pp_job *job, pp_error *err)
 static pp_status check_targets(const pp_job *job, pp_error *err)
 {
     const pp_job_loss *loss = &job->loss;
-    const int over_classes = pp__loss_is_cross_entropy(loss->type);
+    const int over_classes =
+        loss->type != PP_LOSS_AUTO && pp_loss_family_of(loss->type) == PP_FAMILY_CLASSES;
     if (loss->type == PP_LOSS_AUTO) return PP_OK;
     if (loss->targets == PP_TARGETS_INDEX && !over_classes)
         return pp_fail(err, PP_E_JOB,
@@ -223,8 +190,8 @@ static pp_status check_length(const pp_job *job, pp_error *err)
 pp_status pp__job_check(const pp_job *job, pp_error *err)
 {
     static pp_status (*const rules[])(const pp_job *, pp_error *) = {
-        check_classes,      check_class_weights, check_layers,   check_widths, check_clamp,
-        check_target_units, check_targets,       check_nesterov, check_length,
+        check_classes, check_class_weights, check_x_shape, check_layers,   check_shapes,
+        check_clamp,   check_target_units,  check_targets, check_nesterov, check_length,
     };
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         pp_status status = rules[i](job, err);

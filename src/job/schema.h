@@ -64,6 +64,7 @@ struct pp__group {
 extern const pp__group pp__job_group;
 /* What list elements are made of; their schema goes into "$defs". */
 extern const pp__group pp__layer_group;
+extern const pp__group pp__loss_group, pp__optimizer_group;
 
 /* ---- looking keys up (schema.c) ---- */
 enum { PP__ANY = -1 }; /* selector value where a group has none, or to match any row */

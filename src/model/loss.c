@@ -128,22 +128,14 @@ static double ce(const pp_job_loss *spec, int64_t k, const float *z, const doubl
 
 /* ---- the table ---- */
 
-/* Which classes share the mass that label smoothing takes away. */
-enum { SMOOTH_NONE, SMOOTH_BINARY, SMOOTH_UNITS };
-
 static const struct {
     double (*unit)(const pp_job_loss *, double z, double t, double *slope);
     double (*row)(const pp_job_loss *, int64_t k, const float *z, const double *t, double *slope);
-    int smoothing;
 } table[] = {
-    [PP_LOSS_BCE] = {.unit = bce, .smoothing = SMOOTH_BINARY},
-    [PP_LOSS_BCE_LOGITS] = {.unit = bce_logits, .smoothing = SMOOTH_BINARY},
-    [PP_LOSS_CE] = {.row = ce, .smoothing = SMOOTH_UNITS},
-    [PP_LOSS_CE_LOGITS] = {.row = ce_logits, .smoothing = SMOOTH_UNITS},
-    [PP_LOSS_MSE] = {.unit = mse},
-    [PP_LOSS_MAE] = {.unit = mae},
-    [PP_LOSS_HUBER] = {.unit = huber},
-    [PP_LOSS_QUANTILE] = {.unit = quantile},
+    [PP_LOSS_BCE] = {.unit = bce},     [PP_LOSS_BCE_LOGITS] = {.unit = bce_logits},
+    [PP_LOSS_CE] = {.row = ce},        [PP_LOSS_CE_LOGITS] = {.row = ce_logits},
+    [PP_LOSS_MSE] = {.unit = mse},     [PP_LOSS_MAE] = {.unit = mae},
+    [PP_LOSS_HUBER] = {.unit = huber}, [PP_LOSS_QUANTILE] = {.unit = quantile},
 };
 
 static int is_cross_entropy(const pp_job_loss *spec)
@@ -187,9 +179,9 @@ static void fill_targets(const pp_loss *loss, const float *y, double *t)
         for (int64_t j = 0; j < k; j++)
             t[j] = (double)y[loss->y_columns == 1 ? 0 : j];
     double taken = loss->spec.label_smoothing;
-    int smoothing = table[loss->spec.type].smoothing;
-    if (smoothing == SMOOTH_NONE || taken == 0) return;
-    double given = taken / (smoothing == SMOOTH_BINARY ? 2 : (double)k);
+    pp_loss_family family = pp_loss_family_of(loss->spec.type);
+    if (family == PP_FAMILY_REAL || taken == 0) return;
+    double given = taken / (family == PP_FAMILY_BINARY ? 2 : (double)k);
     for (int64_t j = 0; j < k; j++)
         t[j] = t[j] * (1 - taken) + given;
 }
@@ -361,9 +353,7 @@ static void predict_clamp(int64_t n, const pp_job_model *model, const float *raw
 static pp_at_prediction link_of(const pp_loss *loss, const pp_job_model *model)
 {
     if (model->at_prediction != PP_PREDICT_NONE) return model->at_prediction;
-    if (loss->spec.type == PP_LOSS_BCE_LOGITS) return PP_PREDICT_SIGMOID;
-    if (loss->spec.type == PP_LOSS_CE_LOGITS) return PP_PREDICT_SOFTMAX;
-    return PP_PREDICT_NONE;
+    return pp_loss_link(loss->spec.type);
 }
 
 void pp_loss_predict(const pp_loss *loss, const pp_job_model *model, int64_t rows, const float *raw,

@@ -9,11 +9,6 @@ enum { TILE = 128 * 1024 }; /* floats: large enough for BLAS, small enough for t
 
 /* Elementwise activations whose derivative is a function of their output may overwrite their input.
  */
-static int wants_its_input(pp_activation f)
-{
-    return f == PP_ACT_GELU || f == PP_ACT_SILU || f == PP_ACT_SOFTPLUS;
-}
-
 static int is_skipped_to(const pp_model *model, int op)
 {
     for (int i = 0; i < model->n_ops; i++)
@@ -24,7 +19,8 @@ static int is_skipped_to(const pp_model *model, int op)
 static int in_place(const pp_model *model, int i)
 {
     return i > 0 && model->ops[i].type == PP_OP_ACTIVATION &&
-           model->ops[i - 1].type == PP_OP_DENSE && !wants_its_input(model->ops[i].activation) &&
+           model->ops[i - 1].type == PP_OP_DENSE &&
+           !pp_activation_kind_of(model->ops[i].activation)->takes_input &&
            !is_skipped_to(model, i - 1);
 }
 

@@ -164,12 +164,6 @@ static pp_status add_layers(planner *p, const pp_layer_spec *layers, int n, cons
     return status;
 }
 
-static int like_relu(pp_activation f)
-{
-    return f == PP_ACT_RELU || f == PP_ACT_LEAKY_RELU || f == PP_ACT_GELU || f == PP_ACT_SILU ||
-           f == PP_ACT_SOFTPLUS;
-}
-
 /* init "auto": He where the next activation is like ReLU, else Xavier. */
 static void settle_inits(pp_model *model)
 {
@@ -182,7 +176,7 @@ static void settle_inits(pp_model *model)
                model->ops[next].type != PP_OP_ACTIVATION)
             next++;
         int relu = next < model->n_ops && model->ops[next].type == PP_OP_ACTIVATION &&
-                   like_relu(model->ops[next].activation);
+                   pp_activation_kind_of(model->ops[next].activation)->he;
         weight->init = relu ? PP_INIT_HE : PP_INIT_XAVIER;
     }
 }

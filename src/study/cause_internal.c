@@ -67,35 +67,35 @@ int pp__fits(const pp_case *c, const pp_probe *probe)
 
 /* ---- layers ---- */
 
-static int flatten(const pp_case *c, const pp_layer_spec *layers, int n, const char *prefix,
-                   int64_t *width, flat_layer *flat, int count)
+typedef struct flattening {
+    const pp_case *c;
+    flat_layer *flat;
+    int count;
+} flattening;
+
+static pp_status keep_flat(void *context, const pp_layer_place *place)
 {
-    for (int i = 0; i < n && count < MOST_LAYERS; i++) {
-        const char *path = pp_arena_printf(c->arena, "%s[%d]", prefix, i);
-        if (path == NULL) return count;
-        if (layers[i].type == PP_LAYER_RESIDUAL) {
-            const char *inner = pp_arena_printf(c->arena, "%s.layers", path);
-            if (inner != NULL)
-                count = flatten(c, layers[i].layers, layers[i].n_layers, inner, width, flat, count);
-            continue;
-        }
-        flat[count++] = (flat_layer){&layers[i], path, *width, 0};
-        if (layers[i].type == PP_LAYER_DENSE) *width = layers[i].units;
-    }
-    return count;
+    flattening *f = context;
+    if (place->spec->n_layers > 0 || f->count == MOST_LAYERS) return PP_OK;
+    const char *path = pp_arena_strdup(f->c->arena, place->path);
+    if (path != NULL)
+        f->flat[f->count++] = (flat_layer){place->spec, path, pp_shape_count(place->in), 0};
+    return PP_OK;
 }
 
 int pp__flatten(const pp_case *c, flat_layer *flat)
 {
     const pp_job_model *model = &c->job->model;
-    int64_t width = c->data != NULL ? c->data->inputs : PP_AUTO;
-    int count = flatten(c, model->layers, model->n_layers, "model.layers", &width, flat, 0);
-    for (int i = count - 1; i >= 0; i--)
+    flattening f = {.c = c, .flat = flat};
+    pp_shape x = pp_job_x_shape(c->job);
+    if (x.n_dims == 0 && c->data != NULL) x = pp_shape_of(c->data->inputs);
+    pp_layers_walk(model->layers, model->n_layers, x, keep_flat, &f, NULL);
+    for (int i = f.count - 1; i >= 0; i--)
         if (flat[i].layer->type == PP_LAYER_DENSE) {
             flat[i].is_last = 1;
             break;
         }
-    return count;
+    return f.count;
 }
 
 const char *pp__member(const pp_case *c, const flat_layer *layer, const char *member)
@@ -190,10 +190,8 @@ double pp__rows(const pp_case *c)
 
 double pp__steps(const pp_case *c)
 {
-    const pp_job_training *t = &c->job->training;
-    double by_epochs = (double)t->epochs * ceil(pp__rows(c) / (double)t->batch);
-    if (t->epochs == 0) return (double)t->steps;
-    return t->steps == 0 ? by_epochs : fmin(by_epochs, (double)t->steps);
+    return (double)pp_job_steps(c->job,
+                                (int64_t)ceil(pp__rows(c) / (double)c->job->training.batch));
 }
 
 double pp__ramp(double value, double from, double to)

@@ -361,10 +361,7 @@ CAUSE_PROBES(pp__probe_frozen)
     int n = pp__flatten(c, flat);
     if (room < 1 || !pp__probe(c, probes, "all layers trained")) return 0;
     for (int i = 0; i < n; i++) {
-        pp_layer_type type = flat[i].layer->type;
-        int may =
-            type == PP_LAYER_DENSE || type == PP_LAYER_BATCH_NORM || type == PP_LAYER_LAYER_NORM;
-        if (may && !flat[i].layer->trainable)
+        if (pp_layer_kind_of(flat[i].layer->type)->has_weights && !flat[i].layer->trainable)
             pp__change(probes, pp__member(c, &flat[i], "trainable"), "true");
     }
     return probes->patch.count > 0;

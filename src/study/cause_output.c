@@ -6,12 +6,12 @@
 
 static int is_on_probabilities(const pp_job *job)
 {
-    return job->loss.type == PP_LOSS_BCE || job->loss.type == PP_LOSS_CE;
+    return job->loss.type != PP_LOSS_AUTO && pp_loss_is_on_probabilities(job->loss.type);
 }
 
 static int is_on_logits(const pp_job *job)
 {
-    return job->loss.type == PP_LOSS_BCE_LOGITS || job->loss.type == PP_LOSS_CE_LOGITS;
+    return job->loss.type != PP_LOSS_AUTO && pp_loss_is_on_logits(job->loss.type);
 }
 
 static int is_real(const pp_job *job)
@@ -21,12 +21,12 @@ static int is_real(const pp_job *job)
 
 static int is_binary(pp_loss_type loss)
 {
-    return loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS;
+    return loss != PP_LOSS_AUTO && pp_loss_family_of(loss) == PP_FAMILY_BINARY;
 }
 
 static int is_squashed(pp_activation a)
 {
-    return a == PP_ACT_SIGMOID || a == PP_ACT_SOFTMAX;
+    return pp_activation_kind_of(a)->range == PP_RANGE_SHARES;
 }
 
 /* The loss that takes logits, or the one that takes probabilities, with the same classes. */
@@ -133,7 +133,7 @@ CAUSE_PROBES(pp__probe_twice)
 
 static int is_over_classes(const pp_job *job)
 {
-    return job->loss.type == PP_LOSS_CE || job->loss.type == PP_LOSS_CE_LOGITS;
+    return job->loss.type != PP_LOSS_AUTO && pp_loss_family_of(job->loss.type) == PP_FAMILY_CLASSES;
 }
 
 /* Softmax over one output is 1, whatever the output says. */
@@ -231,12 +231,8 @@ static const output_change changes_for_classes[] = {
 /* 0: there is nothing to change in one of the parts, so that a narrower change does as much. */
 static int change_output(const pp_case *c, pp_probe *probe, const output_change *o)
 {
-    static const pp_loss_type by_task[] = {[PP_TASK_AUTO] = PP_LOSS_AUTO,
-                                           [PP_TASK_BINARY] = PP_LOSS_BCE_LOGITS,
-                                           [PP_TASK_MULTICLASS] = PP_LOSS_CE_LOGITS,
-                                           [PP_TASK_REGRESSION] = PP_LOSS_MSE};
     if (o->parts == UNITS && c->data == NULL) return 0;
-    pp_loss_type loss = o->loss != PP_LOSS_AUTO ? o->loss : by_task[pp__task(c)];
+    pp_loss_type loss = o->loss != PP_LOSS_AUTO ? o->loss : pp_loss_of_task(pp__task(c));
     if (!pp__probe(c, probe, "%s", o->label)) return 0;
     for (int part = LOSS; part <= UNITS; part *= 2) {
         int before = probe->patch.count;
@@ -310,24 +306,16 @@ CAUSE_PROBES(pp__probe_clamp)
     return 1;
 }
 
-static void range_of(pp_activation a, double *low, double *high)
-{
-    *low = a == PP_ACT_TANH ? -1 : a == PP_ACT_IDENTITY || a == PP_ACT_LEAKY_RELU ? -INFINITY : 0;
-    if (a == PP_ACT_GELU || a == PP_ACT_SILU) *low = -0.3;
-    *high = a == PP_ACT_TANH || is_squashed(a) ? 1 : INFINITY;
-}
-
 CAUSE_SIGN(pp__sign_range)
 {
-    double low, high;
     pp_activation a = pp__output_activation(c);
+    const pp_activation_kind *kind = pp_activation_kind_of(a);
     if (a == PP_ACT_IDENTITY) return 0;
     if (is_single_softmax(c))
         return is_over_classes(c->job) ? 0.5 : 1; /* CE: one output alone is 1 */
     if (pp__task(c) != PP_TASK_REGRESSION || c->data == NULL) return is_squashed(a) ? 0 : 0.6;
-    range_of(a, &low, &high);
     const pp_inspection_targets *t = &c->data->targets;
-    return t->min < low - 1e-6 || t->max > high + 1e-6 ? 1 : 0.2;
+    return t->min < kind->low - 1e-6 || t->max > kind->high + 1e-6 ? 1 : 0.2;
 }
 
 CAUSE_PROBES(pp__probe_range)

@@ -8,17 +8,8 @@
  * (Bengio 2012, "Practical recommendations": 0.01 and factors around it). */
 static double usual_rate(const pp_job *job)
 {
-    switch (job->optimizer.type) {
-    case PP_OPT_SGD:
-        return job->optimizer.momentum >= 0.8 ? 0.01 : 0.05;
-    case PP_OPT_ADAGRAD:
-        return 0.02;
-    case PP_OPT_ADAM:
-    case PP_OPT_ADAMW:
-    case PP_OPT_RMSPROP:
-        return 0.002;
-    }
-    return 0.01;
+    const pp_optimizer_kind *kind = pp_optimizer_kind_of(job->optimizer.type);
+    return job->optimizer.momentum >= 0.8 ? kind->usual_lr_with_momentum : kind->usual_lr;
 }
 
 enum { MOST_RATES = 8 };
@@ -105,13 +96,12 @@ CAUSE_SIGN(pp__sign_optimizer)
         return 0.3;
     case PP_OPT_SGD:
         return c->job->optimizer.momentum > 0 ? 0.05 : 0.1;
-    case PP_OPT_RMSPROP:
-        return 0.1;
     case PP_OPT_ADAM:
     case PP_OPT_ADAMW:
         return 0.02;
+    default:
+        return 0.1;
     }
-    return 0;
 }
 
 /* Another method in place of the job's, with its decay; keys that only the old one has go. */

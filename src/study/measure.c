@@ -11,37 +11,36 @@
 /* A step does other things than multiply: about 20 microseconds' worth of them. */
 static const double work_of_a_step = 2e5;
 
-/* Weights of layers [n] behind *width features, which becomes the width behind them. */
-static double weights_of(const pp_layer_spec *layers, int n, int64_t outputs, int64_t *width)
+typedef struct tally {
+    int64_t outputs; /* of a layer that leaves them to the data */
+    double work;
+} tally;
+
+static pp_status add_work(void *context, const pp_layer_place *place)
 {
-    double weights = 0;
-    for (int i = 0; i < n; i++) {
-        const pp_layer_spec *layer = &layers[i];
-        if (layer->type == PP_LAYER_RESIDUAL)
-            weights += weights_of(layer->layers, layer->n_layers, outputs, width);
-        if (layer->type != PP_LAYER_DENSE) continue;
-        int64_t units = layer->units == PP_AUTO ? outputs : layer->units;
-        weights += (double)*width * (double)units;
-        *width = units;
-    }
-    return weights;
+    tally *t = context;
+    pp_shape out = place->out;
+    if (pp_shape_count(out) == PP_AUTO) out = pp_shape_of(t->outputs);
+    t->work += pp_layer_kind_of(place->spec->type)->work(place->spec, place->in, out);
+    return PP_OK;
 }
 
 int64_t pp__steps_of(const pp_job *job, int64_t rows)
 {
-    const pp_job_training *t = &job->training;
-    int64_t by_epochs = t->epochs * ((rows + t->batch - 1) / t->batch);
-    if (t->epochs == 0) return t->steps;
-    return t->steps == 0 || by_epochs < t->steps ? by_epochs : t->steps;
+    return pp_job_steps(job, (rows + job->training.batch - 1) / job->training.batch);
 }
 
 double pp__work_of(const pp_job *job, int64_t rows, int64_t inputs, int64_t outputs)
 {
-    int64_t width = inputs, batch = job->training.batch;
-    double weights = weights_of(job->model.layers, job->model.n_layers, outputs, &width);
+    const pp_job_model *m = &job->model;
+    int64_t batch = job->training.batch;
+    pp_shape x = pp_job_x_shape(job);
+    tally t = {.outputs = outputs};
+    pp_layers_walk(m->layers, m->n_layers, x.n_dims > 0 ? x : pp_shape_of(inputs), add_work, &t,
+                   NULL);
     double batch_rows = (double)(batch < rows ? batch : rows);
     /* forward, and backward for weights and for inputs */
-    return (double)pp__steps_of(job, rows) * (3 * batch_rows * weights + work_of_a_step);
+    return (double)pp__steps_of(job, rows) * (3 * batch_rows * t.work + work_of_a_step);
 }
 
 static double number(const pp_json *object, const char *key)

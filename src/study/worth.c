@@ -12,10 +12,9 @@
 
 /* ---- the yardstick ---- */
 
-static int is_on_probabilities(pp_loss_type loss)
+static int is_of_classes(pp_loss_type loss)
 {
-    return loss == PP_LOSS_BCE || loss == PP_LOSS_BCE_LOGITS || loss == PP_LOSS_CE ||
-           loss == PP_LOSS_CE_LOGITS;
+    return pp_loss_family_of(loss) != PP_FAMILY_REAL;
 }
 
 /* Weights that favour frequent classes are no wish that anybody has. */
@@ -39,7 +38,7 @@ pp__yardstick pp__yardstick_of(const pp_job *job, const pp_inspection *d, pp_are
 {
     pp__yardstick y = {.loss = PP__SQUARED, .quantile = 0.5};
     const pp_job_data *data = &job->data;
-    if (is_on_probabilities(job->loss.type)) y.loss = PP__LOG;
+    if (is_of_classes(job->loss.type)) y.loss = PP__LOG;
     if (job->loss.type == PP_LOSS_MAE || job->loss.type == PP_LOSS_QUANTILE) y.loss = PP__PINBALL;
     if (job->loss.type == PP_LOSS_QUANTILE) y.quantile = job->loss.quantile;
     if (d->class_rows == NULL || data->balance == PP_BALANCE_NONE) return y;

@@ -16,7 +16,7 @@ static void say_lint(void *log, const char *path, const char *text)
 static void lint_targets(const trial *t)
 {
     const pp_job_loss *loss = &t->job->loss;
-    int binary_loss = loss->type == PP_LOSS_BCE || loss->type == PP_LOSS_BCE_LOGITS;
+    int binary_loss = pp_loss_family_of(loss->type) == PP_FAMILY_BINARY;
     if (binary_loss && loss->targets != PP_TARGETS_ONE_HOT &&
         (t->info->y_min < 0 || t->info->y_max > 1))
         pp_log_write(t->log, PP_LOG_WARN,
@@ -203,19 +203,10 @@ static pp_status plan(trial *t, pp_error *err)
     return PP_OK;
 }
 
-/* Centuries: what is written as a large number for "until it is stopped". Leaves room for products
- * with small numbers. */
-static const int64_t MOST_STEPS = (int64_t)1 << 50;
-
 static void count_steps(trial *t)
 {
     t->steps_per_epoch = pp_dataset_steps_per_epoch(t->data);
-    int64_t by_epochs;
-    if (__builtin_mul_overflow(t->job->training.epochs, t->steps_per_epoch, &by_epochs) ||
-        by_epochs > MOST_STEPS)
-        by_epochs = MOST_STEPS;
-    t->steps = t->job->training.steps < MOST_STEPS ? t->job->training.steps : MOST_STEPS;
-    if (by_epochs > 0 && (t->steps == 0 || by_epochs < t->steps)) t->steps = by_epochs;
+    t->steps = pp_job_steps(t->job, t->steps_per_epoch);
     t->bad_key = INT64_MAX;
 }
 

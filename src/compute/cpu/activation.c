@@ -134,15 +134,14 @@ static void softmax_row_backward(int64_t n, const float *y, const float *dy, flo
 static const struct {
     void (*forward)(int64_t n, const float *x, float *y);
     void (*backward)(int64_t n, const float *x_or_y, const float *dy, float *dx);
-    int needs_x;
 } table[] = {
-    [PP_ACT_RELU] = {relu, relu_backward, 0},
-    [PP_ACT_LEAKY_RELU] = {leaky_relu, leaky_relu_backward, 0},
-    [PP_ACT_GELU] = {gelu, gelu_backward, 1},
-    [PP_ACT_SILU] = {silu, silu_backward, 1},
-    [PP_ACT_TANH] = {tanh_forward, tanh_backward, 0},
-    [PP_ACT_SIGMOID] = {sigmoid_forward, sigmoid_backward, 0},
-    [PP_ACT_SOFTPLUS] = {softplus, softplus_backward, 1},
+    [PP_ACT_RELU] = {relu, relu_backward},
+    [PP_ACT_LEAKY_RELU] = {leaky_relu, leaky_relu_backward},
+    [PP_ACT_GELU] = {gelu, gelu_backward},
+    [PP_ACT_SILU] = {silu, silu_backward},
+    [PP_ACT_TANH] = {tanh_forward, tanh_backward},
+    [PP_ACT_SIGMOID] = {sigmoid_forward, sigmoid_backward},
+    [PP_ACT_SOFTPLUS] = {softplus, softplus_backward},
 };
 
 void pp__cpu_activate(pp_device *device, pp_activation f, int64_t rows, int64_t n, const float *x,
@@ -169,6 +168,6 @@ void pp__cpu_activate_backward(pp_device *device, pp_activation f, int64_t rows,
         for (int64_t i = 0; i < rows; i++)
             softmax_row_backward(n, y + i * n, dy + i * n, dx + i * n);
     } else {
-        table[f].backward(rows * n, table[f].needs_x ? x : y, dy, dx);
+        table[f].backward(rows * n, pp_activation_kind_of(f)->takes_input ? x : y, dy, dx);
     }
 }
