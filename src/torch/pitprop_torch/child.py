@@ -17,7 +17,7 @@ import traceback
 import numpy as np
 import torch
 
-from . import faults, graph, measure
+from . import answers, errors, faults, graph
 from .changes import Changes
 from .recorder import Recorder, Training
 from .rows import keys_of
@@ -46,7 +46,7 @@ def end_of(error):
         if not lines.is_library(frame.filename):
             at = (frame.filename, frame.lineno)
     text = f"{type(error).__name__}: {error}"
-    return {"text": text, "line": at, "known": faults.explain(text)}
+    return {"text": text, "line": at, "known": errors.explain(text)}
 
 
 def run(script, arguments, changes):
@@ -123,53 +123,6 @@ def optimizer_facts(optimizer):
     }
 
 
-def answers(training, x, batch_statistics):
-    """Outputs that the loss would take, for rows of x."""
-    with torch.no_grad():
-        blocks = [
-            graph.run(training.layers, torch.from_numpy(block), batch_statistics)
-            for block in np.array_split(x.astype(np.float32), max(1, len(x) // 20000))
-        ]
-    return torch.cat(blocks).reshape(len(x), -1).numpy()
-
-
-def module_answers(training, x):
-    if training.module is None or training.module_input is None:
-        return None
-    mode = training.module.training
-    training.module.eval()
-    try:
-        with torch.no_grad():
-            rows = torch.from_numpy(x).reshape(len(x), *training.module_input)
-            parts = [training.module(part) for part in rows.split(512)]
-            out = torch.cat([p[0] if isinstance(p, (tuple, list)) else p for p in parts])
-        return out.reshape(len(x), -1).float().numpy() if len(out) == len(x) else None
-    except Exception:  # a module that wants more than one tensor
-        return None
-    finally:
-        training.module.train(mode)
-
-
-def judge(training, recorder, y, p):
-    """Measure of outputs p for targets y."""
-    task = measure.task_of(training.loss.name, y, p.shape[1] if p.ndim == 2 else 1)
-    p = measure.probabilities(training.loss.name, p.reshape(len(y), -1), recorder.only_at_prediction(training))
-    name, value = measure.score(task, p, y)
-    return {"task": task, "name": name, "value": value, "rows": len(y)}
-
-
-def held_out_rows(training):
-    if not training.held_out.count:
-        return None
-    x, y = training.held_out.arrays()
-    x_train, y_train = training.rows.arrays()
-    if x.shape[1:] != x_train.shape[1:] or y.shape[1:] != y_train.shape[1:]:
-        return None
-    known = set(keys_of(x_train, y_train.astype(y.dtype)))
-    fresh = [i for i, key in enumerate(keys_of(x, y)) if key not in known]
-    return (x[fresh], y[fresh]) if len(fresh) >= 20 else None
-
-
 def deepest_recurrent(module):
     """Layers of the deepest recurrent net in a module."""
     nets = (torch.nn.RNNBase,)
@@ -178,7 +131,7 @@ def deepest_recurrent(module):
 
 def summarise(recorder, training, brief):
     x, y = training.rows.arrays()
-    held_out = held_out_rows(training)
+    held_out = answers.held_out_rows(training)
     last = list(training.last)
     result = {
         "readable": training.why_not is None,
@@ -215,12 +168,12 @@ def summarise(recorder, training, brief):
     }
     final_x, final_y = held_out if held_out is not None else (x, y)
     readable = training.why_not is None
-    p = answers(training, final_x, False) if readable else module_answers(training, final_x)
+    p = answers.of_graph(training, final_x, False) if readable else answers.of_module(training, final_x)
     if p is None:  # what the last batches got
         final_y, p = result["last"]
         p = p.reshape(len(final_y), -1)
     result["final"] = (final_y, p)
-    result["measure"] = judge(training, recorder, final_y, p)
+    result["measure"] = answers.judge(training, recorder, final_y, p)
     result["measure"]["held_out"] = held_out is not None and len(final_y) == len(final_x)
     if brief:
         for name in ("layers", "first", "losses", "rates", "last", "final", "x", "y", "held_out"):
@@ -271,7 +224,7 @@ def draw(order, script, arguments):
     x, y = (np.concatenate([pair[i] for pair in found]) for i in (0, 1))
     training = Training(0)
     training.layers = revive(capture["layers"])
-    return x, y, answers(training, x, False)
+    return x, y, answers.of_graph(training, x, False)
 
 
 def observe(order, script, arguments):

@@ -2,8 +2,6 @@
 
 Nothing is changed unless `changes` says so; what is seen goes to a listener."""
 
-import types
-
 import torch
 from torch.overrides import TorchFunctionMode
 
