@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "audit_internal.h"
-#include "pitprop/candidates.h"
+#include "audit/candidates.h"
 
 static const pp_task tasks[] = {[PP_SKETCH_BINARY] = PP_TASK_BINARY,
                                 [PP_SKETCH_MULTICLASS] = PP_TASK_MULTICLASS,

@@ -3,9 +3,9 @@
 #ifndef PITPROP_AUDIT_INTERNAL_H
 #define PITPROP_AUDIT_INTERNAL_H
 
-#include "pitprop/audit.h"
+#include "audit/audit.h"
 #include "pitprop/groups.h"
-#include "pitprop/table.h"
+#include "convert/table.h"
 
 typedef enum pp__role { PP__P, PP__Y, PP__RAW, PP__RANK, PP__HELD_OUT, PP__ROLES } pp__role;
 

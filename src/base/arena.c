@@ -1,4 +1,4 @@
-#include "pitprop/arena.h"
+#include "base/arena.h"
 
 #include <stdarg.h>
 #include <stdint.h>

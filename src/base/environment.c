@@ -1,4 +1,4 @@
-#include "pitprop/environment.h"
+#include "base/environment.h"
 
 #include <errno.h>
 #include <limits.h>

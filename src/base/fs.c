@@ -1,4 +1,4 @@
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 #include <dirent.h>
 #include <errno.h>

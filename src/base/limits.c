@@ -1,11 +1,11 @@
-#include "pitprop/limits.h"
+#include "base/limits.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/environment.h"
+#include "base/environment.h"
 
 static int64_t least(int64_t known, int64_t other)
 {

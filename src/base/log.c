@@ -1,4 +1,4 @@
-#include "pitprop/log.h"
+#include "base/log.h"
 
 #include <stdarg.h>
 #include <time.h>

@@ -1,4 +1,4 @@
-#include "pitprop/rng.h"
+#include "base/rng.h"
 
 #include <math.h>
 

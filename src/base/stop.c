@@ -1,4 +1,4 @@
-#include "pitprop/stop.h"
+#include "base/stop.h"
 
 #include <stddef.h>
 

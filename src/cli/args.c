@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 static const cli_option *find(const cli_command *command, const char *name, size_t length)
 {

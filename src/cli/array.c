@@ -6,9 +6,9 @@
 
 #include "batch.h"
 
-#include "pitprop/farm.h"
-#include "pitprop/fs.h"
-#include "pitprop/sweep.h"
+#include "study/farm/farm.h"
+#include "base/fs.h"
+#include "study/sweep/sweep.h"
 
 /* What the sweep file says. *rounds: nobody may leave before all trials have ended. */
 static pp_status place(const cli_args *args, cli_batch *b, int *rounds, pp_error *err)

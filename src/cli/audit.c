@@ -5,9 +5,9 @@
 
 #include "cli.h"
 
-#include "pitprop/audit.h"
-#include "pitprop/fs.h"
-#include "pitprop/report.h"
+#include "audit/audit.h"
+#include "base/fs.h"
+#include "report/report.h"
 
 static pp_status parse_task(const char *text, pp_task *task, pp_error *err)
 {

@@ -11,7 +11,7 @@
 #include "batch_scripts.h" /* generated: the scripts of slurm/ as strings */
 
 #include "pitprop/check.h"
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 /* What a user would edit at the top of the script: lines with these beginnings. */
 typedef struct edit {

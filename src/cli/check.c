@@ -2,7 +2,7 @@
 
 #include "cli.h"
 
-#include "pitprop/trial.h"
+#include "train/trial.h"
 
 static void print_bytes(const char *name, int64_t bytes)
 {

@@ -6,10 +6,10 @@
 #include <signal.h>
 #include <stddef.h>
 
-#include "pitprop/comm.h"
+#include "comm/comm.h"
 #include "pitprop/error.h"
-#include "pitprop/job.h"
-#include "pitprop/log.h"
+#include "job/job.h"
+#include "base/log.h"
 
 enum { CLI_POSITIONALS = 1024, CLI_SETS = 256 }; /* --output takes one more set */
 
@@ -55,16 +55,15 @@ typedef struct cli_command {
     int least, most; /* positional arguments */
     int saves;       /* signals ask it to save and to end with exit code 5 */
     int parallel;    /* starts MPI, but for --submit; others run on one rank, and the rest leave */
-    const cli_option *options; /* ended by a NULL name */
-    int (*run)(cli *c);        /* returns the exit code */
+    const cli_option *options;           /* ended by a NULL name */
+    int (*run)(cli *c);                  /* returns the exit code */
     int (*start)(int argc, char **argv); /* instead, with the arguments as they are */
-    const char *notes;         /* more help, nullable */
-    void (*print_more)(void);  /* help that a table has, nullable */
+    const char *notes;                   /* more help, nullable */
+    void (*print_more)(void);            /* help that a table has, nullable */
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack,
-    cli_torch;
+    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack, cli_torch;
 
 /* Set by SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 where the command saves. */
 extern volatile sig_atomic_t cli_stop;

@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-#include "pitprop/environment.h"
+#include "base/environment.h"
 
 /* Where a rank runs. */
 typedef struct place {

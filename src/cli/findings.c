@@ -3,7 +3,7 @@
 
 #include "cli.h"
 
-#include "pitprop/inspect.h"
+#include "inspect/inspect.h"
 
 /* Bytes of the files of data; those that are not there count for nothing. */
 static int64_t bytes_of(const char *const *files, int n)

@@ -5,8 +5,8 @@
 
 #include "cli.h"
 
-#include "pitprop/fs.h"
-#include "pitprop/import.h"
+#include "base/fs.h"
+#include "convert/import.h"
 
 static pp_status wants_output(const cli *c, pp_error *err)
 {

@@ -3,8 +3,8 @@
 
 #include "cli.h"
 
-#include "pitprop/inspect.h"
-#include "pitprop/report.h"
+#include "inspect/inspect.h"
+#include "report/report.h"
 
 /* A job is a JSON object; anything else is taken for HDF5, which says so if it is not. */
 static pp_status is_job(cli *c, int *answer, pp_error *err)

@@ -4,7 +4,7 @@
 
 #include "cli.h"
 
-#include "pitprop/environment.h"
+#include "base/environment.h"
 
 static int has_launcher(void)
 {

@@ -6,9 +6,9 @@
 #include "cli.h"
 
 #include "pitprop/check.h"
-#include "pitprop/fs.h"
-#include "pitprop/stop.h"
-#include "pitprop/version.h"
+#include "base/fs.h"
+#include "base/stop.h"
+#include "base/version.h"
 
 static const cli_command *const commands[] = {
     &cli_train,   &cli_why,    &cli_sweep,  &cli_submit, &cli_predict, &cli_audit, &cli_check,

@@ -2,7 +2,7 @@
 
 #include "cli.h"
 
-#include "pitprop/report.h"
+#include "report/report.h"
 
 static void tell(void *context, double share, int64_t rows)
 {

@@ -1,10 +1,10 @@
-#include "pitprop/predict.h"
+#include "train/predict.h"
 
 #include <limits.h>
 #include <stdio.h>
 
 #include "cli.h"
-#include "pitprop/names.h"
+#include "base/names.h"
 
 enum { MOST_CLASSES = 20 };
 

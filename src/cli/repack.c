@@ -4,8 +4,8 @@
 
 #include "cli.h"
 
-#include "pitprop/fs.h"
-#include "pitprop/repack.h"
+#include "base/fs.h"
+#include "store/repack.h"
 
 static pp_status take_number(const char *option, const char *text, long long low, long long high,
                              int64_t *value, pp_error *err)

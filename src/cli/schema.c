@@ -2,9 +2,9 @@
 
 #include "cli.h"
 
-#include "pitprop/compute.h"
-#include "pitprop/h5.h"
-#include "pitprop/version.h"
+#include "compute/compute.h"
+#include "store/h5.h"
+#include "base/version.h"
 
 static int run_schema(cli *c)
 {

@@ -6,7 +6,7 @@
 
 #include "batch.h"
 
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 /* What a job says: its name and its run directory. */
 static pp_status place(cli_args *args, const char *origin, const char *otherwise, cli_batch *b,

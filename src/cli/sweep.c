@@ -4,9 +4,9 @@
 
 #include "batch.h"
 
-#include "pitprop/fs.h"
-#include "pitprop/report.h"
-#include "pitprop/sweep.h"
+#include "base/fs.h"
+#include "report/report.h"
+#include "study/sweep/sweep.h"
 
 pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err)
 {

@@ -8,7 +8,7 @@
 
 #include "cli.h"
 
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 /* Where the package lies, from the program's directory: built in the sources, or installed. */
 static const char *const places[] = {"../src/torch", "../share/pitprop/python"};

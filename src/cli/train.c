@@ -4,9 +4,9 @@
 
 #include "cli.h"
 
-#include "pitprop/fs.h"
-#include "pitprop/report.h"
-#include "pitprop/trial.h"
+#include "base/fs.h"
+#include "report/report.h"
+#include "train/trial.h"
 
 static void print_json(const pp_job *job, const pp_result *r)
 {

@@ -5,10 +5,10 @@
 
 #include "cli.h"
 
-#include "pitprop/cause.h"
-#include "pitprop/fs.h"
-#include "pitprop/report.h"
-#include "pitprop/why.h"
+#include "study/causes/cause.h"
+#include "base/fs.h"
+#include "report/report.h"
+#include "study/why/why.h"
 
 /* What is asked about: a job file, or a run directory with its job and perhaps its verdict. */
 typedef struct subject {

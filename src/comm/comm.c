@@ -1,4 +1,4 @@
-#include "pitprop/comm.h"
+#include "comm/comm.h"
 
 #include <limits.h>
 #include <mpi.h>

@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "pitprop/compute.h"
+#include "compute/compute.h"
 
 int pp_update_states(const pp_job_optimizer *optimizer)
 {

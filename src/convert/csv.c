@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-#include "pitprop/fs.h"
-#include "pitprop/names.h"
+#include "base/fs.h"
+#include "base/names.h"
 
 enum { BUFFER = 128 * 1024, END = -1, MAX_RECORD = 64 << 20 };
 

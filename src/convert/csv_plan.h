@@ -5,8 +5,8 @@
 
 #include "csv.h"
 #include "csv_column.h"
-#include "pitprop/arena.h"
-#include "pitprop/import.h"
+#include "base/arena.h"
+#include "convert/import.h"
 
 typedef struct pp__csv_file {
     const char *path;

@@ -1,12 +1,12 @@
 /* Two passes over the text, so that memory stays small and the data sets have their final size: the
  * first (csv_plan.c) finds out what the columns are, the second converts. */
-#include "pitprop/import.h"
+#include "convert/import.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "csv_plan.h"
-#include "pitprop/h5.h"
+#include "store/h5.h"
 
 /* Beyond it a double does not hold every integer. */
 static const double most_integer = 9007199254740992.0; /* 2^53 */

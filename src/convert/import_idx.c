@@ -1,7 +1,7 @@
 /* The idx format of the MNIST family (Y. LeCun, "The MNIST database", yann.lecun.com/exdb/mnist):
  * two zero bytes, a type (8: uint8), the number of dimensions, each as big-endian uint32, the data.
  */
-#include "pitprop/import.h"
+#include "convert/import.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 
 #include <zlib.h>
 
-#include "pitprop/fs.h"
-#include "pitprop/h5.h"
+#include "base/fs.h"
+#include "store/h5.h"
 
 enum { IDX_UINT8 = 0x08, MAX_DIMS = 4, BLOCK_BYTES = 1 << 20 };
 

@@ -1,11 +1,11 @@
 /* Arrays of NumPy, block by block; types stay what they are. */
-#include "pitprop/import.h"
+#include "convert/import.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/h5.h"
-#include "pitprop/npy.h"
+#include "store/h5.h"
+#include "store/npy.h"
 
 enum { BLOCK_BYTES = 4 << 20 };
 

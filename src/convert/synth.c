@@ -1,7 +1,7 @@
 /* Generated data sets whose truth is known. A row is a pure function of (set, rows, seed, row
  * index): stream 0 of the random numbers holds what all rows share (centres, weights), stream 1 + i
  * holds row i. */
-#include "pitprop/import.h"
+#include "convert/import.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -10,8 +10,8 @@
 
 #include "synth_sample.h"
 
-#include "pitprop/h5.h"
-#include "pitprop/rng.h"
+#include "store/h5.h"
+#include "base/rng.h"
 
 static const double pi = 3.14159265358979323846;
 

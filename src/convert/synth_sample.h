@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 
 enum { SYNTH_SIDE = 28, SYNTH_PIXELS = SYNTH_SIDE * SYNTH_SIDE };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "pitprop/check.h"
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 enum { MAX_PICKS = 1 << 20, WHOLE = 1 << 16 };
 

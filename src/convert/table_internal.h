@@ -3,9 +3,9 @@
 #define PITPROP_CONVERT_TABLE_INTERNAL_H
 
 #include "csv.h"
-#include "pitprop/h5.h"
-#include "pitprop/npy.h"
-#include "pitprop/table.h"
+#include "store/h5.h"
+#include "store/npy.h"
+#include "convert/table.h"
 
 typedef struct pp__table_format {
     const char *endings; /* of file names, each followed by a blank */

@@ -13,10 +13,10 @@
 #ifndef PITPROP_DATA_DATASET_INTERNAL_H
 #define PITPROP_DATA_DATASET_INTERNAL_H
 
-#include "pitprop/arena.h"
-#include "pitprop/dataset.h"
-#include "pitprop/h5.h"
-#include "pitprop/rng.h"
+#include "base/arena.h"
+#include "data/dataset.h"
+#include "store/h5.h"
+#include "base/rng.h"
 
 /* The training files, or the validation files. */
 typedef struct pp__source {
@@ -26,9 +26,9 @@ typedef struct pp__source {
     pp_h5_set *groups;          /* NULL: rows stand alone */
     int64_t first;              /* global index of its first row */
     int64_t rows;
-    int64_t *file_first; /* [n_files + 1] first row of each file, rows at the end */
-    float *y_values;     /* [rows, y_columns]; until loaded; NULL: streamed with x */
-    float *row_weights;  /* [rows], NULL: all 1, or streamed; until loaded */
+    int64_t *file_first;   /* [n_files + 1] first row of each file, rows at the end */
+    float *y_values;       /* [rows, y_columns]; until loaded; NULL: streamed with x */
+    float *row_weights;    /* [rows], NULL: all 1, or streamed; until loaded */
     pp_file_print *prints; /* [n_files] of x, and of y, weights and groups as they are read */
 } pp__source;
 
@@ -74,11 +74,11 @@ struct pp_dataset {
     /* from open until loaded */
     pp__source source[PP__SOURCES];
     int n_sources;
-    uint16_t *times;   /* [file_rows] visits of each row per epoch; held-out rows have none */
-    int64_t *held_out; /* [validation_rows] global rows, ascending */
-    uint64_t x_print;  /* of this rank's rows so far */
-    uint64_t y_print;  /* of all targets, row weights and groups */
-    uint64_t fingerprint;      /* once loaded */
+    uint16_t *times;      /* [file_rows] visits of each row per epoch; held-out rows have none */
+    int64_t *held_out;    /* [validation_rows] global rows, ascending */
+    uint64_t x_print;     /* of this rank's rows so far */
+    uint64_t y_print;     /* of all targets, row weights and groups */
+    uint64_t fingerprint; /* once loaded */
     /* Streaming, all of these stay. */
     int64_t distinct_rows; /* rows with visits */
 
@@ -100,11 +100,11 @@ struct pp_dataset {
     uint32_t *owned_slot; /* [owned rows] lane after lane, in dealt order */
     pp__block *blocks;    /* [n_blocks] of owned_slot */
     int64_t n_blocks;
-    float *shift, *scale;                  /* [inputs], NULL: not standardised */
-    int reads_doubles;               /* x is standardised, and its types hold more than float */
-    double *wide_shift, *wide_scale; /* [inputs], NULL: float32 cuts no value of x */
-    float *target_shift, *target_scale;    /* [y_columns], likewise */
-    struct pp__stream *stream;             /* NULL: rows are in memory */
+    float *shift, *scale;               /* [inputs], NULL: not standardised */
+    int reads_doubles;                  /* x is standardised, and its types hold more than float */
+    double *wide_shift, *wide_scale;    /* [inputs], NULL: float32 cuts no value of x */
+    float *target_shift, *target_scale; /* [y_columns], likewise */
+    struct pp__stream *stream;          /* NULL: rows are in memory */
     struct pp__block_stream *block_stream; /* likewise */
 
     int64_t epoch;       /* that `order` stands for; -1: none */

@@ -1,6 +1,6 @@
 /* What may be wrong with x. */
 #include "inspect_internal.h"
-#include "pitprop/names.h"
+#include "base/names.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* What may be wrong with whole rows, and with how they are stored. */
 #include "inspect_internal.h"
-#include "pitprop/names.h"
+#include "base/names.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "pitprop/check.h"
-#include "pitprop/stop.h"
+#include "base/stop.h"
 
 static const int64_t block_values = (int64_t)2 << 20; /* 8 MiB of x */
 enum { MOST_BLOCK_ROWS = 1 << 16, MOST_FEATURES = 1 << 20 };

@@ -7,8 +7,8 @@
 #ifndef PITPROP_INSPECT_INSPECT_INTERNAL_H
 #define PITPROP_INSPECT_INSPECT_INTERNAL_H
 
-#include "pitprop/arena.h"
-#include "pitprop/inspect.h"
+#include "base/arena.h"
+#include "inspect/inspect.h"
 #include "pitprop/sum.h"
 
 typedef struct pp__scan {

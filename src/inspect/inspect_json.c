@@ -1,5 +1,5 @@
 /* An inspection as JSON. */
-#include "pitprop/inspect.h"
+#include "inspect/inspect.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 
 #define TIMED_SECONDS 0.25 /* of a rank */
 

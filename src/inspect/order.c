@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/lanes.h"
-#include "pitprop/rng.h"
+#include "data/share/lanes.h"
+#include "base/rng.h"
 
 enum { MOST_WINDOWS = 4 << 20, MOST_COUNTS = 4 << 20 };
 

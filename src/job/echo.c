@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "pitprop/job.h"
+#include "job/job.h"
 
 static void echo_scalar(const pp__key *key, const char *at, pp_json_writer *writer)
 {

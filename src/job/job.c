@@ -1,8 +1,8 @@
-#include "pitprop/job.h"
+#include "job/job.h"
 
 #include <stdlib.h>
 
-#include "pitprop/arena.h"
+#include "base/arena.h"
 #include "job_internal.h"
 #include "schema.h"
 

@@ -2,7 +2,7 @@
 #ifndef PITPROP_JOB_INTERNAL_H
 #define PITPROP_JOB_INTERNAL_H
 
-#include "pitprop/job.h"
+#include "job/job.h"
 
 #define PP__ONE(...) +1
 /* Names as the job file spells them, by enum value. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "pitprop/check.h"
-#include "pitprop/job.h"
+#include "job/job.h"
 
 static void put_default(const pp__key *key, pp_json_writer *w)
 {

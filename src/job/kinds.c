@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "pitprop/job.h"
+#include "job/job.h"
 #include "job_internal.h"
 #include "key_rows.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "pitprop/check.h"
-#include "pitprop/job.h"
+#include "job/job.h"
 
 enum { MAX_NAMES = 64 };
 

@@ -1,7 +1,7 @@
 /* What the job left to the data and to rules. */
-#include "pitprop/job.h"
+#include "job/job.h"
 
-#include "pitprop/arena.h"
+#include "base/arena.h"
 #include "job_internal.h"
 
 enum { MOST_AUTO_LANES = 8, FEWEST_LANE_ROWS = 32 };

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "pitprop/arena.h"
+#include "base/arena.h"
 #include "pitprop/error.h"
 #include "pitprop/json.h"
 

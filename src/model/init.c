@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "pitprop/model.h"
+#include "model/model.h"
 
 static const double pi = 3.14159265358979323846;
 

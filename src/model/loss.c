@@ -1,4 +1,4 @@
-#include "pitprop/loss.h"
+#include "model/loss.h"
 
 #include <math.h>
 #include <string.h>

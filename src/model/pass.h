@@ -2,7 +2,7 @@
 #ifndef PITPROP_PASS_H
 #define PITPROP_PASS_H
 
-#include "pitprop/model.h"
+#include "model/model.h"
 
 /* What an op keeps between forward and backward. rows = all lanes of the rank, lane after lane. */
 typedef struct pp_op_memory {

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "pitprop/check.h"
-#include "pitprop/model.h"
+#include "model/model.h"
 
 /* What one walk over the layers carries along. */
 typedef struct planner {

@@ -1,4 +1,4 @@
-#include "pitprop/schedule.h"
+#include "model/schedule.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "pitprop/signs.h"
+#include "model/signs.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-#include "pitprop/report.h"
+#include "report/report.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "paint.h"
-#include "pitprop/candidates.h"
-#include "pitprop/cause.h"
+#include "audit/candidates.h"
+#include "study/causes/cause.h"
 
 enum { TEXT_AT = 14 };
 

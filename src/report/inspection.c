@@ -1,11 +1,11 @@
 /* The page of an inspection. */
-#include "pitprop/report.h"
+#include "report/report.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "paint.h"
-#include "pitprop/names.h"
+#include "base/names.h"
 
 enum { INDENT = 2, NAME = 18, MOST_CLASSES = 20, MOST_BAR = 30 };
 

@@ -2,7 +2,7 @@
 #ifndef PITPROP_REPORT_PAINT_H
 #define PITPROP_REPORT_PAINT_H
 
-#include "pitprop/report.h"
+#include "report/report.h"
 
 typedef enum pp__ink {
     PP__BOLD,

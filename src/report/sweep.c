@@ -1,4 +1,4 @@
-#include "pitprop/report.h"
+#include "report/report.h"
 
 #include <math.h>
 #include <stdlib.h>

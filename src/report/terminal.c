@@ -1,12 +1,12 @@
 /* The result page: pictures of the distribution, metrics and the verdict as text. */
-#include "pitprop/report.h"
+#include "report/report.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "paint.h"
-#include "pitprop/names.h"
+#include "base/names.h"
 
 enum { MOST_LINES = 20, INDENT = 2, REGRESSION_LINES = 16, BINARY_LINES = 11, MOST_BAR = 60 };
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pitprop/h5.h"
+#include "store/h5.h"
 
 /* Every file is closed when its owner is done, so nothing is left to do at exit, where HDF5 would
  * crash over a file that it could not flush. */

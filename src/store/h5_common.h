@@ -10,7 +10,7 @@
 #include <hdf5.h>
 
 #include "pitprop/error.h"
-#include "pitprop/h5.h"
+#include "store/h5.h"
 
 /* Stops HDF5 from printing its error stack and from working at exit; called before the first call
  * of every entry point. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pitprop/h5.h"
+#include "store/h5.h"
 
 static void type_text(hid_t type, char *text, size_t size)
 {

@@ -2,7 +2,7 @@
  *
  * Every file is opened and checked once when the set is opened. After that a limited number stays
  * open, so that a list longer than the process may hold descriptors works too. */
-#include "pitprop/h5.h"
+#include "store/h5.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #define PITPROP_STORE_H5_REPACK_H
 
 #include "h5_write.h"
-#include "pitprop/repack.h"
+#include "store/repack.h"
 
 typedef struct pp__row_set {
     char *name; /* without a leading '/' */

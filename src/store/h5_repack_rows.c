@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 
 enum { BLOCK_BYTES = 8 << 20 };
 

@@ -6,7 +6,7 @@
  * for room, and what describes the data sets is on disk before the data, so that closing needs no
  * room. */
 #define _GNU_SOURCE /* fallocate */
-#include "pitprop/h5.h"
+#include "store/h5.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 
 #include "h5_write.h"
 #include "pitprop/check.h"
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 /* HDF5 keeps an attribute inside the object header, whose messages are below 64 KiB. */
 static const size_t max_note = 64000;

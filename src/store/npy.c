@@ -1,6 +1,6 @@
 /* The format: numpy/lib/format.py. Magic, version, length of the header, the header as the text of
  * a Python dictionary with the keys descr, fortran_order and shape, then the array. */
-#include "pitprop/npy.h"
+#include "store/npy.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "pitprop/tensorfile.h"
+#include "store/tensorfile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <zlib.h>
 
 #include "pitprop/check.h"
-#include "pitprop/fs.h"
+#include "base/fs.h"
 #include "pitprop/json.h"
 #include "tensorfile_common.h"
 

@@ -2,7 +2,7 @@
 #ifndef PITPROP_STORE_TENSORFILE_COMMON_H
 #define PITPROP_STORE_TENSORFILE_COMMON_H
 
-#include "pitprop/tensorfile.h"
+#include "store/tensorfile.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "data are written as they lie in memory");
 

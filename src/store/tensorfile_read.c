@@ -6,7 +6,7 @@
 
 #include <zlib.h>
 
-#include "pitprop/arena.h"
+#include "base/arena.h"
 #include "pitprop/check.h"
 #include "pitprop/json.h"
 #include "tensorfile_common.h"

@@ -1,4 +1,4 @@
-#include "pitprop/checkpoint.h"
+#include "train/checkpoint.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 enum {
     PATIENCE = 5, /* seconds that a file server may take to find itself again */

@@ -12,8 +12,8 @@
 
 #include "trial_internal.h"
 
-#include "pitprop/checkpoint.h"
-#include "pitprop/fs.h"
+#include "train/checkpoint.h"
+#include "base/fs.h"
 
 /* What a run writes; replacing a run removes these and its checkpoints, and nothing else. */
 static const char *const leavings[] = {

@@ -4,7 +4,7 @@
 
 #include "trial_internal.h"
 
-#include "pitprop/checkpoint.h"
+#include "train/checkpoint.h"
 
 static void record_early_stop(trial *t, double epoch, double best_epoch, int64_t best_step)
 {

@@ -1,11 +1,11 @@
-#include "pitprop/exchange.h"
+#include "train/exchange.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/arena.h"
+#include "base/arena.h"
 #include "pitprop/check.h"
 
 /* A node of the tree over lanes, and who brings it. */

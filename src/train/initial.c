@@ -3,7 +3,7 @@
 
 #include "trial_internal.h"
 
-#include "pitprop/tensorfile.h"
+#include "store/tensorfile.h"
 
 static int64_t count_of(const pp_tensor *tensor)
 {

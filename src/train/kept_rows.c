@@ -8,8 +8,8 @@
 
 #include "trial_internal.h"
 
-#include "pitprop/rng.h"
-#include "pitprop/tensorfile.h"
+#include "base/rng.h"
+#include "store/tensorfile.h"
 
 enum { MOST_ROWS = 16384, MOST_FLOATS = 1 << 18, INDEX = sizeof(int64_t) / sizeof(float) };
 

@@ -26,7 +26,7 @@
 #include "trial_internal.h"
 
 #include "pitprop/check.h"
-#include "pitprop/checkpoint.h"
+#include "train/checkpoint.h"
 
 enum {
     PAGE = 4096,

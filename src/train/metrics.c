@@ -11,7 +11,7 @@
 
 #include "trial_internal.h"
 
-#include "pitprop/fs.h"
+#include "base/fs.h"
 
 struct pp__metrics {
     char path[PATH_MAX];

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pitprop/names.h"
+#include "base/names.h"
 
 void pp__origin_put(const pp_dataset *set, const char *key, pp_json_writer *w)
 {

@@ -3,10 +3,10 @@
 #ifndef PITPROP_TRAIN_ORIGIN_H
 #define PITPROP_TRAIN_ORIGIN_H
 
-#include "pitprop/arena.h"
-#include "pitprop/dataset.h"
+#include "base/arena.h"
+#include "data/dataset.h"
 #include "pitprop/json.h"
-#include "pitprop/tensorfile.h"
+#include "store/tensorfile.h"
 
 /* Object "data" (key nullable) of a loaded data set. */
 void pp__origin_put(const pp_dataset *set, const char *key, pp_json_writer *writer);

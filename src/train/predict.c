@@ -1,4 +1,4 @@
-#include "pitprop/predict.h"
+#include "train/predict.h"
 
 #include <limits.h>
 #include <math.h>
@@ -8,13 +8,13 @@
 
 #include "trial_internal.h"
 
-#include "pitprop/arena.h"
-#include "pitprop/dataset.h"
-#include "pitprop/fs.h"
-#include "pitprop/h5.h"
-#include "pitprop/loss.h"
-#include "pitprop/model.h"
-#include "pitprop/tensorfile.h"
+#include "base/arena.h"
+#include "data/dataset.h"
+#include "base/fs.h"
+#include "store/h5.h"
+#include "model/loss.h"
+#include "model/model.h"
+#include "store/tensorfile.h"
 
 #include "origin.h"
 

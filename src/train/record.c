@@ -9,9 +9,9 @@
 #include "origin.h"
 #include "trial_internal.h"
 
-#include "pitprop/checkpoint.h"
-#include "pitprop/fs.h"
-#include "pitprop/version.h"
+#include "train/checkpoint.h"
+#include "base/fs.h"
+#include "base/version.h"
 
 static void put_where_and_when(const trial *t, pp_json_writer *writer)
 {

@@ -8,7 +8,7 @@
 #include "trial_internal.h"
 
 #include "pitprop/check.h"
-#include "pitprop/checkpoint.h"
+#include "train/checkpoint.h"
 
 /* ---- saving ---- */
 

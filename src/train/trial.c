@@ -1,4 +1,4 @@
-#include "pitprop/trial.h"
+#include "train/trial.h"
 
 #include <inttypes.h>
 #include <math.h>

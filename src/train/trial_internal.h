@@ -5,15 +5,15 @@
 #include <limits.h>
 #include <stdio.h>
 
-#include "pitprop/arena.h"
-#include "pitprop/dataset.h"
-#include "pitprop/exchange.h"
-#include "pitprop/fs.h"
+#include "base/arena.h"
+#include "data/dataset.h"
+#include "train/exchange.h"
+#include "base/fs.h"
 #include "pitprop/json.h"
-#include "pitprop/loss.h"
-#include "pitprop/schedule.h"
-#include "pitprop/signs.h"
-#include "pitprop/trial.h"
+#include "model/loss.h"
+#include "model/schedule.h"
+#include "model/signs.h"
+#include "train/trial.h"
 
 /* Host and device buffers for rows on their way through the model. */
 typedef struct row_buffers {

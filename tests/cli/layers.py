@@ -1,31 +1,27 @@
 """Arrows point down only: compares the #include lines of src with the layers of the design.
 
-A folder of src may include the public headers of folders above it in LAYERS, its own, and nothing of folders
-below it. A foreign library has one home, and no public header shows it."""
+The folder of an #include is its layer: a file may include headers of its own folder and of those below it in
+LAYERS, and nothing above. include/pitprop is what is installed, and nothing else. A foreign library has one home,
+and no installed header shows it."""
 import os
 import re
 import sys
 
 SOURCE = os.environ["SOURCE"]
 
-# Lowest first: folder of src and the public headers that it implements.
-LAYERS = {
-    "base": "error check arena rng sum log fs environment limits names stop version",
-    "json": "json",
-    "comm": "comm",
-    "job": "job",
-    "compute": "compute",
-    "store": "h5 npy repack tensorfile",
-    "convert": "import table",
-    "data": "lanes dataset",
-    "inspect": "inspect",
-    "model": "model loss schedule signs",
-    "collapse": "groups sketch verdict candidates",
-    "audit": "audit",
-    "train": "exchange checkpoint trial predict",
-    "study": "cause farm sweep why",
-    "report": "report",
-    "cli": "",
+# Lowest first. A folder that is not named belongs to the one that it lies in.
+LAYERS = ["base", "json", "comm", "job", "compute", "store", "convert",
+          "data/rows", "data/share", "data/residency", "data", "inspect", "model", "collapse", "audit", "train",
+          "study/farm", "study/causes", "study/sweep", "study/why", "report", "cli"]
+# What is installed, by the layer that implements it.
+INSTALLED = {"check": "base", "error": "base", "sum": "base", "json": "json",
+             "groups": "collapse", "sketch": "collapse", "verdict": "collapse"}
+# Arrows that point up, each with its reason.
+UPWARD = {
+    ("data/rows", "data/dataset.h"): "the types of a data set",
+    ("data/rows", "data/dataset_internal.h"): "the parts meet in the struct of the data set",
+    ("data/share", "data/dataset_internal.h"): "the parts meet in the struct of the data set",
+    ("data/residency", "data/dataset_internal.h"): "the parts meet in the struct of the data set",
 }
 # Pure folders see less than their place allows: no communication, no files.
 NOT_FOR = {"job": {"comm"}, "compute": {"comm"}, "store": {"comm", "job", "compute"}, "convert": {"comm"},
@@ -42,42 +38,65 @@ def includes(path):
             yield found.group(1)
 
 
-def check_source(folder, path, home_of, faults):
+def layer_of(folder):
+    """The layer of a folder below src, None where the design has none."""
+    while folder and folder not in LAYERS:
+        folder = os.path.dirname(folder)
+    return folder or None
+
+
+def target_of(folder, header):
+    """The layer of an included header; None: it is none of ours."""
+    if header.startswith("pitprop/"):
+        return INSTALLED.get(header[len("pitprop/"):-len(".h")], "no layer")
+    return layer_of(os.path.dirname(header)) if "/" in header else None
+
+
+def check_source(relative, faults, used):
     """One file of src; returns how many includes it has."""
-    order, count = list(LAYERS), 0
-    relative = os.path.relpath(path, os.path.join(SOURCE, "src"))
-    for header in includes(path):
+    folder, count = layer_of(os.path.dirname(relative)), 0
+    for header in includes(os.path.join(SOURCE, "src", relative)):
         count += 1
         if header in HOMES and not relative.startswith(HOMES[header] + os.sep):
             faults.append(f"src/{relative}: {header} belongs to src/{HOMES[header]} alone")
-        if not header.startswith("pitprop/"):
-            continue
-        target = home_of.get(header[len("pitprop/"):-len(".h")])
+        target = target_of(folder, header)
         if target is None:
-            faults.append(f"src/{relative}: {header} belongs to no layer")
-        elif order.index(target) > order.index(folder) or target in NOT_FOR.get(folder, ()):
+            continue
+        if target == "no layer":
+            faults.append(f"src/{relative}: {header} is not installed; include it by its folder")
+        elif (folder, header) in UPWARD:
+            used.add((folder, header))
+        elif LAYERS.index(target) > LAYERS.index(folder) or target.split("/")[0] in NOT_FOR.get(folder, ()):
             faults.append(f"src/{relative}: src/{folder} may not include {header} of src/{target}")
     return count
 
 
-def main():
-    faults, count = [], 0
-    home_of = {name: folder for folder, names in LAYERS.items() for name in names.split()}
-    for where, _, files in os.walk(os.path.join(SOURCE, "src")):
-        for name in sorted(files):
-            folder = os.path.relpath(where, os.path.join(SOURCE, "src")).split(os.sep)[0]
-            if not name.endswith((".c", ".h")):
-                continue
-            if folder not in LAYERS:
-                faults.append(f"src/{folder}: is no layer of the design")
-                continue
-            count += check_source(folder, os.path.join(where, name), home_of, faults)
+def check_installed(faults):
     public = os.path.join(SOURCE, "include", "pitprop")
     for header in sorted(os.listdir(public)):
-        if header[:-len(".h")] not in home_of:
-            faults.append(f"include/pitprop/{header}: belongs to no layer")
-        faults += [f"include/pitprop/{header}: shows {foreign}"
-                   for foreign in includes(os.path.join(public, header)) if foreign in HOMES]
+        if header[:-len(".h")] not in INSTALLED:
+            faults.append(f"include/pitprop/{header}: belongs beside its code, or into INSTALLED here")
+        faults += [f"include/pitprop/{header}: shows {foreign}" for foreign in includes(os.path.join(public, header))
+                   if foreign in HOMES or "/" in foreign and not foreign.startswith(("pitprop/", "sys/"))]
+    with open(os.path.join(SOURCE, "CMakeLists.txt"), encoding="utf-8") as file:
+        listed = set(re.findall(r"include/pitprop/(\w+)\.h", file.read()))
+    if listed != set(INSTALLED):
+        faults.append(f"CMakeLists.txt: does not install {sorted(listed ^ set(INSTALLED))}")
+
+
+def main():
+    faults, used, count = [], set(), 0
+    for where, _, files in os.walk(os.path.join(SOURCE, "src")):
+        folder = os.path.relpath(where, os.path.join(SOURCE, "src"))
+        for name in sorted(files):
+            if not name.endswith((".c", ".h")):
+                continue
+            if layer_of(folder) is None:
+                faults.append(f"src/{folder}: is no layer of the design")
+                continue
+            count += check_source(os.path.normpath(os.path.join(folder, name)), faults, used)
+    check_installed(faults)
+    faults += [f"UPWARD: nothing in src/{folder} includes {header}" for folder, header in sorted(set(UPWARD) - used)]
     print("\n".join(faults) or f"{count} includes keep to the layers")
     return 1 if faults or count < 100 else 0
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pitprop/exchange.h"
+#include "train/exchange.h"
 #include "support/model_case.h"
 #include "support/mpi_test.h"
 

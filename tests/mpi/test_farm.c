@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <utime.h>
 
-#include "pitprop/farm.h"
+#include "study/farm/farm.h"
 #include "support/shared_files.h"
 
 enum { TRIALS = 5, BAD = 3 };

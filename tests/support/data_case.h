@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/dataset.h"
-#include "pitprop/h5.h"
+#include "data/dataset.h"
+#include "store/h5.h"
 #include "support/scratch.h"
 
 typedef struct data_file {

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "pitprop/model.h"
+#include "model/model.h"
 #include "support/test.h"
 
 static inline pp_layer_spec layer_dense(int64_t units, pp_activation activation)

@@ -3,7 +3,7 @@
 #ifndef PITPROP_TESTS_MPI_TEST_H
 #define PITPROP_TESTS_MPI_TEST_H
 
-#include "pitprop/comm.h"
+#include "comm/comm.h"
 #include "support/test.h"
 
 /* All ranks; under the runner of unit tests a world of one, started by the first test that calls

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/compute.h"
+#include "compute/compute.h"
 #include "support/test.h"
 
 enum { RIG_GUARD = 16, RIG_ARRAYS = 24 };

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "pitprop/arena.h"
-#include "pitprop/fs.h"
+#include "base/arena.h"
+#include "base/fs.h"
 #include "support/test.h"
 
 typedef struct scratch {

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/verdict.h"
 
 /* At an alpha of 0.001 two of 2000 are due at most; more than CHANCE have a chance of 5%. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/sketch.h"
 
 enum { MOST = 2000 };

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/sum.h"
 #include "support/scratch.h"
 

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/candidates.h"
-#include "pitprop/fs.h"
-#include "study/cause_internal.h"
+#include "audit/candidates.h"
+#include "base/fs.h"
+#include "study/causes/cause_internal.h"
 #include "support/test.h"
 
 enum { ROOM = 8 };

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "pitprop/checkpoint.h"
+#include "train/checkpoint.h"
 #include "support/scratch.h"
 
 enum { LENGTH = 100 };

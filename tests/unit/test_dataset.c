@@ -2,7 +2,7 @@
  * shows that other numbers of ranks give the same. */
 #include <math.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "support/dataset_test.h"
 
 /* ---- split ---- */

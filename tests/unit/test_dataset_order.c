@@ -1,7 +1,7 @@
 /* The order of rows on one rank: file order, epochs, windows. */
 #include <math.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "support/dataset_test.h"
 
 static void test_file_order(void)

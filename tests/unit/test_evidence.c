@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/verdict.h"
 
 static double uniform(uint64_t stream, int64_t row)

@@ -8,7 +8,7 @@
 
 #include <hdf5.h>
 
-#include "pitprop/h5.h"
+#include "store/h5.h"
 #include "support/scratch.h"
 
 enum { ROWS = 20, COLUMNS = 3 };

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/job.h"
-#include "pitprop/rng.h"
+#include "job/job.h"
+#include "base/rng.h"
 #include "pitprop/verdict.h"
 
 /* What healthy must not be said of, and what must not be accused. */

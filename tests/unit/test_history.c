@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/verdict.h"
 
 /* A run as its looks see it, each with ROWS predictions at p = 0.5 + lift (y - 1/2) + noise. */

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "pitprop/limits.h"
+#include "base/limits.h"
 #include "support/scratch.h"
 
 /* ---- limits of memory, from files of another root ---- */

@@ -5,8 +5,8 @@
 
 #include <zlib.h>
 
-#include "pitprop/h5.h"
-#include "pitprop/import.h"
+#include "store/h5.h"
+#include "convert/import.h"
 #include "support/scratch.h"
 
 #define OPTIONS(...)                                                                               \

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/fs.h"
-#include "pitprop/job.h"
+#include "base/fs.h"
+#include "job/job.h"
 #include "support/test.h"
 
 #ifndef PP_TEST_JOBS

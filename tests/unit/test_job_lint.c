@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pitprop/job.h"
+#include "job/job.h"
 #include "support/test.h"
 
 #define DENSE(units, activation)                                                                   \

@@ -1,8 +1,8 @@
 #include <stdint.h>
 
-#include "pitprop/job.h"
-#include "pitprop/lanes.h"
-#include "pitprop/rng.h"
+#include "job/job.h"
+#include "data/share/lanes.h"
+#include "base/rng.h"
 #include "support/test.h"
 
 static void test_ranks_tile_lanes(void)

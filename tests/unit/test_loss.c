@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/loss.h"
-#include "pitprop/rng.h"
+#include "model/loss.h"
+#include "base/rng.h"
 
 enum { ROWS = 7, MOST = 5 };
 

@@ -9,7 +9,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "pitprop/report.h"
+#include "report/report.h"
 
 static const pp_style PLAIN = {0, 0, 0, 80}, UNICODE = {0, 0, 1, 80};
 

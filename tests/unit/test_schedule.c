@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "pitprop/schedule.h"
+#include "model/schedule.h"
 
 static const pp_watch nothing_seen;
 

@@ -1,5 +1,5 @@
 /* Signs of layers against numbers worked out by hand. */
-#include "pitprop/signs.h"
+#include "model/signs.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/sketch.h"
 
 /* Rows to sketch, and what a plain reading in double says of them. */

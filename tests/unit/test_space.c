@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "study/space.h"
+#include "study/sweep/space.h"
 #include "support/test.h"
 
 static pp_status read_space(const char *text, pp_arena *arena, space *s, pp_error *err)

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "pitprop/groups.h"
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/sketch.h"
 
 enum { ROWS = 400 };

@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "pitprop/rng.h"
-#include "pitprop/table.h"
+#include "base/rng.h"
+#include "convert/table.h"
 #include "support/scratch.h"
 
 enum { MOST_ROWS = 512 };

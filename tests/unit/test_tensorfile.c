@@ -1,7 +1,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "pitprop/tensorfile.h"
+#include "store/tensorfile.h"
 #include "support/scratch.h"
 
 static float weights[6] = {1.5f, -2.0f, 0.0f, 3.25f, 1e-30f, -0.0f};

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pitprop/rng.h"
+#include "base/rng.h"
 #include "pitprop/verdict.h"
 
 /* Each test draws predictions with a known fault (or none) and asks for the verdict. */

@@ -3,9 +3,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "pitprop/rng.h"
-#include "pitprop/tensorfile.h"
-#include "study/why_internal.h"
+#include "base/rng.h"
+#include "store/tensorfile.h"
+#include "study/why/why_internal.h"
 #include "support/scratch.h"
 
 enum { ROWS = 400 };

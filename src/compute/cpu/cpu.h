@@ -1,8 +1,8 @@
-/* The operations of the CPU backend, by file; pitprop/compute.h says what each does. */
+/* The operations of the CPU backend, by file; compute/compute.h says what each does. */
 #ifndef PITPROP_CPU_H
 #define PITPROP_CPU_H
 
-#include "pitprop/compute.h"
+#include "compute/compute.h"
 
 /* Widest SIMD that the CPU has, same bits for each: no contraction to FMA, no reassociation. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_ADDRESS__)

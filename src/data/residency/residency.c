@@ -1,0 +1,27 @@
+/* Where rows are: in memory from the beginning, or read when they are needed. */
+#include "data/dataset_internal.h"
+
+#include "base/limits.h"
+
+/* Of the rank that has most, in memory: values, weight, index, visit and its places in the order.
+ */
+static double share_bytes(const pp_dataset *set, int ranks)
+{
+    double rows = (double)set->source[PP__TRAINING].rows + (double)set->source[PP__HELD_OUT].rows;
+    double values = (double)(set->info.inputs + set->info.y_columns + 1);
+    return rows * (values * sizeof(float) + 20) / ranks;
+}
+
+void pp__settle_residency(pp_dataset *set, pp_comm *comm, const pp_job_data *data)
+{
+    static const int64_t unknown_host = (int64_t)8 << 30;
+    set->budget = data->memory;
+    if (set->budget == PP_AUTO) {
+        int64_t host = pp_limit_of_memory("");
+        set->budget = (host > 0 ? host : unknown_host) / 2 / pp_comm_host_processes();
+    }
+    pp_comm_min_i64(comm, &set->budget, 1); /* all ranks do the same */
+    set->streams = data->residency == PP_RESIDENCY_STREAM;
+    if (data->residency == PP_RESIDENCY_AUTO)
+        set->streams = share_bytes(set, pp_comm_size(comm)) > (double)set->budget;
+}

@@ -1,0 +1,39 @@
+/* The run of `why`: rank 0 plans and decides, the others run what each round brings. */
+#ifndef PITPROP_WHY_RUN_H
+#define PITPROP_WHY_RUN_H
+
+#include <limits.h>
+
+#include "study/farm/rounds.h"
+#include "why_internal.h"
+
+typedef struct why {
+    const pp_why_spec *spec;
+    plan plan;
+    pp_why *result;       /* rank 0 */
+    char study[PATH_MAX]; /* directory of the trials */
+    rounds rounds;
+    /* of the round that runs, for the lines on the way */
+    const int *list;
+    int n, told;
+} why;
+
+/* All on rank 0, while the others serve. */
+/* Experiments list [n], each for 1/parts of its training. */
+pp_status pp__experiment(why *w, const int *list, int n, int parts, pp_error *err);
+/* What is left of the budget. */
+double pp__rest(const why *w);
+
+/* ---- walk.c ---- */
+/* From the control that works best back to the job: halves what they differ in until the smallest
+ * set that repairs is left, and names it by the causes that own its parts. */
+pp_status pp__walk_back(why *w, pp_error *err);
+
+/* ---- seeds.c ---- */
+/* Runs what is about to be accused with other seeds, and takes back what was luck. */
+pp_status pp__confirm(why *w, pp_error *err);
+/* A few seeds more, where some fail and others do not, or where they cost a small part of the
+ * budget of a job that does not fail. */
+pp_status pp__try_seeds(why *w, pp_error *err);
+
+#endif
