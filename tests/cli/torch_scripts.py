@@ -70,7 +70,7 @@ class Torch(support.Case):
         self.assertEqual([f["id"] for f in answer["faults"]], ["eval-while-training"], out)
 
     def test_what_no_job_can_say_is_probed_in_the_script(self):
-        out, answer = self.torch(os.path.join(SCRIPTS, "conv_rate_too_high.py"), "--seconds", "20")
+        out, answer = self.torch(os.path.join(SCRIPTS, "conv_rate_too_high.py"), "--budget", "14")
         self.assertEqual(answer["causes"], ["learning-rate-too-high"], out)
         self.assertTrue(answer["proof"], out)
 

@@ -18,8 +18,8 @@ def parse(words):
     parser.add_argument("--no-data", action="store_true", help="repro.py gets drawn rows with the moments of yours")
     parser.add_argument("--rows", type=int, default=200000, metavar="N", help="most rows that are kept (200000)")
     parser.add_argument("--ranks", type=int, default=os.cpu_count() or 1, metavar="N", help="processes of pitprop why (all cores)")
-    parser.add_argument("--budget", type=float, metavar="TIMES", help="what experiments may cost, as of pitprop why")
-    parser.add_argument("--seconds", type=float, default=120, metavar="S", help="what probes in the script itself may take, about (120)")
+    parser.add_argument("--budget", type=float, metavar="TIMES", help="what experiments may cost: of pitprop why, in trainings of the job, "
+                        "and of reruns, in runs of the script (default 3 and 12, more for what takes seconds)")
     parser.add_argument("--shown", type=int, default=12, metavar="N", help="experiments on the page (12)")
     parser.add_argument("-q", "--quiet", action="store_true", help="leave out what the script prints")
     parser.add_argument("script", help="the script, followed by its own arguments")

@@ -11,14 +11,10 @@ import numpy as np
 
 from . import job as jobs
 from . import measure, probes, program, remedy, repro, rerun
+from .trials import Trials, say
 
-SEEDS = (0, 1, 2)
 WELL = {"balanced accuracy": 0.9, "accuracy": 0.9, "R2": 0.9}
 FRESH_ROWS = 3000  # of other runs: a third is held out, the others train where rows are too few
-
-
-def say(text=""):
-    print(text, flush=True)
 
 
 def at(line, cwd):
@@ -27,13 +23,6 @@ def at(line, cwd):
         return ""
     path = os.path.relpath(line[0], cwd)
     return f"{line[0] if path.startswith('..') else path}:{line[1]}"
-
-
-def value_of(result):
-    """The measure of a rerun; NaN where it has not come to its end."""
-    if result is None or not result.get("trained") or result["error"]:
-        return float("nan")
-    return result["measure"]["value"]
 
 
 class Flow:
@@ -45,7 +34,8 @@ class Flow:
         self.directory = os.path.abspath(options.output or os.path.join("pitprop-torch", name))
         self.home = None
         self.job = self.layers = self.capture = self.why = None
-        self.changes, self.before = [], None  # changes to prove; results of the script as it is
+        self.trials = None  # reruns of the script
+        self.changes = []  # to prove
         self.answer = {"faults": []}
 
     # ---- capture ----
@@ -242,6 +232,8 @@ class Flow:
         few = len(self.capture["x"]) < FRESH_ROWS // 3 and self.capture["held_out"] is None
         if self.options.no_rerun or not few:
             return None
+        say(f"  Few rows: reruns with other seeds show whether the script draws them anew (to {FRESH_ROWS} rows, at most "
+            f"{round(30 + self.capture['seconds'])} s)")
         order = dict(self.order(brief=True), draws=FRESH_ROWS, capture=self.capture_path)
         found = rerun.run_all(self.script, self.arguments, [order], self.cwd, self.home)[0]
         return None if found is None else found.get("drawn")
@@ -303,39 +295,18 @@ class Flow:
         else:
             self.changes += [c for c in changes if c not in self.changes]
 
-    # ---- probes in the script itself ----
+    # ---- experiments in the script itself ----
 
     def probe(self, wanted):
-        """Reruns of the script with one change each; the least change that helps becomes the remedy."""
-        if not wanted or self.options.no_rerun or not self.may_copy():
+        """The least change that helps becomes the remedy."""
+        if not wanted or not self.trials.are_possible():
             return
-        each = (self.capture["seconds"] + 3) / 2
-        most = max(6, int(self.options.seconds / each) - len(SEEDS))
-        wanted = wanted[:most]
-        say(f"\n== Probes in the script itself: {len(SEEDS)} runs as it is and {len(wanted)} with a change, "
-            f"about {round(each * (len(SEEDS) + len(wanted)))} s")
-        orders = [self.order(seed) for seed in SEEDS] + [self.order(SEEDS[0], c) for _, _, c in wanted]
-        found = rerun.run_all(self.script, self.arguments, orders, self.cwd, self.home)
-        values = [value_of(r) for r in found]
-        base, rest = values[: len(SEEDS)], values[len(SEEDS) :]
-        self.before = found[: len(SEEDS)]
-        say(f"    {'as it is, three seeds':62s} " + " ".join(f"{v:7.3f}" for v in base))
-        for (cause, label, _), value in zip(wanted, rest):
-            say(f"    {cause + ': ' + label:62s} {value:7.3f}")
-        self.accuse(wanted, base, rest)
-
-    def accuse(self, wanted, base, rest):
-        usual = [v for v in base if np.isfinite(v)] or [0.0]
-        gains = [v - max(usual) if np.isfinite(v) else -1 for v in rest]
-        best = max(gains)
-        if best <= max(0.05, min(0.3, max(usual) - min(usual))):
-            say("  None of these changes helps: the cause is elsewhere (the architecture, the data).")
+        found = self.trials.probe(wanted)
+        if found is None:
             self.answer.setdefault("answer", "unknown")
             return
-        chosen = next(i for i, g in enumerate(gains) if g >= 0.8 * best)
-        cause, label, changes = wanted[chosen]
+        cause, changes = found
         self.answer.update(answer="cause", causes=cause.split(" + "))
-        say(f"  {cause}: {label} lifts {self.capture['measure']['name']} by {gains[chosen]:.3f}.")
         self.changes += [c for c in changes if c not in self.changes]
 
     def is_well(self):
@@ -344,13 +315,6 @@ class Flow:
         verdicts = set(self.answer.get("verdicts", {}).values())
         return m["value"] >= WELL.get(m["name"], 2) or (verdicts == {"healthy"} and m["held_out"])
 
-    def may_copy(self):
-        if rerun.size_of(self.cwd, rerun.MOST_BYTES) <= rerun.MOST_BYTES:
-            return True
-        say(f"\n== Reruns are left out: {self.cwd} is larger than 1 GiB, and each copies it; run the script from a "
-            "directory of its own")
-        return False
-
     # ---- proof ----
 
     def prove(self):
@@ -358,42 +322,11 @@ class Flow:
             return
         if self.options.no_rerun:
             say("\n== Proof in PyTorch: left out (--no-rerun)")
+        if not self.trials.are_possible():
             return
-        if not self.may_copy():
-            return
-        orders = [self.order(seed, self.changes) for seed in SEEDS]
-        if self.before is None:
-            orders = [self.order(seed) for seed in SEEDS] + orders
-        seconds = self.capture["seconds"]
-        say(f"\n== Proof in PyTorch: {len(orders)} reruns in copies of the working directory, about "
-            f"{max(1, round(len(orders) * (seconds + 2) / 2))} s")
-        found = rerun.run_all(self.script, self.arguments, orders, self.cwd, self.home)
-        self.compare(self.before or found[: len(SEEDS)], found[-len(SEEDS) :])
-
-    def compare(self, before, after):
-        say(f"  {'seed':4s}  {'before':>8s}  {'after':>8s}   the script's own last line, before and after")
-        pairs = []
-        for seed, a, b in zip(SEEDS, before, after):
-            va, vb = value_of(a), value_of(b)
-            pairs.append((va, vb))
-            say(f"  {seed:4d}  {va:8.3f}  {vb:8.3f}   {(a or {}).get('said', '-')}")
-            say(f"  {'':24s}   {(b or {}).get('said', '-')}")
-            if b and b.get("error"):
-                say(f"  {'':24s}   ends with {b['error']['text'][:90]}")
-        values = np.array(pairs)
-        gain = values[:, 1] - values[:, 0]
-        self.answer["before"], self.answer["after"] = values[:, 0].tolist(), values[:, 1].tolist()
-        holds = bool(np.isfinite(values).all() and (gain > 0).all() and np.mean(gain) > 0.05)
-        self.answer["proof"] = holds
-        name = self.capture["measure"]["name"]
-        held = "held-out" if self.capture["measure"]["held_out"] else "training"
-        says = "is not proven by these."
-        if holds:
-            says = "repairs the script in all three."
-        elif np.isfinite(gain).all() and abs(gain).max() < 0.02:
-            says = "does not change what this measures."
-        say(f"  {name} on {held} rows: the remedy {says}")
-        if holds and held == "training" and self.answer.get("answer") == "no-signal":
+        before, after, holds = self.trials.prove(self.changes)
+        self.answer.update(before=before, after=after, proof=holds)
+        if holds and not self.trials.is_held_out and self.answer.get("answer") == "no-signal":
             say("  It learns its own rows by heart now; of fresh rows it knows nothing, as the data hold no signal.")
 
     # ---- a script of its own ----
@@ -460,6 +393,7 @@ class Flow:
                 say(f"\n{f['id']}{self.place(f['line'])}: {f['says']}")
             say("\nNo training was seen: no backward pass of a loss with predictions and targets that could be read.")
             return 3
+        self.trials = Trials(self.options, capture, self.order, self.cwd, self.home)
         self.tell_capture()
         self.tell_verdicts()
         self.tell_faults()

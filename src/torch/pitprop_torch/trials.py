@@ -1,0 +1,127 @@
+"""Reruns of a captured script: probes with one change each, and the proof of a remedy.
+
+Every rerun happens in a copy of the working directory, and is announced with count and time. The budget
+is counted in runs of the script, as that of `pitprop why` is in trainings of a job."""
+
+import numpy as np
+
+from . import rerun
+
+SEEDS = (0, 1, 2)
+USUAL_RUNS = 12  # at least, where the budget is not given
+USUAL_SECONDS = 120  # and as many as take so long
+AT_ONCE = 2
+STARTING = 3  # seconds of a process before its script begins
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def value_of(result):
+    """The measure of a rerun; NaN where it has not come to its end."""
+    if result is None or not result.get("trained") or result["error"]:
+        return float("nan")
+    return result["measure"]["value"]
+
+
+class Trials:
+    """Reruns of one script. `make_order` gives the order of a run: (seed, changes) -> dict."""
+
+    def __init__(self, options, capture, make_order, cwd, home):
+        self.options, self.capture, self.make_order = options, capture, make_order
+        self.cwd, self.home = cwd, home
+        self.before = None  # results of the script as it is
+        self.each = (capture["seconds"] + STARTING) / AT_ONCE  # seconds that a run adds
+        self.runs = int(options.budget or max(USUAL_RUNS, USUAL_SECONDS / self.each))
+        self.seeds = SEEDS[: max(1, min(len(SEEDS), self.runs // 2))]
+        self.measured_by = capture["measure"]["name"]
+        self.is_held_out = capture["measure"]["held_out"]
+
+    def are_possible(self):
+        if self.options.no_rerun:
+            return False
+        if rerun.size_of(self.cwd, rerun.MOST_BYTES) <= rerun.MOST_BYTES:
+            return True
+        say(f"\n== Reruns are left out: {self.cwd} is larger than 1 GiB, and each copies it; run the script from a "
+            "directory of its own")
+        return False
+
+    def time_of(self, count):
+        return f"about {max(1, round(count * self.each))} s"
+
+    def run(self, orders):
+        return rerun.run_all(self.options.script, self.options.arguments, orders, self.cwd, self.home, AT_ONCE)
+
+    # ---- probes ----
+
+    def probe(self, wanted):
+        """Reruns with one change each: (cause, changes) of the least that helps; None: none does."""
+        most = self.runs - 2 * len(self.seeds)
+        tried = wanted[: max(0, most)]
+        if not tried:
+            say(f"\n== Probes in the script itself are left out: --budget {self.options.budget:g} bears none")
+            return None
+        count = len(self.seeds) + len(tried)
+        say(f"\n== Probes in the script itself: {len(self.seeds)} runs as it is and {len(tried)} with a change, "
+            f"{self.time_of(count)}")
+        if len(tried) < len(wanted):
+            say(f"  {len(wanted) - len(tried)} more would want --budget {2 * len(self.seeds) + len(wanted)}")
+        orders = [self.make_order(seed) for seed in self.seeds]
+        found = self.run(orders + [self.make_order(self.seeds[0], c) for _, _, c in tried])
+        self.before = found[: len(self.seeds)]
+        values = [value_of(r) for r in found]
+        base, rest = values[: len(self.seeds)], values[len(self.seeds) :]
+        say(f"    {'as it is, ' + str(len(self.seeds)) + ' seeds':62s} " + " ".join(f"{v:7.3f}" for v in base))
+        for (cause, label, _), value in zip(tried, rest):
+            say(f"    {cause + ': ' + label:62s} {value:7.3f}")
+        return self.accuse(tried, base, rest)
+
+    def accuse(self, tried, base, rest):
+        usual = [v for v in base if np.isfinite(v)] or [0.0]
+        gains = [v - max(usual) if np.isfinite(v) else -1 for v in rest]
+        best = max(gains)
+        if best <= max(0.05, min(0.3, max(usual) - min(usual))):
+            say("  None of these changes helps: the cause is elsewhere (the architecture, the data).")
+            return None
+        chosen = next(i for i, g in enumerate(gains) if g >= 0.8 * best)
+        cause, label, changes = tried[chosen]
+        say(f"  {cause}: {label} lifts {self.measured_by} by {gains[chosen]:.3f}.")
+        return cause, changes
+
+    # ---- proof ----
+
+    def prove(self, changes):
+        """The script as it is and with the changes, seed by seed; (before, after, whether it holds)."""
+        orders = [self.make_order(seed, changes) for seed in self.seeds]
+        if self.before is None:
+            orders = [self.make_order(seed) for seed in self.seeds] + orders
+        say(f"\n== Proof in PyTorch: {len(orders)} reruns in copies of the working directory, {self.time_of(len(orders))}")
+        if len(self.seeds) < len(SEEDS):
+            say(f"  --budget {self.options.budget:g} bears {len(self.seeds)} of {len(SEEDS)} seeds")
+        found = self.run(orders)
+        before, after = self.before or found[: len(self.seeds)], found[-len(self.seeds) :]
+        self.tell_pairs(before, after)
+        values = np.array([[value_of(a), value_of(b)] for a, b in zip(before, after)])
+        holds = self.judge(values[:, 1] - values[:, 0])
+        return values[:, 0].tolist(), values[:, 1].tolist(), holds
+
+    def tell_pairs(self, before, after):
+        say(f"  {'seed':4s}  {'before':>8s}  {'after':>8s}   the script's own last line, before and after")
+        for seed, a, b in zip(self.seeds, before, after):
+            say(f"  {seed:4d}  {value_of(a):8.3f}  {value_of(b):8.3f}   {(a or {}).get('said', '-')}")
+            say(f"  {'':24s}   {(b or {}).get('said', '-')}")
+            if b and b.get("error"):
+                say(f"  {'':24s}   ends with {b['error']['text'][:90]}")
+
+    def judge(self, gain):
+        finite = bool(np.isfinite(gain).all())
+        holds = bool(finite and (gain > 0).all() and np.mean(gain) > 0.05)
+        says = "is not proven by these."
+        if holds:
+            says = f"repairs the script in all {len(self.seeds)}." if len(self.seeds) > 1 else "repairs it with one seed."
+        elif finite and abs(gain).max() < 0.02:
+            says = "does not change what this measures."
+        held = "held-out" if self.is_held_out else "training"
+        say(f"  {self.measured_by} on {held} rows: the remedy {says}")
+        return holds
