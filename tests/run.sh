@@ -20,11 +20,11 @@ if [ $kernels -eq 0 ]; then
 fi
 
 failed=()
-while read -r kernel features; do
+while read -r kernel _ features; do
     for feature in $features; do
         grep -qw "$feature" /proc/cpuinfo || continue 2
     done
     echo "== $kernel"
     OPENBLAS_CORETYPE=$kernel ctest --preset $preset "$@" || failed+=("$kernel")
-done <tests/support/kernels.txt
+done <src/compute/cpu/kernels.txt
 [ ${#failed[@]} -eq 0 ] || { echo "failed under: ${failed[*]}" >&2; exit 1; }

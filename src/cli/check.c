@@ -2,6 +2,7 @@
 
 #include "cli.h"
 
+#include "compute/kernel.h"
 #include "train/trial.h"
 
 static void print_bytes(const char *name, int64_t bytes)
@@ -23,6 +24,7 @@ static void print_plan(const pp_job *job, const pp_trial_plan *p, int ranks)
     printf("  %-22s %10lld to %lld of a batch of %lld\n", "rows a lane",
            (long long)p->lane_rows_least, (long long)p->lane_rows_most,
            (long long)job->training.batch);
+    printf("  %-22s %10s\n", "OpenBLAS kernel", pp_kernel_name());
     printf("memory of the largest rank:\n");
     print_bytes("data", p->bytes_data);
     print_bytes("model and optimiser", p->bytes_model);
@@ -61,6 +63,7 @@ const cli_command cli_check = {
     .least = 1,
     .most = 1,
     .parallel = 1,
+    .multiplies = 1,
     .options = options,
     .run = run,
 };

@@ -54,6 +54,7 @@ typedef struct cli_command {
     const char *name, *positionals, *help;
     int least, most; /* positional arguments */
     int saves;       /* signals ask it to save and to end with exit code 5 */
+    int multiplies;  /* products of matrices: the kernel of OpenBLAS has to be the right one */
     int parallel;    /* starts MPI, but for --submit; others run on one rank, and the rest leave */
     const cli_option *options;           /* ended by a NULL name */
     int (*run)(cli *c);                  /* returns the exit code */
@@ -96,6 +97,12 @@ void cli_warn_of_rows(cli *c, const pp_job *job, int64_t most_bytes);
 pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err);
 /* Collective: malloc'ed text from rank 0 to all; NULL stays NULL. */
 pp_status cli_share_text(pp_comm *world, char **text, pp_error *err);
+/* Before MPI starts: the kernel of OpenBLAS for the job, or for this CPU. May start the program again
+ * with argv (as main got it) and not return. wanted [PP_KERNEL_NAME]: "auto" or runtime.blas_kernel. */
+pp_status cli_settle_kernel(const cli *c, char **argv, char *wanted, pp_error *err);
+/* Collective: says what there is to say of the kernel; fails where ranks have unlike ones, or C
+ * libraries that compute unlike digits. */
+pp_status cli_agree_on_kernel(cli *c, const char *wanted, pp_error *err);
 /* Before MPI starts: tasks of srun that would each be alone are refused. */
 pp_status cli_check_launch(const cli *c, pp_error *err);
 /* A line where a Slurm allocation is for more ranks than there are. */

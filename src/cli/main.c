@@ -10,6 +10,8 @@
 #include "base/stop.h"
 #include "base/version.h"
 
+#include "compute/kernel.h"
+
 static const cli_command *const commands[] = {
     &cli_train,   &cli_why,    &cli_sweep,  &cli_submit, &cli_predict, &cli_audit, &cli_check,
     &cli_inspect, &cli_schema, &cli_import, &cli_repack, &cli_synth,   &cli_torch, &cli_version};
@@ -81,9 +83,12 @@ static int is_other_rank(void)
     return rank != NULL && strcmp(rank, "0") != 0;
 }
 
-static int run_parallel(cli *c, int *argc, char ***argv)
+static int run_parallel(cli *c, int *argc, char ***argv, char **again)
 {
-    pp_error err = {0};
+    pp_error err = {0}, unsettled = {0};
+    char wanted[PP_KERNEL_NAME];
+    int multiplies = c->command->multiplies;
+    pp_status kernel = multiplies ? cli_settle_kernel(c, again, wanted, &unsettled) : PP_OK;
     if (c->command->saves)
         stop_on_signals();
     else
@@ -94,12 +99,15 @@ static int run_parallel(cli *c, int *argc, char ***argv)
     c->log.speaks = pp_comm_rank(c->world) == 0;
     pp_check_on_failure(on_bug);
     if (c->command->saves) cli_tell_of_allocation(c);
-    int code = c->command->run(c);
+    if (kernel != PP_OK) err = unsettled;
+    status = pp_comm_agree(c->world, kernel, &err);
+    if (status == PP_OK && multiplies) status = cli_agree_on_kernel(c, wanted, &err);
+    int code = status == PP_OK ? c->command->run(c) : cli_fail(c, status, &err);
     pp_comm_stop(c->world);
     return code;
 }
 
-static int run(const cli_command *command, int argc, char **argv)
+static int run_words(const cli_command *command, int argc, char **argv, char **again)
 {
     cli c = {.command = command,
              .launched = launched_rank() != NULL,
@@ -113,8 +121,29 @@ static int run(const cli_command *command, int argc, char **argv)
         if (c.log.speaks) cli_print_help(command);
         return 0;
     }
-    if (command->parallel && !c.args.submit) return run_parallel(&c, &argc, &argv);
+    if (command->parallel && !c.args.submit) return run_parallel(&c, &argc, &argv, again);
+    char wanted[PP_KERNEL_NAME];
+    if (command->multiplies && !c.args.submit) status = cli_settle_kernel(&c, again, wanted, &err);
+    if (status != PP_OK) return cli_fail(&c, status, &err);
     return c.log.speaks ? command->run(&c) : 0;
+}
+
+/* Parsing cuts --set PATH=VALUE in two, and MPI takes its own: a copy is for another start. */
+static int run(const cli_command *command, int argc, char **argv)
+{
+    char **again = calloc((size_t)argc + 1, sizeof *again);
+    int complete = again != NULL;
+    for (int i = 0; complete && i < argc; i++)
+        complete = (again[i] = strdup(argv[i])) != NULL;
+    int code = 3;
+    if (complete)
+        code = run_words(command, argc, argv, again);
+    else
+        fprintf(stderr, "pitprop: error: out of memory\n");
+    for (int i = 0; again != NULL && i < argc; i++)
+        free(again[i]);
+    free(again);
+    return code;
 }
 
 /* Results that nobody gets are an error. */

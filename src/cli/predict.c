@@ -71,6 +71,7 @@ const cli_command cli_predict = {
     .least = 2,
     .most = 2,
     .parallel = 1,
+    .multiplies = 1,
     .options = options,
     .run = run,
 };

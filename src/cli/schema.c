@@ -49,6 +49,7 @@ const cli_command cli_version = {
     .name = "version",
     .positionals = "",
     .help = "print the versions of Pitprop, Open MPI, OpenBLAS and its kernel, and HDF5",
+    .multiplies = 1,
     .options = options,
     .run = run_version,
 };

@@ -161,6 +161,7 @@ const cli_command cli_sweep = {
     .least = 1,
     .most = 2,
     .parallel = 1,
+    .multiplies = 1,
     .saves = 1,
     .options = options,
     .run = run,

@@ -157,6 +157,7 @@ const cli_command cli_train = {
     .least = 1,
     .most = 1,
     .parallel = 1,
+    .multiplies = 1,
     .saves = 1,
     .options = options,
     .run = run,

@@ -257,6 +257,7 @@ const cli_command cli_why = {
     .least = 0,
     .most = 1,
     .parallel = 1,
+    .multiplies = 1,
     .saves = 1,
     .options = options,
     .run = run,

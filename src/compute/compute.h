@@ -40,6 +40,7 @@ typedef struct pp_backend {
     pp_status (*open)(int node_rank, const char *kernel, pp_device **device, pp_error *err);
     void (*close)(pp_device *device);
     const char *(*describe)(const pp_device *device); /* library and kernel, one line */
+    const char *(*kernel)(const pp_device *device); /* what multiplies: another has other bits */
 
     /* 64-byte aligned and zeroed; NULL when out of memory. */
     void *(*allocate)(pp_device *device, size_t bytes);

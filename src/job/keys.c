@@ -279,7 +279,7 @@ static const pp__key runtime_keys[] = {
     {KEY(pp_job_runtime, "blas_kernel", PP__STRING, blas_kernel), .fallback = "\"auto\"",
      .pattern = "^[A-Za-z0-9_]+$", .pattern_text = "must be \"auto\" or the name of a kernel",
      .help = "OpenBLAS kernel (OPENBLAS_CORETYPE, such as Haswell) for equal bits on unlike "
-             "processors; auto: OpenBLAS picks."},
+             "processors: the program starts itself again with it; auto: one for this CPU."},
     {KEY(pp_job_runtime, "bucket", PP__INT, bucket), .fallback = "4194304",
      FROM_TO(1024, 1073741824), .help = "Bytes of parameters that are exchanged together."},
 };

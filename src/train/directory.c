@@ -64,12 +64,13 @@ static pp_job anywhere(const pp_job *job)
     return bare;
 }
 
-/* Nor where its files lie: data are staged to another place in each Slurm job, and their rows tell
- * whether they are the same. */
+/* Nor what multiplies in it from here on, nor where its files lie: data are staged to another place
+ * in each Slurm job, and their rows tell whether they are the same. */
 static char *echo_without_files(const pp_job *job)
 {
     static const char *none[] = {""};
     pp_job bare = anywhere(job);
+    bare.runtime.blas_kernel = "auto";
     bare.data.files = none;
     bare.data.n_files = 1;
     if (bare.data.n_validation_files > 0) {

@@ -51,6 +51,16 @@ static const char *write_fingerprint(const trial *t, char text[FINGERPRINT])
     return text;
 }
 
+enum { KERNEL = 64 };
+
+/* What multiplied: the backend and its kernel. */
+static const char *write_kernel(const trial *t, char text[KERNEL])
+{
+    const pp_backend *backend = t->spec->backend;
+    snprintf(text, KERNEL, "%s %s", backend->name, backend->kernel(t->device));
+    return text;
+}
+
 /* Collective. f is filled on rank 0 only. */
 static pp_status collect(trial *t, freight *f, pp_error *err)
 {
@@ -83,8 +93,11 @@ static pp_status write_once(trial *t, freight *f, pp_error *err)
     char rows[FINGERPRINT];
     const char *origin = pp__origin_text(t->data, t->arena);
     if (origin == NULL) return pp_fail(err, PP_E_MEMORY, "no memory for a checkpoint");
-    pp_tensor_note notes[] = {
-        {"job", t->identity}, {"rows", write_fingerprint(t, rows)}, {"data", origin}};
+    char kernel[KERNEL];
+    pp_tensor_note notes[] = {{"job", t->identity},
+                              {"rows", write_fingerprint(t, rows)},
+                              {"data", origin},
+                              {"kernel", write_kernel(t, kernel)}};
     pp_tensor tensors[7];
     int n = 0;
     tensors[n++] = (pp_tensor){"params", PP_F32, 1, {t->model->size}, f->params};
@@ -95,7 +108,7 @@ static pp_status write_once(trial *t, freight *f, pp_error *err)
     tensors[n++] = (pp_tensor){"progress", PP_U8, 1, {sizeof p}, &p};
     tensors[n++] = (pp_tensor){"metrics", PP_U8, 1, {tail}, f->metrics};
     return pp_checkpoint_write(t->dir, t->generation, t->step, t->job->checkpoint.keep, tensors, n,
-                               notes, 3, err);
+                               notes, 4, err);
 }
 
 /* A disk that is full for a moment only is waited for. */
@@ -151,6 +164,18 @@ static pp_status same_rows(const trial *t, const pp_tensorfile *file, pp_error *
                    "%s: the rows are not those that the run in %s has been trained on; put the "
                    "file back, or start again with --overwrite",
                    t->job->data.files[0], t->dir);
+}
+
+/* A requeue to another type of CPU goes on, but not with the bits of an undisturbed run. */
+static void tell_of_kernel(const trial *t, const pp_tensorfile *file)
+{
+    char now[KERNEL];
+    const char *then = pp_tensorfile_note(file, "kernel");
+    if (then == NULL || strcmp(then, write_kernel(t, now)) == 0) return;
+    pp_log_write(t->log, PP_LOG_WARN,
+                 "%s: the run there multiplied with %s, and goes on with %s: its bits will not be "
+                 "those of an undisturbed run; runtime.blas_kernel keeps a kernel for all parts",
+                 t->dir, then, now);
 }
 
 static const pp_tensor *wanted(const pp_tensorfile *file, const char *name, pp_dtype dtype,
@@ -251,6 +276,7 @@ static pp_status read_newest(trial *t, pp_tensorfile **file, progress *p, pp_err
     if (t->spec->existing == PP_EXISTING_RESUME)
         status = pp_checkpoint_newest(t->dir, file, say_damaged, t->log, err);
     if (status == PP_OK && *file != NULL) status = read_progress(t, *file, p, err);
+    if (status == PP_OK && *file != NULL) tell_of_kernel(t, *file);
     if (status == PP_OK && *file == NULL && t->moved) status = keep_model(t, err);
     return status == PP_OK ? open_metrics(t, *file, p, err) : status;
 }

@@ -41,6 +41,7 @@ static void check_memory(rig *r)
     k->release(r->device, NULL);
     CU_ASSERT_PTR_NULL(k->allocate(r->device, SIZE_MAX));
     CU_ASSERT_TRUE(strlen(k->name) > 0 && strlen(k->describe(r->device)) > 0);
+    CU_ASSERT_TRUE(strlen(k->kernel(r->device)) > 0);
 }
 
 static void test_memory(void)
@@ -66,9 +67,8 @@ static void test_right_kernel(void)
     pp_device *device = NULL;
     CU_ASSERT_EQUAL_FATAL(k->open(0, "auto", &device, NULL), PP_OK);
     char name[160];
-    const char *described = strrchr(k->describe(device), ' ');
-    CU_ASSERT_PTR_NOT_NULL_FATAL(described);
-    snprintf(name, sizeof name, "%s", described + 1);
+    snprintf(name, sizeof name, "%s", k->kernel(device));
+    CU_ASSERT_PTR_NOT_NULL(strstr(k->describe(device), name));
     k->close(device);
     for (char *c = name; *c != '\0'; c++)
         if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');

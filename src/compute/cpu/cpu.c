@@ -6,16 +6,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include "compute/kernel.h"
+
 struct pp_device {
-    char description[160];
+    char description[256];
 };
 
 static pp_status cpu_open(int node_rank, const char *kernel, pp_device **device, pp_error *err)
 {
     (void)node_rank;
-    const char *loaded = openblas_get_corename();
-    /* OpenBLAS reads OPENBLAS_CORETYPE when it is loaded, so the kernel can only be checked here.
-     */
+    const char *loaded = pp_kernel_name();
+    char kernel_text[160];
+    /* Too late for another start (compute/kernel.h): it can only be checked here. */
     if (strcmp(kernel, "auto") != 0 && strcasecmp(kernel, loaded) != 0)
         return pp_fail(
             err, PP_E_DEVICE,
@@ -25,7 +27,8 @@ static pp_status cpu_open(int node_rank, const char *kernel, pp_device **device,
     pp_device *d = calloc(1, sizeof *d);
     if (d == NULL) return pp_fail(err, PP_E_MEMORY, "no memory for a device");
     openblas_set_num_threads(1); /* one thread a call: its shape alone decides the bits */
-    snprintf(d->description, sizeof d->description, "%s kernel %s", openblas_get_config(), loaded);
+    pp_kernel_describe(kernel_text, sizeof kernel_text);
+    snprintf(d->description, sizeof d->description, "%s %s", openblas_get_config(), kernel_text);
     *device = d;
     return PP_OK;
 }
@@ -38,6 +41,12 @@ static void cpu_close(pp_device *device)
 static const char *cpu_describe(const pp_device *device)
 {
     return device->description;
+}
+
+static const char *cpu_kernel(const pp_device *device)
+{
+    (void)device;
+    return pp_kernel_name();
 }
 
 static void *cpu_allocate(pp_device *device, size_t bytes)
@@ -148,6 +157,7 @@ static const pp_backend cpu_backend = {
     .open = cpu_open,
     .close = cpu_close,
     .describe = cpu_describe,
+    .kernel = cpu_kernel,
     .allocate = cpu_allocate,
     .release = cpu_release,
     .upload = cpu_copy,

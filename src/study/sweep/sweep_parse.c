@@ -252,6 +252,11 @@ void pp_sweep_destroy(pp_sweep *sweep)
     if (sweep != NULL) pp_arena_destroy(sweep->arena); /* it lies in it */
 }
 
+const char *pp_sweep_job(const pp_sweep *sweep)
+{
+    return sweep->job;
+}
+
 const char *pp_sweep_directory(const pp_sweep *sweep)
 {
     return sweep->output;
