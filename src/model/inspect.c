@@ -48,10 +48,6 @@ int pp_model_find_non_finite(const pp_model *model, const float *params)
 
 const char *pp_op_name(const pp_op *op)
 {
-    static const char *const names[] = {
-        [PP_OP_DENSE] = "dense",           [PP_OP_ACTIVATION] = "activation",
-        [PP_OP_DROPOUT] = "dropout",       [PP_OP_BATCH_NORM] = "batch_norm",
-        [PP_OP_LAYER_NORM] = "layer_norm", [PP_OP_ADD] = "end of a residual block",
-    };
-    return names[op->type];
+    if (op->type == PP_LAYER_RESIDUAL) return "end of a residual block";
+    return pp_layer_kind_of(op->type)->name;
 }

@@ -22,31 +22,25 @@ enum { PP_BLOCK = 1024 };
 typedef struct pp_param {
     const char *name; /* "layers.0.weight" */
     int n_dims;
-    int64_t shape[2];      /* dense weights [out, in] */
-    int64_t offset, count; /* floats in the vector; gaps between parameters stay zero */
-    int trainable;         /* 0: frozen or a statistic */
-    float statistic;       /* > 0: running = (1 - statistic) running + statistic batch */
+    int64_t shape[PP_MOST_DIMS]; /* dense weights [out, in] */
+    int64_t offset, count;       /* floats in the vector; gaps between parameters stay zero */
+    int trainable;               /* 0: frozen or a statistic */
+    float statistic;             /* > 0: running = (1 - statistic) running + statistic batch */
     float l1, l2;
     pp_init init;
     double init_scale;
     int64_t fan_in, fan_out;
 } pp_param;
 
-typedef enum pp_op_type {
-    PP_OP_DENSE,
-    PP_OP_ACTIVATION,
-    PP_OP_DROPOUT,
-    PP_OP_BATCH_NORM,
-    PP_OP_LAYER_NORM,
-    PP_OP_ADD /* end of a residual block: output = input + output of op `skip` */
-} pp_op_type;
-
+/* One step of a forward pass. A layer makes none, one, or two: itself and the activation behind it;
+ * a residual block is one at its end: output = input + output of op `skip`. */
 typedef struct pp_op {
-    pp_op_type type;
-    int64_t in, out;  /* features */
-    int weight, bias; /* parameter indices, -1: none; norms: gamma, beta */
-    int mean, var;    /* batch norm */
-    int skip;         /* add: op whose output is added, -1: the model's input */
+    pp_layer_type type;
+    pp_shape shape_in, shape_out; /* of a row */
+    int64_t in, out;              /* values of a row */
+    int weight, bias;             /* parameter indices, -1: none; norms: gamma, beta */
+    int mean, var;                /* batch norm */
+    int skip;                     /* residual: op whose output is added, -1: the model's input */
     pp_activation activation;
     float rate, epsilon;
     int layer; /* number of the layer in depth-first order, for messages and random streams */

@@ -1,4 +1,6 @@
-#include "pass.h"
+/* The workspace of a pass: what ops keep between forward and backward, the buffers of gradients,
+ * and the batch at hand. */
+#include "model/layers/layer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,24 +9,21 @@
 
 enum { TILE = 128 * 1024 }; /* floats: large enough for BLAS, small enough for the cache */
 
-/* Elementwise activations whose derivative is a function of their output may overwrite their input.
- */
 static int is_skipped_to(const pp_model *model, int op)
 {
     for (int i = 0; i < model->n_ops; i++)
-        if (model->ops[i].type == PP_OP_ADD && model->ops[i].skip == op) return 1;
+        if (model->ops[i].type == PP_LAYER_RESIDUAL && model->ops[i].skip == op) return 1;
     return 0;
 }
 
 static int in_place(const pp_model *model, int i)
 {
-    return i > 0 && model->ops[i].type == PP_OP_ACTIVATION &&
-           model->ops[i - 1].type == PP_OP_DENSE &&
-           !pp_activation_kind_of(model->ops[i].activation)->takes_input &&
-           !is_skipped_to(model, i - 1);
+    const pp__layer_code *code = pp__layer_code_of(model->ops[i].type);
+    return i > 0 && code->overwrites != NULL && code->overwrites(&model->ops[i]) &&
+           pp__layer_code_of(model->ops[i - 1].type)->leaves_output && !is_skipped_to(model, i - 1);
 }
 
-static float *device_floats(pp_pass *pass, int64_t count)
+float *pp__pass_floats(pp_pass *pass, int64_t count)
 {
     size_t bytes = (size_t)count * sizeof(float);
     float *memory = pass->spec.backend->allocate(pass->spec.device, bytes);
@@ -35,23 +34,11 @@ static float *device_floats(pp_pass *pass, int64_t count)
 static int allocate_op(pp_pass *pass, int i)
 {
     const pp_op *op = &pass->spec.model->ops[i];
+    const pp__layer_code *code = pp__layer_code_of(op->type);
     pp_op_memory *m = &pass->op[i];
-    int64_t lanes = pass->spec.lanes.count, size = pass->rows * op->out;
-    int train = pass->spec.train, ok = 1;
-    if (in_place(pass->spec.model, i))
-        m->value = pass->op[i - 1].value;
-    else
-        ok = (m->value = device_floats(pass, size)) != NULL;
-    if (op->type == PP_OP_BATCH_NORM || op->type == PP_OP_LAYER_NORM || op->type == PP_OP_DROPOUT)
-        ok = ok && (m->hat = device_floats(pass, size)) != NULL;
-    if (op->type == PP_OP_BATCH_NORM && train) {
-        ok = ok && (m->inverse = device_floats(pass, lanes * op->out)) != NULL;
-        ok = ok && (m->statistics = device_floats(pass, lanes * 2 * op->out)) != NULL;
-    }
-    if (op->type == PP_OP_LAYER_NORM)
-        ok = ok && (m->inverse = device_floats(pass, pass->rows)) != NULL;
-    if (op->type == PP_OP_ADD && train) ok = ok && (m->skipped = device_floats(pass, size)) != NULL;
-    return ok;
+    m->value = in_place(pass->spec.model, i) ? pass->op[i - 1].value
+                                             : pp__pass_floats(pass, pass->rows * op->out);
+    return m->value != NULL && (code->memory == NULL || code->memory(pass, i));
 }
 
 /* A tile is whole rows of a weight, and holds any vector parameter at once. With one lane in the
@@ -61,7 +48,7 @@ static int64_t tile_floats(const pp_model *model, int lanes)
     int64_t tile = TILE;
     for (int i = 0; i < model->n_params; i++) {
         const pp_param *p = &model->params[i];
-        int64_t least = lanes == 1 || p->n_dims == 1 ? p->count : p->shape[1];
+        int64_t least = lanes == 1 || p->n_dims == 1 ? p->count : p->count / p->shape[0];
         if (least > tile) tile = least;
     }
     return tile;
@@ -74,158 +61,32 @@ static int allocate_backward(pp_pass *pass)
     for (int i = 0; i < model->n_ops; i++)
         if (model->ops[i].in > widest) widest = model->ops[i].in;
     for (int i = 0; i < 2; i++)
-        if ((pass->gradient[i] = device_floats(pass, pass->rows * widest)) == NULL) return 0;
+        if ((pass->gradient[i] = pp__pass_floats(pass, pass->rows * widest)) == NULL) return 0;
     pass->n_nodes = pp_tree_nodes(pass->spec.lanes, pass->nodes);
     int most = 1;
     for (int i = 0; i < pass->n_nodes; i++)
         if (pass->nodes[i].count > most) most = pass->nodes[i].count;
     for (; most > 1; most /= 2)
-        if ((pass->scratch[pass->n_scratch++] = device_floats(pass, pass->tile)) == NULL) return 0;
+        if ((pass->scratch[pass->n_scratch++] = pp__pass_floats(pass, pass->tile)) == NULL)
+            return 0;
     return 1;
 }
 
-static void fill_numbers(int64_t count, float *values, uint64_t which)
+int64_t pp__pass_tile_units(const pp_pass *pass, int param)
 {
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t bits = (uint32_t)(((uint64_t)i + which) * 2654435761u);
-        values[i] = (float)(bits >> 8) * 0x1p-24f - 0.5f;
+    const pp_param *p = &pass->spec.model->params[param];
+    int64_t units = pass->tile / (p->count / p->shape[0]);
+    return units < p->shape[0] ? units : p->shape[0];
+}
+
+static pp_status prepare(pp_pass *pass, pp_error *err)
+{
+    pp_status status = PP_OK;
+    for (int i = 0; i < pass->spec.model->n_ops && status == PP_OK; i++) {
+        const pp__layer_code *code = pp__layer_code_of(pass->spec.model->ops[i].type);
+        if (code->prepare != NULL) status = code->prepare(pass, i, err);
     }
-}
-
-/* The product of all lanes in one call and in a call per lane, on the very shapes; added to a bias
- * where it will be. */
-static void both_ways(pp_pass *pass, int transpose_b, int has_bias, int64_t n, int64_t k,
-                      const float *a, const float *b, float *c, float *as_one)
-{
-    const pp_backend *backend = pass->spec.backend;
-    pp_device *device = pass->spec.device;
-    pp__product *product = has_bias ? backend->gemm_add : backend->gemm;
-    int64_t ldb = transpose_b ? k : n, first = 0;
-    if (has_bias) {
-        backend->fill_rows(device, pass->rows, n, b, c);
-        backend->fill_rows(device, pass->rows, n, b, as_one);
-    }
-    product(device, 0, transpose_b, pass->rows, n, k, a, k, b, ldb, as_one, n);
-    for (int l = 0; l < pass->spec.lanes.count; first += pass->full_rows[l++])
-        product(device, 0, transpose_b, pass->full_rows[l], n, k, a + first * k, k, b, ldb,
-                c + first * n, n);
-}
-
-int64_t pp__pass_tile_rows(const pp_pass *pass, const pp_op *op)
-{
-    int64_t rows = pass->tile / op->in;
-    return rows < op->out ? rows : op->out;
-}
-
-/* Whether adding a lane's weight gradient in the product is the same as adding it afterwards, for
- * tiles of `rows` rows: a [lane rows, out], b [lane rows, in], three tiles of memory. */
-static int adds_alike(pp_pass *pass, const pp_op *op, int64_t rows, const float *a, const float *b,
-                      float *tiles, float *host)
-{
-    const pp_backend *backend = pass->spec.backend;
-    pp_device *device = pass->spec.device;
-    int64_t size = rows * op->in;
-    float *sum = tiles, *added = tiles + size, *right = tiles + 2 * size;
-    int same = 1;
-    for (int l = 0; l < pass->spec.lanes.count && same; l++) {
-        int64_t k = pass->full_rows[l];
-        backend->gemm(device, 1, 0, rows, op->in, k, b, op->out, a, op->in, sum, op->in);
-        backend->gemm(device, 1, 0, rows, op->in, k, b, op->out, a, op->in, added, op->in);
-        backend->gemm(device, 1, 0, rows, op->in, k, a, op->out, b, op->in, right, op->in);
-        backend->add(device, size, right, sum);
-        backend->gemm_add(device, 1, 0, rows, op->in, k, a, op->out, b, op->in, added, op->in);
-        backend->download(device, host, sum, 2 * (size_t)size * sizeof *host);
-        same = memcmp(host, host + size, (size_t)size * sizeof *host) == 0;
-    }
-    return same;
-}
-
-/* Device and host memory for trials, filled with arbitrary numbers. */
-typedef struct trial_memory {
-    float *device, *host;
-    int64_t floats;
-} trial_memory;
-
-/* Takes back what this trial refutes. */
-static void try_products(pp_pass *pass, int i, const trial_memory *m)
-{
-    const pp_op *op = &pass->spec.model->ops[i];
-    pp_op_memory *memory = &pass->op[i];
-    int64_t widest = op->in > op->out ? op->in : op->out, side = pass->rows * widest;
-    float *a = m->device, *c = a + side, *as_one = c + side, *b = as_one + side;
-    for (int backward = 0; backward < 2; backward++) {
-        int64_t n = backward ? op->in : op->out, k = backward ? op->out : op->in;
-        both_ways(pass, !backward, !backward && op->bias >= 0, n, k, a, b, c, as_one);
-        pass->spec.backend->download(pass->spec.device, m->host, c,
-                                     2 * (size_t)side * sizeof(float));
-        int same = memcmp(m->host, m->host + side, (size_t)(pass->rows * n) * sizeof(float)) == 0;
-        *(backward ? &memory->backward_as_one : &memory->forward_as_one) &= same;
-    }
-    int64_t rows = pp__pass_tile_rows(pass, op), last = op->out % rows;
-    float *second = a + side, *tiles = a + 2 * side;
-    memory->weight_adds &= adds_alike(pass, op, rows, a, second, tiles, m->host) &&
-                           (last == 0 || adds_alike(pass, op, last, a, second, tiles, m->host));
-}
-
-/* Two ways that round differently agree on a number more often than not, so small products are
- * tried on several. */
-static int trials_of(const pp_pass *pass, const pp_op *op)
-{
-    enum { NUMBERS = 4096, MOST = 64 };
-    int64_t rows = pp__pass_tile_rows(pass, op), last = op->out % rows;
-    int64_t least = (last > 0 ? last : rows) * op->in;
-    int64_t outputs = pass->rows * (op->in < op->out ? op->in : op->out);
-    if (outputs < least) least = outputs;
-    if (least == 0 || least > NUMBERS) return 1;
-    return NUMBERS / least < MOST ? (int)(NUMBERS / least) : MOST;
-}
-
-/* Bits of a product depend on shapes alone, so trials on arbitrary numbers decide for all. */
-static pp_status try_as_one(pp_pass *pass, int i, pp_error *err)
-{
-    const pp_op *op = &pass->spec.model->ops[i];
-    pp_op_memory *memory = &pass->op[i];
-    const pp_backend *backend = pass->spec.backend;
-    int64_t widest = op->in > op->out ? op->in : op->out, side = pass->rows * widest;
-    int64_t rest = op->in * op->out + side, tiles = 3 * pp__pass_tile_rows(pass, op) * op->in;
-    trial_memory m = {.floats = 2 * side + (rest > tiles ? rest : tiles)};
-    size_t bytes = (size_t)m.floats * sizeof(float);
-    m.host = malloc(bytes);
-    m.device = backend->allocate(pass->spec.device, bytes);
-    int ok = m.host != NULL && m.device != NULL;
-    memory->forward_as_one = memory->backward_as_one = memory->weight_adds = 1;
-    for (int t = 0; ok && t < trials_of(pass, op); t++) {
-        fill_numbers(m.floats, m.host, 1 + (uint64_t)t * (uint64_t)m.floats);
-        backend->upload(pass->spec.device, m.device, m.host, bytes);
-        try_products(pass, i, &m);
-    }
-    free(m.host);
-    backend->release(pass->spec.device, m.device);
-    return ok ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory to plan layer %d", op->layer);
-}
-
-static int are_twins(const pp_op *a, const pp_op *b)
-{
-    return a->type == b->type && a->in == b->in && a->out == b->out &&
-           (a->bias >= 0) == (b->bias >= 0);
-}
-
-/* Layers of equal shape need one trial. */
-static pp_status plan_products(pp_pass *pass, pp_error *err)
-{
-    const pp_op *ops = pass->spec.model->ops;
-    for (int i = 0; i < pass->spec.model->n_ops; i++) {
-        if (ops[i].type != PP_OP_DENSE) continue;
-        int twin = 0;
-        while (!are_twins(&ops[twin], &ops[i]))
-            twin++;
-        pp_status status = twin < i ? PP_OK : try_as_one(pass, i, err);
-        if (status != PP_OK) return status;
-        pass->op[i].forward_as_one = pass->op[twin].forward_as_one;
-        pass->op[i].backward_as_one = pass->op[twin].backward_as_one;
-        pass->op[i].weight_adds = pass->op[twin].weight_adds;
-    }
-    return PP_OK;
+    return status;
 }
 
 static int allocate_host(pp_pass *pass)
@@ -260,7 +121,7 @@ pp_status pp_pass_create(const pp_pass_spec *spec, pp_pass **pass, pp_error *err
                          "training.batch or more ranks",
                          (long long)p->rows);
     else if (spec->train && spec->lanes.count > 1)
-        status = plan_products(p, err);
+        status = prepare(p, err);
     if (status != PP_OK) {
         pp_pass_destroy(p);
         return status;

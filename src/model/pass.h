@@ -1,4 +1,5 @@
-/* The workspace of a forward and backward pass; shared by pass.c, forward.c and backward.c. */
+/* The workspace of a forward and backward pass; shared by pass.c, forward.c, backward.c, fold.c and
+ * the kinds of layers. */
 #ifndef PITPROP_PASS_H
 #define PITPROP_PASS_H
 
@@ -43,8 +44,10 @@ typedef void pp__product(pp_device *device, int transpose_a, int transpose_b, in
  * by lane. */
 void pp__pass_products(pp_pass *pass, pp__product *product, int as_one, int transpose_b, int64_t n,
                        int64_t k, const float *a, const float *b, float *c);
-/* Rows of a weight gradient in one tile. */
-int64_t pp__pass_tile_rows(const pp_pass *pass, const pp_op *op);
+/* Units of a weight [units, ...] whose gradient is one tile. */
+int64_t pp__pass_tile_units(const pp_pass *pass, int param);
+/* Memory on the device, zeroed, counted and the caller's; NULL: there is none. */
+float *pp__pass_floats(pp_pass *pass, int64_t count);
 
 /* Sets the batch at hand. */
 void pp__pass_take(pp_pass *pass, const int64_t *lane_rows);

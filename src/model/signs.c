@@ -29,31 +29,42 @@ static unit_tally *units_of(const pp_signs *signs)
     return (unit_tally *)(void *)&((pp_signs *)(uintptr_t)signs)->layers[signs->n_layers];
 }
 
-/* The op whose output is that of dense op i: itself, or the activation behind it, with norms and
+static pp_layer_role role_of(const pp_model *model, int op)
+{
+    return pp_layer_kind_of(model->ops[op].type)->role;
+}
+
+/* The op whose output is that of linear op i: itself, or the activation behind it, with norms and
  * dropout between them or not. */
 static int output_of(const pp_model *model, int i)
 {
     for (int k = i + 1; k < model->n_ops; k++) {
-        if (model->ops[k].type == PP_OP_ACTIVATION) return k;
-        if (model->ops[k].type == PP_OP_DENSE || model->ops[k].type == PP_OP_ADD) break;
+        if (role_of(model, k) == PP_ROLE_ACTIVATION) return k;
+        if (role_of(model, k) == PP_ROLE_LINEAR || model->ops[k].type == PP_LAYER_RESIDUAL) break;
     }
     return i;
 }
 
-/* The next dense op from i on, -1: none. */
-static int next_dense(const pp_model *model, int i)
+/* The next linear op from i on, -1: none. */
+static int next_linear(const pp_model *model, int i)
 {
-    while (i < model->n_ops && model->ops[i].type != PP_OP_DENSE)
+    while (i < model->n_ops && role_of(model, i) != PP_ROLE_LINEAR)
         i++;
     return i < model->n_ops ? i : -1;
+}
+
+/* Units of an op: features, or channels of an image or a sequence. */
+static int64_t units_of_op(const pp_op *op)
+{
+    return op->shape_out.size[0];
 }
 
 static void count(const pp_model *model, int64_t *layers, int64_t *units)
 {
     *layers = *units = 0;
-    for (int i = next_dense(model, 0); i >= 0; i = next_dense(model, i + 1)) {
+    for (int i = next_linear(model, 0); i >= 0; i = next_linear(model, i + 1)) {
         ++*layers;
-        *units += model->ops[i].out;
+        *units += units_of_op(&model->ops[output_of(model, i)]);
     }
 }
 
@@ -90,14 +101,17 @@ static int flat_beyond(pp_activation f, float *low, float *high)
     return f == PP_ACT_TANH || f == PP_ACT_SIGMOID;
 }
 
-static void add_units(unit_tally *units, const float *values, int64_t rows, int64_t columns)
+/* values [rows, units, places] */
+static void add_units(unit_tally *tally, const float *values, int64_t rows, int64_t units,
+                      int64_t places)
 {
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t k = 0; k < columns; k++) {
-            float v = values[i * columns + k];
-            units[k].low = v < units[k].low ? v : units[k].low;
-            units[k].high = v > units[k].high ? v : units[k].high;
-        }
+        for (int64_t k = 0; k < units; k++)
+            for (int64_t at = 0; at < places; at++) {
+                float v = *values++;
+                tally[k].low = v < tally[k].low ? v : tally[k].low;
+                tally[k].high = v > tally[k].high ? v : tally[k].high;
+            }
 }
 
 static int64_t count_flat(pp_activation activation, const float *values, int64_t n)
@@ -116,7 +130,7 @@ int pp_signs_add(pp_signs *signs, const pp_pass *pass)
     const pp_model *model = s->model;
     unit_tally *units = units_of(signs);
     layer_tally *layer = signs->layers;
-    for (int i = next_dense(model, 0); i >= 0; i = next_dense(model, i + 1), layer++) {
+    for (int i = next_linear(model, 0); i >= 0; i = next_linear(model, i + 1), layer++) {
         int at = output_of(model, i);
         const pp_op *op = &model->ops[at];
         int64_t n = pass->batch_rows * op->out;
@@ -127,9 +141,9 @@ int pp_signs_add(pp_signs *signs, const pp_pass *pass)
         const float *values = copy != NULL ? copy : pass->op[at].value;
         pp_sum_add(&layer->squares, s->backend->sum_squares(s->device, n, pass->op[at].value));
         layer->outputs += n;
-        layer->flat += count_flat(op->activation, values, op->type == PP_OP_ACTIVATION ? n : 0);
-        add_units(units, values, pass->batch_rows, op->out);
-        units += op->out;
+        layer->flat += count_flat(op->activation, values, op->type == PP_LAYER_ACTIVATION ? n : 0);
+        add_units(units, values, pass->batch_rows, units_of_op(op), op->out / units_of_op(op));
+        units += units_of_op(op);
         free(copy);
     }
     return 1;
@@ -169,22 +183,22 @@ static double moved(const pp_model *model, int param, uint64_t seed, const float
 }
 
 static pp_layer_signs describe(const layer_tally *tally, const unit_tally *units,
-                               const pp_model *model, int dense)
+                               const pp_model *model, int linear)
 {
-    const pp_op *op = &model->ops[output_of(model, dense)];
-    const pp_param *weight = &model->params[model->ops[dense].weight];
+    const pp_op *op = &model->ops[output_of(model, linear)];
+    const pp_param *weight = &model->params[model->ops[linear].weight];
     int named = (int)strlen(weight->name) - (int)strlen(".weight");
     pp_layer_signs l = {.activation =
-                            op->type == PP_OP_ACTIVATION ? op->activation : PP_ACT_IDENTITY,
-                        .is_last = next_dense(model, dense + 1) < 0,
-                        .units = op->out,
+                            op->type == PP_LAYER_ACTIVATION ? op->activation : PP_ACT_IDENTITY,
+                        .is_last = next_linear(model, linear + 1) < 0,
+                        .units = units_of_op(op),
                         .flat = NAN,
                         .rms = sqrt(pp_sum_value(&tally->squares) / (double)tally->outputs),
                         .trainable = weight->trainable};
     float low, high;
     if (flat_beyond(l.activation, &low, &high))
         l.flat = (double)tally->flat / (double)tally->outputs;
-    for (int64_t i = 0; i < op->out; i++)
+    for (int64_t i = 0; i < l.units; i++)
         l.constant += units[i].low == units[i].high;
     snprintf(l.name, sizeof l.name, "%.*s", named, weight->name);
     return l;
@@ -200,10 +214,10 @@ pp_layer_signs *pp_signs_describe(const pp_signs *signs, const pp_model *model, 
     pp_layer_signs *layers = calloc((size_t)signs->n_layers + 1, sizeof *layers);
     const unit_tally *units = units_of(signs);
     *n = 0;
-    for (int i = next_dense(model, 0); i >= 0 && layers && values; i = next_dense(model, i + 1)) {
+    for (int i = next_linear(model, 0); i >= 0 && layers && values; i = next_linear(model, i + 1)) {
         layers[*n] = describe(&signs->layers[*n], units, model, i);
         layers[*n].moved = moved(model, model->ops[i].weight, seed, params, values);
-        units += model->ops[i].out;
+        units += layers[*n].units;
         ++*n;
     }
     free(values);

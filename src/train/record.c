@@ -110,8 +110,8 @@ static int model_tensors(trial *t, float *params, pp_tensor *tensors)
     }
     for (int i = 0; i < t->model->n_params; i++) {
         const pp_param *p = &t->model->params[i];
-        tensors[n++] =
-            (pp_tensor){p->name, PP_F32, p->n_dims, {p->shape[0], p->shape[1]}, params + p->offset};
+        tensors[n] = (pp_tensor){p->name, PP_F32, p->n_dims, {0}, params + p->offset};
+        memcpy(tensors[n++].shape, p->shape, sizeof p->shape);
     }
     return n;
 }

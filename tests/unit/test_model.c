@@ -86,11 +86,12 @@ static void test_ops(void)
     pp_layer_spec layers[] = {layer_residual(inner, 1), layer_dropout(0), layer_residual(outer, 2),
                               layer_dropout(0.25), layer_dense(1, PP_ACT_SIGMOID)};
     static const struct {
-        pp_op_type type;
+        pp_layer_type type;
         int layer, skip;
-    } wanted[] = {{PP_OP_DENSE, 1, -1},   {PP_OP_ADD, 1, -1},   {PP_OP_ACTIVATION, 4, -1},
-                  {PP_OP_DENSE, 6, -1},   {PP_OP_ADD, 6, 2},    {PP_OP_ADD, 6, 1},
-                  {PP_OP_DROPOUT, 7, -1}, {PP_OP_DENSE, 8, -1}, {PP_OP_ACTIVATION, 8, -1}};
+    } wanted[] = {
+        {PP_LAYER_DENSE, 1, -1},   {PP_LAYER_RESIDUAL, 1, -1}, {PP_LAYER_ACTIVATION, 4, -1},
+        {PP_LAYER_DENSE, 6, -1},   {PP_LAYER_RESIDUAL, 6, 2},  {PP_LAYER_RESIDUAL, 6, 1},
+        {PP_LAYER_DROPOUT, 7, -1}, {PP_LAYER_DENSE, 8, -1},    {PP_LAYER_ACTIVATION, 8, -1}};
     pp_arena *arena = pp_arena_create();
     pp_job job = job_of(layers, COUNT(layers));
     pp_model *model = plan_of(&job, 4, arena);
@@ -124,8 +125,8 @@ static void test_refusals(void)
     pp_layer_spec first[] = {layer_residual(widens, 1)};
     pp_layer_spec nested[] = {layer_dense(5, PP_ACT_RELU), layer_residual(outer, 2)};
     pp_layer_spec nothing[] = {layer_dropout(0.5), layer_activation(PP_ACT_RELU)};
-    check_refused(first, 1, "model.layers[0]: the residual block turns 5 features into 6");
-    check_refused(nested, 2, "model.layers[1].layers[1]: ");
+    check_refused(first, 1, "model.layers[0].layers: put out 6 values where the block takes 5");
+    check_refused(nested, 2, "model.layers[1].layers[1].layers: ");
     check_refused(nothing, 2, "model.layers: nothing to train");
 }
 

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from . import ops
+from .lottery import Lottery
 
 OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -37,6 +38,20 @@ def loss_value(kind, pred, target, classes):
     return name, function, (pred, target), {}
 
 
+def drawn_by(lottery, change):
+    """A call of a loss with drawn targets, and with the change that was there before."""
+
+    def drawn(tracer, name, index, function, args, kwargs):
+        args, kwargs = list(args), dict(kwargs)
+        holder, place = (kwargs, "target") if "target" in kwargs else (args, 1)
+        pred = args[0] if args else kwargs["input"]
+        holder[place] = lottery.draw(holder[place], pred.requires_grad)
+        call = change or type(tracer).perform
+        return call(tracer, name, index, function, tuple(args), kwargs)
+
+    return drawn
+
+
 class Changes:
     def __init__(self, wanted):
         self.at = {}  # (name, index): replacement; index None: every call of the name
@@ -49,6 +64,7 @@ class Changes:
         self.loader, self.ranges, self.widths = {}, {}, {}
         self.first_rates, self.others, self.added = {}, {}, set()
         self.module = self.input_scale = None
+        self.on_inputs = []  # called with what goes into the model
         self.is_shallow = False
         for change in wanted:
             words = dict(change)
@@ -217,17 +233,25 @@ class Changes:
 
         self.at[name, index] = fresh
 
+    def permuted(self):
+        """Targets of other rows: what is learnt from them is learnt by heart. Stands last among changes."""
+        lottery = Lottery()
+        self.on_inputs.append(lottery.see)
+        self.at.update({(name, None): drawn_by(lottery, self.at.get((name, None))) for name in ops.LOSSES})
+
     def inputs(self, mean, scale):
-        """What goes into the model is shifted and scaled as a whole."""
-        self.input_scale = (mean, scale)
+        """What goes into the model is shifted and scaled: as a whole, or column by column."""
+        self.input_scale = (torch.tensor(mean), torch.tensor(scale))
 
     def module_args(self, args):
-        if self.input_scale is None:
-            return args
+        for see in self.on_inputs:
+            see(args)
+        return args if self.input_scale is None else tuple(self.scaled(a) for a in args)
+
+    def scaled(self, value):
         mean, scale = self.input_scale
-        return tuple(
-            (a - mean) / scale if torch.is_tensor(a) and a.is_floating_point() else a for a in args
-        )
+        fits = torch.is_tensor(value) and value.is_floating_point() and (not mean.dim() or value.shape[-1:] == mean.shape)
+        return (value - mean.to(value)) / scale.to(value) if fits else value
 
     def shallow(self):
         """Recurrent nets of one layer."""

@@ -11,12 +11,16 @@ def as_rows(values):
     return array if array.ndim < 2 else array.reshape(len(array), -1)
 
 
-def keys_of(x, y):
-    """A hash for each row of x and y together."""
-    parts = [np.ascontiguousarray(v).view(np.uint8).reshape(len(v), -1) for v in (x, y)]
+def hashes(*parts):
+    """A hash for each row of all parts together."""
+    parts = [np.ascontiguousarray(v).view(np.uint8).reshape(len(v), -1) for v in parts]
     both = np.ascontiguousarray(np.concatenate(parts, axis=1))
     width = np.dtype((np.void, both.shape[1]))
     return [hash(row) for row in both.view(width).ravel().tolist()]
+
+
+def keys_of(x, y):
+    return hashes(x, y)
 
 
 class Rows:

@@ -11,6 +11,8 @@ SEEDS = (0, 1, 2)
 USUAL_RUNS = 12  # at least, where the budget is not given
 USUAL_SECONDS = 120  # and as many as take so long
 AT_ONCE = 2
+NOTICED = 0.05  # of the measure
+CONTROL = [{"do": "permuted"}]
 STARTING = 3  # seconds of a process before its script begins
 
 
@@ -57,37 +59,67 @@ class Trials:
 
     def probe(self, wanted):
         """Reruns with one change each: (cause, changes) of the least that helps; None: none does."""
-        most = self.runs - 2 * len(self.seeds)
-        tried = wanted[: max(0, most)]
+        tried = wanted[: max(0, self.runs - 2 * len(self.seeds) - 1)]  # one is the control
         if not tried:
             say(f"\n== Probes in the script itself are left out: --budget {self.options.budget:g} bears none")
             return None
-        count = len(self.seeds) + len(tried)
-        say(f"\n== Probes in the script itself: {len(self.seeds)} runs as it is and {len(tried)} with a change, "
+        count = len(self.seeds) + 1 + len(tried)
+        say(f"\n== Probes in the script itself: {len(self.seeds)} runs as it is, a control and {len(tried)} with a change, "
             f"{self.time_of(count)}")
         if len(tried) < len(wanted):
-            say(f"  {len(wanted) - len(tried)} more would want --budget {2 * len(self.seeds) + len(wanted)}")
-        orders = [self.make_order(seed) for seed in self.seeds]
-        found = self.run(orders + [self.make_order(self.seeds[0], c) for _, _, c in tried])
+            say(f"  {len(wanted) - len(tried)} more would want --budget {2 * len(self.seeds) + 1 + len(wanted)}")
+        changes = [CONTROL] + [c for _, _, c in tried]
+        found = self.run([self.make_order(seed) for seed in self.seeds] + [self.make_order(self.seeds[0], c) for c in changes])
         self.before = found[: len(self.seeds)]
         values = [value_of(r) for r in found]
-        base, rest = values[: len(self.seeds)], values[len(self.seeds) :]
+        base, control, rest = values[: len(self.seeds)], values[len(self.seeds)], values[len(self.seeds) + 1 :]
         say(f"    {'as it is, ' + str(len(self.seeds)) + ' seeds':62s} " + " ".join(f"{v:7.3f}" for v in base))
+        say(f"    {'control: targets permuted among the rows':62s} {control:7.3f}")
         for (cause, label, _), value in zip(tried, rest):
-            say(f"    {cause + ': ' + label:62s} {value:7.3f}")
+            same = "  changes nothing" if value == base[0] else ""
+            say(f"    {cause + ': ' + label:62s} {value:7.3f}{same}")
+        self.tell_control(base, control)
         return self.accuse(tried, base, rest)
+
+    def tell_control(self, base, control):
+        """What the script learns that it does not learn from targets of other rows."""
+        finite = [v for v in base if np.isfinite(v)]
+        if not finite or not np.isfinite(control):
+            return
+        if control == base[0]:
+            say("  The control could not be made: the loss is no call that the hooks see.")
+        elif min(finite) > control + NOTICED:
+            say(f"  With targets of other rows it gets {min(finite) - control:.3f} less: its inputs say something of its targets.")
+        elif max(finite) <= control + NOTICED:
+            where = "on held-out rows" if self.is_held_out else "on the rows that it trains on"
+            says = "nothing that it has learnt holds" if self.is_held_out else "it has learnt them by heart, or nothing"
+            say(f"  It does no better {where} with its own targets than with those of other rows: {says}.")
 
     def accuse(self, tried, base, rest):
         usual = [v for v in base if np.isfinite(v)] or [0.0]
         gains = [v - max(usual) if np.isfinite(v) else -1 for v in rest]
+        spread = max(usual) - min(usual)
         best = max(gains)
-        if best <= max(0.05, min(0.3, max(usual) - min(usual))):
+        if best <= max(NOTICED, min(0.3, spread)):
+            if spread > 0.3:
+                say(f"  Runs as it is differ by {spread:.3f} from seed to seed, and no change does better than the best of them.")
+                return "depends-on-seed", []
             say("  None of these changes helps: the cause is elsewhere (the architecture, the data).")
             return None
         chosen = next(i for i, g in enumerate(gains) if g >= 0.8 * best)
         cause, label, changes = tried[chosen]
         say(f"  {cause}: {label} lifts {self.measured_by} by {gains[chosen]:.3f}.")
+        if not self.is_held_out and self.is_by_heart(changes, rest[chosen], gains[chosen]):
+            return None
         return cause, changes
+
+    def is_by_heart(self, changes, value, gain):
+        """Whether the change does the same for targets of other rows."""
+        found = value_of(self.run([self.make_order(self.seeds[0], changes + CONTROL)])[0])
+        by_heart = np.isfinite(found) and found >= value - 0.2 * gain
+        says = "the rows are learnt by heart with it, which is no repair" if by_heart else "so it is no learning by heart"
+        say(f"  With that change and targets of other rows: {found:.3f}; {says}.")
+        return by_heart
 
     # ---- proof ----
 
