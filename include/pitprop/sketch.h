@@ -50,7 +50,7 @@ void pp_sketch_clear(pp_sketch *sketch);
  *   y      [rows] class index, or NULL for regression and for rows without a label; a label outside
  *          the classes counts as "label_outside", and its row in what needs no label
  *   t      [rows, columns] targets of a regression, else NULL
- *   loss   sum of the training losses of these rows, or NULL: none
+ *   loss   [2] sums of the training losses of these rows and of their squares, or NULL: none
  * The answer to a row is class 1 if p >= 0.5 (binary), else the lowest of the likeliest classes. */
 typedef struct pp_sketch_rows {
     int64_t rows;
@@ -86,7 +86,7 @@ typedef struct pp_summary {
     int64_t rows, non_finite, out_of_range;
     int64_t label_outside; /* labels that are no class; regression: targets that are not finite */
     int64_t first_non_finite_row;     /* -1: none */
-    double loss;                      /* mean of the row losses */
+    double loss, loss_error;          /* mean of the row losses, and its standard error */
     double mean, deviation, min, max; /* of p (binary), of the predictions (regression, all columns;
                                          deviation within columns), of the largest probability
                                          (multi-class) */

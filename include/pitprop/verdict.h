@@ -103,9 +103,8 @@ typedef struct pp_non_finite {
 /* What the looks have seen: a plain value, to go into checkpoints. All-zero bytes: nothing yet. */
 typedef struct pp_history {
     int64_t looks;
-    double loss[PP_LOOKS]; /* means over the rows between two looks */
-    double flat_loss,
-        flat_gradient; /* at the look that began the present run without association */
+    double loss[PP_LOOKS], loss_error[PP_LOOKS]; /* means over the rows between two looks */
+    double flat_gradient; /* at the look that began the present run without association */
     /* consecutive looks: no association; no gradient; loss far off; outputs alike; all cut off */
     int64_t flat, dead, runaway, alike, cut;
     int64_t lost;      /* evaluations in a row that were constant while training was not */

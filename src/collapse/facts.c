@@ -268,18 +268,27 @@ double pp__last_loss(const pp_history *h)
     return h->looks > 0 ? h->loss[h->looks - 1] : NAN;
 }
 
-/* Over the last `back` looks. */
-static int has_fallen(const pp_history *h, int64_t back)
+/* Standard error of the loss of a look; 0: so large that its square is no number. */
+static double error_of(const pp_history *h, int64_t look)
 {
-    if (h->looks < 2) return 0;
-    double before = h->loss[h->looks - 1 - back];
-    return pp__last_loss(h) < before - FELL * fabs(before);
+    return isfinite(h->loss_error[look]) ? h->loss_error[look] : 0;
+}
+
+int pp__has_fallen(const pp_history *h, int64_t back, double level)
+{
+    if (h->looks < 2 || back < 1) return 0;
+    int64_t last = h->looks - 1, first = last - back;
+    double fall = h->loss[first] - h->loss[last];
+    double noise = pp__two_sided_z(level) * hypot(error_of(h, first), error_of(h, last));
+    return fall > fmax(noise, FELL * fabs(h->loss[first]));
 }
 
 /* NaN has risen as well. */
 int pp__has_risen(const pp_history *h)
 {
-    return h->looks > 1 && !(pp__last_loss(h) <= ROSE * fabs(h->loss[0]));
+    if (h->looks < 2) return 0;
+    double least = pp__last_loss(h) - error_of(h, h->looks - 1);
+    return !(least <= ROSE * fabs(h->loss[0]));
 }
 
 pp__case pp__case_of(const pp_evidence *e, double level)
@@ -302,7 +311,7 @@ pp__case pp__case_of(const pp_evidence *e, double level)
     }
     if (e->running != NULL && e->running->rows > 0) c.running = pp__facts_of(e->running, level);
     const pp_history *h = e->history;
-    c.falling = h != NULL && has_fallen(h, (h->looks + 3) / 4);
-    c.improved = h != NULL && has_fallen(h, h->looks - 1);
+    c.falling = h != NULL && pp__has_fallen(h, (h->looks + 3) / 4, c.train.level);
+    c.improved = h != NULL && pp__has_fallen(h, h->looks - 1, c.train.level);
     return c;
 }

@@ -63,6 +63,9 @@ int pp__holds(pp_verdict_id id, const pp__case *c);
 pp_reason pp__reason_of(const pp__case *c);
 /* Of the looks. */
 int pp__has_risen(const pp_history *h);
+/* Whether the mean loss of the last look is less than that of `back` looks before, by more than
+ * noise at this two-sided level. */
+int pp__has_fallen(const pp_history *h, int64_t back, double level);
 double pp__last_loss(const pp_history *h);
 void pp__say(pp_verdict *verdict, const pp__case *c);
 /* More text for the sentence, up to its end. */

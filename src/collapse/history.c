@@ -7,7 +7,6 @@ enum { TWICE = 2, PATIENCE = PP_LOOKS / 2 };
 #define LATE 0.75
 #define LASTING 0.25 /* of the steps, that evaluations find what training does not */
 #define FAR_OFF 10.0 /* times the loss of the best constant */
-#define MOVED 0.005  /* of the loss, at the beginning of a run without association */
 #define GREW 1.5     /* of the gradient */
 
 /* Brief summaries have no log loss: a squared error a multiple of the best constant's cannot be
@@ -24,12 +23,10 @@ static int is_far_off(const pp_history *h, const pp_summary *s)
 static void count(pp_history *h, const pp_look *look, const pp__facts *f)
 {
     PP_CHECK(h->looks < PP_LOOKS);
+    h->loss_error[h->looks] = look->running->loss_error;
     h->loss[h->looks++] = look->running->loss;
     int flat = f->varied && !(f->associated && f->s->association > 0);
-    if (flat && h->flat == 0) {
-        h->flat_loss = pp__last_loss(h);
-        h->flat_gradient = look->gradient;
-    }
+    if (flat && h->flat == 0) h->flat_gradient = look->gradient;
     h->flat = flat ? h->flat + 1 : 0;
     h->dead = flat && look->gradient == 0 ? h->dead + 1 : 0;
     h->runaway = f->varied && is_far_off(h, look->running) ? h->runaway + 1 : 0;
@@ -47,11 +44,11 @@ static void count_evaluation(pp_history *h, const pp_look *look, const pp__facts
     if (h->lost == 1) h->lost_step = look->step;
 }
 
-/* Neither falls the loss nor grows the gradient: nothing is about to happen. */
+/* Neither has the loss fallen since the run without association began, nor grows the gradient:
+ * nothing is about to happen. */
 static int is_still(const pp_history *h, double gradient)
 {
-    return pp__last_loss(h) > h->flat_loss - MOVED * fabs(h->flat_loss) &&
-           gradient < GREW * h->flat_gradient;
+    return !pp__has_fallen(h, h->flat - 1, PP__PROBABLE) && gradient < GREW * h->flat_gradient;
 }
 
 /* Hard evidence of what predictions of training are. */

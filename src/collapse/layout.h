@@ -12,7 +12,8 @@
  * binary: what clamping to [0, 1] adds to p, and p of class 1; multi-class: normalised p of each;
  * regression: ten sums for each. */
 enum {
-    SUM_LOSS,    /* training loss */
+    SUM_LOSS, /* training loss */
+    SUM_LOSS_SQUARE,
     SUM_ENTROPY, /* of p, nats */
     SUM_LOG_LOSS_SQUARE,
     SUM_TOP, /* p (binary), largest p (multi-class), less 1/2 */

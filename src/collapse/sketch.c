@@ -512,7 +512,8 @@ void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows)
     int64_t before = sketch->rows / NORMALISE_EVERY;
     sketch->rows += rows->rows;
     if (sketch->rows / NORMALISE_EVERY != before) normalise(sketch);
-    if (rows->loss != NULL) pp_sum_merge(sketch->sums + SUM_LOSS, rows->loss);
+    for (int i = 0; rows->loss != NULL && i < 2; i++)
+        pp_sum_merge(sketch->sums + SUM_LOSS + i, rows->loss + i);
     if (rows->raw != NULL) compare_rows(sketch, rows);
     if (sketch->kind == PP_SKETCH_BINARY) {
         add_binary(sketch, rows);

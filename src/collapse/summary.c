@@ -303,6 +303,7 @@ static pp_summary nothing_known(const pp_sketch *sketch)
     };
     double *const unknown[] = {
         &s.loss,
+        &s.loss_error,
         &s.mean,
         &s.deviation,
         &s.min,
@@ -385,6 +386,8 @@ pp_summary pp_sketch_summarise(const pp_sketch *sketch)
     if (rows == 0) return s;
     bins_view view = main_view(sketch);
     s.loss = pp__mean_of(sketch, SUM_LOSS, rows);
+    s.loss_error =
+        pp__root(pp__mean_of(sketch, SUM_LOSS_SQUARE, rows) - s.loss * s.loss) / sqrt((double)rows);
     s.min = sketch->min;
     s.max = sketch->max;
     if (sketch->columns == 1 || !regression) s.median = median_of(&view);

@@ -22,6 +22,7 @@ static const member members[] = {
     MEMBER(INT64, out_of_range),
     MEMBER(INT64, label_outside),
     MEMBER(REAL, loss),
+    MEMBER(REAL, loss_error),
     MEMBER(REAL, accuracy),
     MEMBER(REAL, balanced_accuracy),
     MEMBER(REAL, log_loss),

@@ -40,12 +40,15 @@ static void to_targets(trial *t, int64_t rows, const row_buffers *b, float *targ
             targets[i * columns + k] = b->rows.y[i * y_columns + (y_columns == 1 ? 0 : k)];
 }
 
-double pp__trial_loss(const row_buffers *b, int64_t first, int64_t rows)
+void pp__trial_add_losses(const row_buffers *b, int64_t first, int64_t rows, pp_sum sums[2])
 {
-    double sum = 0;
-    for (int64_t i = first; i < first + rows; i++)
+    double sum = 0, squares = 0;
+    for (int64_t i = first; i < first + rows; i++) {
         sum += b->row_loss[i];
-    return sum;
+        squares += b->row_loss[i] * b->row_loss[i];
+    }
+    pp_sum_add(sums, sum);
+    pp_sum_add(sums + 1, squares);
 }
 
 void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *b,
@@ -113,9 +116,9 @@ pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error
         backend->download(t->device, b->z, z, (size_t)(rows * t->model->outputs) * sizeof(float));
         pp_loss_rows(&t->loss, rows, b->z, b->rows.y, b->rows.weight, b->row_loss, NULL,
                      b->scratch);
-        pp_sum loss = {{0}, 0};
-        pp_sum_add(&loss, pp__trial_loss(b, 0, rows));
-        pp__trial_sketch(t, sketch, rows, b, &loss);
+        pp_sum loss[2] = {{{0}, 0}};
+        pp__trial_add_losses(b, 0, rows, loss);
+        pp__trial_sketch(t, sketch, rows, b, loss);
         pp__trial_yardstick_add(t, rows, b);
         if (is_judged) sampled = sampled && pp__trial_keep_rows(t, part, rows, b->rows.index);
         pp__life_move(t->life);

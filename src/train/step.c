@@ -21,8 +21,9 @@ static double rows_to_batch(trial *t, int64_t *mine)
     return (double)rows;
 }
 
-/* Losses lane by lane (what a loss mixes, it mixes within a lane), and their exact sum. */
-static void losses(trial *t, const float *z, pp_sum *sum)
+/* Losses lane by lane (what a loss mixes, it mixes within a lane), and exact sums of them and of
+ * their squares. */
+static void losses(trial *t, const float *z, pp_sum sums[2])
 {
     row_buffers *b = &t->batch;
     int64_t outputs = t->model->outputs, first = 0;
@@ -30,7 +31,7 @@ static void losses(trial *t, const float *z, pp_sum *sum)
         pp_loss_rows(&t->loss, t->lane_rows[l], z + first * outputs,
                      b->rows.y + first * t->info->y_columns, b->rows.weight + first,
                      b->row_loss + first, b->dz + first * outputs, b->scratch);
-        pp_sum_add(sum, pp__trial_loss(b, first, t->lane_rows[l]));
+        pp__trial_add_losses(b, first, t->lane_rows[l], sums);
         pp__trial_compare(t, t->lane_rows[l], z + first * outputs);
     }
 }
@@ -79,22 +80,22 @@ int pp__trial_step(trial *t)
     int64_t mine;
     pp__life_at(t->life, PP_PHASE_INPUT, t->step);
     double rows = rows_to_batch(t, &mine);
-    pp_sum loss = {{0}, 0};
+    pp_sum loss[2] = {{{0}, 0}};
 
     pp__life_at(t->life, PP_PHASE_FORWARD, t->step);
     const float *z = pp_pass_forward(t->pass, t->params, b->x, t->lane_rows, t->step);
     size_t bytes = (size_t)(mine * t->model->outputs) * sizeof(float);
     backend->download(t->device, b->z, z, bytes);
-    losses(t, b->z, &loss);
-    if (loss.bad > 0) pp__trial_find_non_finite(t, mine);
+    losses(t, b->z, loss);
+    if (loss->bad > 0) pp__trial_find_non_finite(t, mine);
     backend->upload(t->device, b->dz_device, b->dz, bytes);
-    if (pp__trial_sketch_is_due(t)) pp__trial_sketch(t, t->running, mine, b, &loss);
+    if (pp__trial_sketch_is_due(t)) pp__trial_sketch(t, t->running, mine, b, loss);
 
     pp_exchange_step step = {.update = pp_update_at(&t->job->optimizer, lr, t->step),
                              .rows = rows,
                              .clip_norm = t->job->training.clip_norm,
                              .want_norm = logged || looked};
-    pp_comm_start_or(t->comm, bits_of(t, &loss));
+    pp_comm_start_or(t->comm, bits_of(t, loss));
     pp_exchange_begin(t->exchange, &step);
     pp__life_at(t->life, PP_PHASE_BACKWARD, t->step);
     pp_pass_backward(t->pass, t->params, b->x, b->dz_device, pp_exchange_gradients(t->exchange),
@@ -109,7 +110,7 @@ int pp__trial_step(trial *t)
     t->trained_rows += rows;
     if (logged || looked) {
         double norm = pp_exchange_norm(t->exchange, &t->gradient);
-        if (logged) write_step_row(t, &loss, rows, lr, norm);
+        if (logged) write_step_row(t, loss, rows, lr, norm);
     }
     t->step++;
     return bits;

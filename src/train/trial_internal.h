@@ -127,12 +127,13 @@ pp_status pp__trial_load(trial *t, pp_error *err);
 void pp__trial_release(trial *t);
 
 /* ---- evaluate.c ---- */
-/* Adds rows with their outputs z (host) to a sketch, as probabilities or predictions; loss: the sum
- * of their losses. */
+/* Adds rows with their outputs z (host) to a sketch, as probabilities or predictions; loss: [2]
+ * sums of their losses and of the squares. */
 void pp__trial_sketch(trial *t, pp_sketch *sketch, int64_t rows, const row_buffers *buffers,
                       const pp_sum *loss);
-/* Sum of row losses in row order: of a lane's rows or a block's, which the job alone decides. */
-double pp__trial_loss(const row_buffers *buffers, int64_t first, int64_t rows);
+/* Sums of row losses, and of their squares, in row order: of a lane's rows or a block's, which the
+ * job alone decides. */
+void pp__trial_add_losses(const row_buffers *buffers, int64_t first, int64_t rows, pp_sum sums[2]);
 /* Collective: the whole part with fixed weights; merged into sketch on rank 0. */
 pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error *err);
 

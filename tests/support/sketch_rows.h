@@ -7,10 +7,11 @@
 static inline void sketch_row(pp_sketch *sketch, int64_t row, const float *p, const int64_t *y,
                               const float *t, double loss)
 {
-    pp_sum sum = {{0}, 0};
-    pp_sum_add(&sum, loss);
+    pp_sum sums[2] = {{{0}, 0}};
+    pp_sum_add(sums, loss);
+    pp_sum_add(sums + 1, loss * loss);
     pp_sketch_add(
-        sketch, &(pp_sketch_rows){.rows = 1, .index = &row, .p = p, .y = y, .t = t, .loss = &sum});
+        sketch, &(pp_sketch_rows){.rows = 1, .index = &row, .p = p, .y = y, .t = t, .loss = sums});
 }
 
 #endif

@@ -45,10 +45,11 @@ static pp_summary draw(kind k, const family *f, int is_train, uint64_t number)
     }
     pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
     pp_sketch *sketch = pp_sketch_create(&shape);
-    pp_sum loss = {{0}, 0};
-    pp_sum_add(&loss, 0.6 * (double)rows);
+    pp_sum loss[2] = {{{0}, 0}};
+    pp_sum_add(loss, 0.6 * (double)rows);
+    pp_sum_add(loss + 1, 0.36 * (double)rows);
     pp_sketch_add(sketch,
-                  &(pp_sketch_rows){.rows = rows, .index = index, .p = p, .y = y, .loss = &loss});
+                  &(pp_sketch_rows){.rows = rows, .index = index, .p = p, .y = y, .loss = loss});
     pp_summary s = pp_sketch_summarise(sketch);
     free(sketch);
     return s;

@@ -228,6 +228,12 @@ static void not_yet_learned(void)
     e.history = &still;
     v = pp_verdict_of(&e);
     CU_ASSERT(v.collapse && v.id == PP_VERDICT_AT_HALF && holds(&v, PP_VERDICT_NOT_YET_LEARNED));
+    for (int i = 0; i < PP_LOOKS; i++) /* falls by less than a look may be off by */
+        falling.loss_error[i] = 0.01;
+    e.history = &falling;
+    v = pp_verdict_of(&e);
+    CU_ASSERT(v.collapse && v.id == PP_VERDICT_AT_HALF);
+    e.history = &still;
     /* varies as it should, and earns little: hard, not unlearned */
     pp_summary hard = draw((set){20, 4000, 0.5, 0, 0.15, 0.38, 0});
     e = (pp_evidence){.train = &hard, .history = &still, .alpha = 0.001};

@@ -13,6 +13,7 @@
 typedef struct stage {
     double loss, gradient, lift, noise;
     int alike, flat_evaluation;
+    double loss_deviation; /* of rows */
 } stage;
 
 enum { ROWS = 600, STEPS = 1000 };
@@ -27,8 +28,9 @@ static pp_summary seen(int look, const stage *now)
         int64_t y = pp_rng_uniform(labels, (uint64_t)i) < 0.5;
         double p =
             0.5 + now->lift * ((double)y - 0.5) + now->noise * pp_rng_normal(noise, (uint64_t)i);
+        double loss = now->loss + (i % 2 ? 1 : -1) * now->loss_deviation;
         float given = (float)fmin(1, fmax(0, p));
-        sketch_row(sketch, i, &given, &y, NULL, now->loss);
+        sketch_row(sketch, i, &given, &y, NULL, loss);
     }
     pp_summary s = pp_sketch_summarise(sketch);
     free(sketch);
@@ -243,6 +245,21 @@ static stage weak(int look)
     return (stage){.loss = 0.68, 0.05, 0.036, 0.1};
 }
 
+/* Losses of rows so far apart that 600 of them do not tell a fall of 0.02 from none. */
+static stage flat_but_for_noise(int look)
+{
+    stage now = {.loss = 0.693 + (look % 2 ? 0.01 : -0.01), 0.05, 0, 1e-3};
+    now.loss_deviation = 0.5;
+    return now;
+}
+
+static void a_fall_within_noise_is_none(void)
+{
+    pp_verdict v;
+    CU_ASSERT_EQUAL(called(flat_but_for_noise, &v), PP_LOOKS * 3 / 4);
+    CU_ASSERT(v.id == PP_VERDICT_AT_HALF && v.collapse);
+}
+
 static void weak_models_are_never_called(void)
 {
     CU_ASSERT_EQUAL(called(weak, NULL), 0);
@@ -250,6 +267,7 @@ static void weak_models_are_never_called(void)
 
 const pp_test pp_tests_history[];
 const pp_test pp_tests_history[] = {
+    {"a fall within noise is none", a_fall_within_noise_is_none},
     {"no gradient at two looks is called", no_gradient_is_called_at_the_second_look},
     {"a bias that follows the batches is no learning",
      a_bias_that_follows_the_batches_is_no_learning},
