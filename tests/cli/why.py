@@ -51,6 +51,10 @@ class Why(support.Case):
         self.assertIs(found["remedy"]["verified"], True)
         self.assertGreater(found["remedy"]["score"], 0.5)
         self.assertLess(found["controls"][0]["score"], found["remedy"]["score"] - 0.2)
+        self.assertEqual([w["path"] for w in found["warnings"]], ["optimizer.lr"])  # as `train` says
+        self.assertIn("`train` warns of optimizer.lr", found["sentence"])
+        heeding = next(p for p in found["probes"] if p["trial"] == found["warnings"][0]["heeded_by"])
+        self.assertLessEqual(heeding["patch"]["optimizer.lr"], 0.05)
         for ranks in ("2", "3", "7"):
             other = self.why(job, ranks, extra=["--causes", "learning-rate-too-high,dropout-too-high,unscaled-inputs"])
             for file in ("why.json", "fixed.json"):

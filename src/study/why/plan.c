@@ -77,12 +77,12 @@ static pp_status resolve(plan *p, pp_error *err)
     if (p->rows < 1) p->rows = 1;
     p->inputs = d->inputs;
     p->outputs = d->task == PP_TASK_MULTICLASS ? d->classes : d->y_columns;
-    pp_job_facts facts = {.rows = p->rows,
-                          .y_columns = d->y_columns,
-                          .task = d->task,
-                          .classes = d->classes,
-                          .window = d->layout.window};
-    pp_status status = pp_job_resolve(p->job, &facts, err);
+    p->facts = (pp_job_facts){.rows = p->rows,
+                              .y_columns = d->y_columns,
+                              .task = d->task,
+                              .classes = d->classes,
+                              .window = d->layout.window};
+    pp_status status = pp_job_resolve(p->job, &p->facts, err);
     if (status == PP_OK) p->yardstick = pp__yardstick_of(p->job, d, p->arena);
     p->job_work = pp__work_of(p->job, p->rows, p->inputs, p->outputs);
     return status;

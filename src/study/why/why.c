@@ -336,6 +336,7 @@ static pp_status open_result(why *w, pp_error *err)
     result->budget = w->spec->budget > 0
                          ? w->spec->budget
                          : fmax(PP_WHY_BUDGET, PP_WHY_LEAST_WORK / w->plan.job_work);
+    if (status == PP_OK) status = pp__keep_warnings(&w->plan, result, err);
     return status == PP_OK ? pp__keep_findings(&w->plan, result, err) : status;
 }
 
@@ -445,6 +446,7 @@ static pp_status conclude(why *w, pp_error *err)
 {
     if (w->rounds.stopped) return write_why(w, err);
     pp__accuse(w->result);
+    pp__settle_warnings(&w->plan, w->result);
     pp_status status = write_diff(w, err);
     if (status == PP_OK) status = write_why(w, err);
     return status == PP_OK ? write_fixed(w, err) : status;

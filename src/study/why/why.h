@@ -69,6 +69,14 @@ const char *pp_why_answer_name(pp_why_answer answer); /* "no-signal" */
 
 enum { PP_WHY_CONTROLS = 8, PP_WHY_ACCUSED = 4 };
 
+/* What `check` and `train` warn of in the job. */
+typedef struct pp_why_warning {
+    const char *path, *text;
+    int heeded_by;  /* whole experiment that does best of the single changes that take the warning
+                       away; -1: none was tried */
+    int is_settled; /* the remedy takes it away */
+} pp_why_warning;
+
 typedef struct pp_why {
     pp_why_answer answer;
     const pp_experiment *experiments; /* [count] the controls first, then probes */
@@ -78,6 +86,8 @@ typedef struct pp_why {
     int64_t rows, inputs;       /* of training */
     const pp_finding *findings; /* [n_findings] of the survey of the rows */
     int n_findings;
+    pp_why_warning *warnings; /* [n_warnings] of the job itself */
+    int n_warnings;
     int accused[PP_WHY_ACCUSED]; /* experiments, most likely first; of PP_WHY_CAUSES all at once */
     int n_accused;
     int holds_out; /* rows were held out to judge by: the job holds out none */
@@ -88,7 +98,7 @@ typedef struct pp_why {
         *diff; /* the remedy, a line "- path = value" and "+ path = value" a change; "" none */
     double margin, noise; /* a repair lifts the score by more than margin; between seeds */
     double spent, budget; /* multiples of the job's training; the job itself not counted */
-    char sentence[1536];
+    char sentence[2560];
     struct pp_arena *arena; /* owns all of it */
 } pp_why;
 

@@ -52,7 +52,8 @@ typedef struct plan {
     pp_arena *arena; /* of the result */
     pp_job *job;     /* resolved */
     pp_inspection *data;
-    pp_json *verdict; /* of the job's own run; NULL: not known yet */
+    pp_job_facts facts; /* with which jobs are resolved */
+    pp_json *verdict;   /* of the job's own run; NULL: not known yet */
     int64_t rows, inputs, outputs;
     double job_work;
     const char *seed; /* of the probes; NULL: the job's */
@@ -101,6 +102,11 @@ void pp__say_data(pp_why *why);
 void pp__say_findings(pp_why *why);
 /* Adds the job with a patch, by the names of others. */
 pp_status pp__plan_add(plan *p, const pp_experiment *e, pp_error *err);
+
+/* ---- why_warnings.c: what `check` and `train` warn of ---- */
+pp_status pp__keep_warnings(const plan *p, pp_why *why, pp_error *err);
+/* What became of each, and a sentence about it. */
+void pp__settle_warnings(const plan *p, pp_why *why);
 
 /* ---- differences.c: from a recipe that works back to the job ---- */
 #define PP__BODY "hidden layers"

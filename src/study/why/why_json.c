@@ -105,6 +105,22 @@ static void put_causes(pp_json_writer *w, const pp_why *why)
     pp_json_end_array(w);
 }
 
+static void put_warnings(pp_json_writer *w, const pp_why *why)
+{
+    pp_json_begin_array(w, "warnings");
+    for (int i = 0; i < why->n_warnings; i++) {
+        const pp_why_warning *of = &why->warnings[i];
+        pp_json_begin_object(w, NULL);
+        pp_json_put_string(w, "path", of->path);
+        pp_json_put_string(w, "warning", of->text);
+        pp_json_put_bool(w, "settled_by_remedy", of->is_settled);
+        if (of->heeded_by >= 0)
+            pp_json_put_string(w, "heeded_by", why->experiments[of->heeded_by].id);
+        pp_json_end_object(w);
+    }
+    pp_json_end_array(w);
+}
+
 void pp_why_write(const pp_why *why, pp_json_writer *w)
 {
     const pp_experiment *e = why->experiments, *job = &e[PP_WHY_JOB];
@@ -112,6 +128,7 @@ void pp_why_write(const pp_why *why, pp_json_writer *w)
     put_causes(w, why);
     pp_json_put_string(w, "sentence", why->sentence);
     pp_findings_write(why->findings, why->n_findings, w);
+    put_warnings(w, why);
     pp_json_begin_object(w, "verdict");
     if (job->verdict != NULL) pp_json_put_string(w, "before", job->verdict);
     if (why->remedy >= 0) pp_json_put_string(w, "after", e[why->remedy].verdict);
