@@ -38,8 +38,7 @@ static int run(cli *c)
     pp_trial_plan plan;
     pp_status status = cli_load_job(c, &job, &err);
     if (status == PP_OK) {
-        pp_trial_spec spec = {
-            .job = job, .comm = c->world, .backend = pp_backend_cpu(), .log = &c->log};
+        pp_trial_spec spec = {.job = job, .comm = c->world, .log = &c->log};
         status = pp_trial_check(&spec, &plan, &err);
     }
     int code = status == PP_OK ? 0 : cli_fail(c, status, &err);

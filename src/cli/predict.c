@@ -36,8 +36,8 @@ static int run(cli *c)
     pp_prediction prediction = {0};
     pp_status status = pp_comm_agree(c->world, check_output(c, &err), &err);
     if (status == PP_OK)
-        status = pp_predict(c->world, pp_backend_cpu(), c->args.positional[0],
-                            c->args.positional[1], c->args.x, c->args.output, &prediction, &err);
+        status = pp_predict(c->world, c->args.positional[0], c->args.positional[1], c->args.x,
+                            c->args.output, &prediction, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
     if (prediction.moved)
         pp_log_write(&c->log, PP_LOG_WARN,

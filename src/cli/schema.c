@@ -22,16 +22,18 @@ static int run_schema(cli *c)
 
 static int run_version(cli *c)
 {
-    const pp_backend *backend = pp_backend_cpu();
-    pp_device *device;
-    pp_error err = {0};
-    pp_status status = backend->open(0, "auto", &device, &err);
-    if (status != PP_OK) return cli_fail(c, status, &err);
+    (void)c;
     printf("pitprop  %s (%s)\n", PP_VERSION, PP_GIT_HASH);
     printf("MPI      %s\n", pp_comm_library());
-    printf("BLAS     %s\n", backend->describe(device));
+    const pp_backend *backend;
+    for (int i = 0; (backend = pp_backend_at(i)) != NULL; i++) {
+        pp_device *device;
+        pp_error err = {0};
+        pp_status status = backend->open(0, "auto", &device, &err);
+        printf("%-8s %s\n", backend->name, status == PP_OK ? backend->describe(device) : err.text);
+        if (status == PP_OK) backend->close(device);
+    }
     printf("HDF5     %s\n", pp_h5_version());
-    backend->close(device);
     return 0;
 }
 

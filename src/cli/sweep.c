@@ -76,7 +76,6 @@ static pp_status sweep_all(cli *c, const pp_sweep *sweep, int *stopped, pp_error
                           .leaves = c->args.no_wait,
                           .only_failed = c->args.only_failed,
                           .comm = c->world,
-                          .backend = pp_backend_cpu(),
                           .log = &c->log,
                           .stop = &cli_stop};
     pp_status status = pp_comm_agree(c->world, keep_inputs(c, sweep, err), err);

@@ -111,7 +111,6 @@ static int run(cli *c)
         cli_warn_of_shared_cores(c);
         pp_trial_spec spec = {.job = job,
                               .comm = c->world,
-                              .backend = pp_backend_cpu(),
                               .log = &c->log,
                               .existing = c->args.resume      ? PP_EXISTING_RESUME
                                           : c->args.overwrite ? PP_EXISTING_REPLACE

@@ -126,7 +126,6 @@ static int explain(cli *c, const subject *s, double budget)
                         .budget = budget,
                         .replace = c->args.overwrite,
                         .comm = c->world,
-                        .backend = pp_backend_cpu(),
                         .log = &c->log,
                         .stop = &cli_stop};
     pp_status status = pp_why_run(&spec, &why, &stopped, &err);

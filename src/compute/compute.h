@@ -116,7 +116,9 @@ typedef struct pp_backend {
                    const float *g, float *state1, float *state2, float *w);
 } pp_backend;
 
-const pp_backend *pp_backend_cpu(void);
+/* Those of this build, by number; NULL behind the last one. */
+const pp_backend *pp_backend_of(pp_backend_type type);
+const pp_backend *pp_backend_at(int i);
 
 /* Arrays of optimiser state per parameter: 0, 1 or 2. */
 int pp_update_states(const pp_job_optimizer *optimizer);

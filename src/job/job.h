@@ -131,6 +131,7 @@ typedef struct pp_job_checkpoint {
 } pp_job_checkpoint;
 
 typedef struct pp_job_runtime {
+    pp_backend_type backend;
     const char *blas_kernel; /* "auto", or an OPENBLAS_CORETYPE such as "Haswell" */
     int64_t bucket;          /* bytes of parameters exchanged together */
 } pp_job_runtime;

@@ -275,7 +275,13 @@ static const pp__key checkpoint_keys[] = {
 static const pp__group pp__checkpoint_group = {
     .keys = checkpoint_keys, .n_keys = COUNT(checkpoint_keys), .size = sizeof(pp_job_checkpoint)};
 
+#define BACKEND_NAME(identifier, name, table) [identifier] = name,
+static const char *const backend_names[] = {PP_BACKEND_LIST(BACKEND_NAME)};
+#undef BACKEND_NAME
+
 static const pp__key runtime_keys[] = {
+    {KEY(pp_job_runtime, "backend", PP__ENUM, backend), .fallback = "\"cpu\"", NAMES(backend_names),
+     .help = "What computes: the cores of the host."},
     {KEY(pp_job_runtime, "blas_kernel", PP__STRING, blas_kernel), .fallback = "\"auto\"",
      .pattern = "^[A-Za-z0-9_]+$", .pattern_text = "must be \"auto\" or the name of a kernel",
      .help = "OpenBLAS kernel (OPENBLAS_CORETYPE, such as Haswell) for equal bits on unlike "

@@ -206,6 +206,15 @@ typedef struct pp_job_loss {
     double epsilon;         /* bce, ce on probabilities: p is kept in [epsilon, 1 - epsilon] */
 } pp_job_loss;
 
+/* ---- where it is computed ---- */
+
+/* X(identifier, name in a job, table of src/compute) */
+#define PP_BACKEND_LIST(X) X(PP_BACKEND_CPU, "cpu", pp__cpu_backend)
+
+#define PP_BACKEND_ENUM(identifier, name, table) identifier,
+typedef enum pp_backend_type { PP_BACKEND_LIST(PP_BACKEND_ENUM) } pp_backend_type;
+#undef PP_BACKEND_ENUM
+
 /* ---- optimisers ---- */
 
 /* X(identifier, name in a job, rate above which training seldom holds together, usual rate, usual

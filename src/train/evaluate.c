@@ -96,7 +96,7 @@ static void gather_groups(trial *t)
 
 pp_status pp__trial_evaluate(trial *t, pp_part part, pp_sketch *sketch, pp_error *err)
 {
-    const pp_backend *backend = t->spec->backend;
+    const pp_backend *backend = t->backend;
     row_buffers *b = &t->block;
     int64_t blocks = pp_dataset_blocks(t->data, part);
     int signs_ok = 1, sampled = 1, is_judged = part == pp__trial_judged(t);

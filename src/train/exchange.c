@@ -39,6 +39,9 @@ struct pp_exchange {
     int *block_param; /* [blocks] first parameter that reaches into the block */
     float *gradient[PP_MAX_NODES];
     float *arrivals; /* all incoming slices of others */
+    /* What MPI may touch of gradient, arrivals and params: these themselves, or copies where the
+     * device's memory is not the host's. */
+    float *host_gradient[PP_MAX_NODES], *host_arrivals, *host_params;
     float *state[2];
     int64_t owned; /* floats */
     int64_t bytes;
@@ -133,6 +136,34 @@ static float *device_floats(pp_exchange *e, int64_t count)
     return e->spec.backend->allocate(e->spec.device, bytes);
 }
 
+static float *host_floats(pp_exchange *e, int64_t count, float *on_device)
+{
+    if (e->spec.backend->host_memory) return on_device;
+    return PP_ARENA_NEW(e->arena, float, count);
+}
+
+static int allocate_host(pp_exchange *e)
+{
+    int64_t size = e->spec.model->size;
+    for (int i = 0; i < e->n_mine; i++)
+        if ((e->host_gradient[i] = host_floats(e, size, e->gradient[i])) == NULL) return 0;
+    e->host_params = host_floats(e, size, e->spec.params);
+    e->host_arrivals = host_floats(e, e->owned * parts_in(e), e->arrivals);
+    return e->host_params != NULL && e->host_arrivals != NULL;
+}
+
+static void to_host(const pp_exchange *e, float *host, const float *device, int64_t count)
+{
+    if (host != device)
+        e->spec.backend->download(e->spec.device, host, device, (size_t)count * sizeof *host);
+}
+
+static void to_device(const pp_exchange *e, float *device, const float *host, int64_t count)
+{
+    if (host != device)
+        e->spec.backend->upload(e->spec.device, device, host, (size_t)count * sizeof *host);
+}
+
 static int allocate(pp_exchange *e)
 {
     for (int i = 0; i < e->n_mine; i++)
@@ -140,7 +171,7 @@ static int allocate(pp_exchange *e)
     for (int i = 0; i < e->spec.states; i++)
         if ((e->state[i] = device_floats(e, e->owned)) == NULL) return 0;
     e->arrivals = device_floats(e, e->owned * parts_in(e));
-    if (e->arrivals == NULL) return 0;
+    if (e->arrivals == NULL || !allocate_host(e)) return 0;
     float *at = e->arrivals;
     for (int i = 0; i < e->n_buckets; i++) {
         bucket *b = &e->buckets[i];
@@ -209,19 +240,28 @@ static int tag_of(const pp_exchange *e, const bucket *b, int phase)
     return 2 * (int)(b - e->buckets) + phase;
 }
 
+static float *host_arrival(const pp_exchange *e, const bucket *b, int p)
+{
+    return e->host_arrivals + (b->incoming[p] - e->arrivals);
+}
+
 /* Empty slices are not sent: sender and owner both know them. */
 static void start(pp_exchange *e, bucket *b)
 {
     int in = b->slot, out = b->slot + parts_in(e);
     for (int p = 0; p < e->n_parts && slice_size(b, e->rank) > 0; p++)
         if (e->parts[p].mine < 0)
-            pp_comm_receive(e->spec.comm, e->requests, in++, b->incoming[p], slice_size(b, e->rank),
-                            e->parts[p].rank, tag_of(e, b, 0));
-    for (int i = 0; i < e->n_mine; i++)
+            pp_comm_receive(e->spec.comm, e->requests, in++, host_arrival(e, b, p),
+                            slice_size(b, e->rank), e->parts[p].rank, tag_of(e, b, 0));
+    for (int i = 0; i < e->n_mine; i++) {
+        if (e->ranks > 1)
+            to_host(e, e->host_gradient[i] + b->first, e->gradient[i] + b->first,
+                    b->relative[e->ranks]);
         for (int r = 0; r < e->ranks; r++)
             if (r != e->rank && slice_size(b, r) > 0)
-                pp_comm_send(e->spec.comm, e->requests, out++, e->gradient[i] + b->slice[r],
+                pp_comm_send(e->spec.comm, e->requests, out++, e->host_gradient[i] + b->slice[r],
                              slice_size(b, r), r, tag_of(e, b, 0));
+    }
     b->stage = REDUCING;
 }
 
@@ -280,6 +320,9 @@ static void update_block(pp_exchange *e, bucket *b, int64_t at)
 /* Finishes the tree on this rank's slice, block by block while it is in the cache. */
 static void reduce_slice(pp_exchange *e, bucket *b)
 {
+    for (int p = 0; p < e->n_parts; p++)
+        if (e->parts[p].mine < 0)
+            to_device(e, b->incoming[p], host_arrival(e, b, p), slice_size(b, e->rank));
     for (int64_t at = 0; at < slice_size(b, e->rank); at += PP_BLOCK) {
         for (int i = 0; i + 1 < e->n_parts; i++)
             e->spec.backend->add(e->spec.device, PP_BLOCK, b->incoming[e->adds[i].from] + at,
@@ -294,16 +337,27 @@ static void reduce_slice(pp_exchange *e, bucket *b)
 static void gather(pp_exchange *e, bucket *b)
 {
     int in = b->slot + parts_in(e) + parts_out(e), out = in + e->ranks - 1;
+    int64_t own = b->slice[e->rank], count = slice_size(b, e->rank);
+    if (e->ranks > 1) to_host(e, e->host_params + own, e->spec.params + own, count);
     for (int r = 0; r < e->ranks; r++) {
         if (r == e->rank) continue;
         if (slice_size(b, r) > 0)
-            pp_comm_receive(e->spec.comm, e->requests, in++, e->spec.params + b->slice[r],
+            pp_comm_receive(e->spec.comm, e->requests, in++, e->host_params + b->slice[r],
                             slice_size(b, r), r, tag_of(e, b, 1));
-        if (slice_size(b, e->rank) > 0)
-            pp_comm_send(e->spec.comm, e->requests, out++, e->spec.params + b->slice[e->rank],
-                         slice_size(b, e->rank), r, tag_of(e, b, 1));
+        if (count > 0)
+            pp_comm_send(e->spec.comm, e->requests, out++, e->host_params + own, count, r,
+                         tag_of(e, b, 1));
     }
     b->stage = GATHERING;
+}
+
+static void take_gathered(pp_exchange *e, bucket *b)
+{
+    for (int r = 0; r < e->ranks; r++)
+        if (r != e->rank)
+            to_device(e, e->spec.params + b->slice[r], e->host_params + b->slice[r],
+                      slice_size(b, r));
+    b->stage = DONE;
 }
 
 static void advance(pp_exchange *e, bucket *b)
@@ -313,7 +367,7 @@ static void advance(pp_exchange *e, bucket *b)
         if (e->step.clip_norm <= 0) gather(e, b);
     }
     if (b->stage == GATHERING && pp_requests_test(e->requests, b->slot, bucket_slots(e)))
-        b->stage = DONE;
+        take_gathered(e, b);
 }
 
 static void poll(pp_exchange *e)

@@ -27,7 +27,7 @@ typedef struct pp_exchange_spec {
     int lanes;            /* of the job */
     int states;           /* arrays of optimiser state, 0 to 2 */
     int64_t bucket_bytes; /* wanted size of a bucket */
-    float *params;        /* [model size] of this rank, borrowed; equal on all ranks */
+    float *params;        /* device [model size] of this rank, borrowed; equal on all ranks */
 } pp_exchange_spec;
 
 /* Not collective (but all ranks must create alike). */
@@ -35,7 +35,8 @@ pp_status pp_exchange_create(const pp_exchange_spec *spec, pp_exchange **exchang
 void pp_exchange_destroy(pp_exchange *exchange);
 int64_t pp_exchange_bytes(const pp_exchange *exchange);
 
-/* Where backward puts the gradients: one vector [model size] per subtree of this rank. */
+/* Where backward puts the gradients: one vector [model size] per subtree of this rank, on the
+ * device. MPI gets them, and parameters, in memory of the host. */
 float *const *pp_exchange_gradients(const pp_exchange *exchange);
 
 typedef struct pp_exchange_step {

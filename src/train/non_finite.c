@@ -23,7 +23,7 @@ static int first_bad_parameter(const trial *t)
     size_t bytes = (size_t)t->model->size * sizeof(float);
     float *params = malloc(bytes);
     if (params == NULL) return -1;
-    t->spec->backend->download(t->device, params, t->params, bytes);
+    t->backend->download(t->device, params, t->params, bytes);
     int found = pp_model_find_non_finite(t->model, params);
     free(params);
     return found;

@@ -58,6 +58,7 @@ static pp_status read_model(predictor *p, const char *run, pp_error *err)
     if (job == NULL)
         return pp_fail(err, PP_E_DATA, "%s: was not written by Pitprop: no job in it", path);
     status = pp_job_parse(job, path, NULL, &p->job, err);
+    if (status == PP_OK) p->backend = pp_backend_of(p->job->runtime.backend);
     return status == PP_OK ? pp__origin_read(p->file, p->arena, &p->origin, err) : status;
 }
 
@@ -389,10 +390,10 @@ void pp_prediction_free(pp_prediction *prediction)
     memset(prediction, 0, sizeof *prediction);
 }
 
-pp_status pp_predict(pp_comm *comm, const pp_backend *backend, const char *run, const char *data,
-                     const char *x, const char *output, pp_prediction *prediction, pp_error *err)
+pp_status pp_predict(pp_comm *comm, const char *run, const char *data, const char *x,
+                     const char *output, pp_prediction *prediction, pp_error *err)
 {
-    predictor p = {.comm = comm, .backend = backend};
+    predictor p = {.comm = comm};
     pp_h5_writer *writer = NULL;
     pp_status status = pp_comm_agree(comm, prepare(&p, run, data, x, err), err);
     if (status == PP_OK) status = pp_data_compare(comm, &p.x, 1, &data, 1, err);

@@ -27,8 +27,8 @@ typedef struct pp_prediction {
  * with the names of the classes as the attribute "classes" of /p and /class, and the run's name and
  * the model's checksum as attributes of the file. Where model and file have names of columns, those
  * decide which is which; one that is missing or unknown is an error. */
-pp_status pp_predict(pp_comm *comm, const pp_backend *backend, const char *run, const char *data,
-                     const char *x, const char *output, pp_prediction *prediction, pp_error *err);
+pp_status pp_predict(pp_comm *comm, const char *run, const char *data, const char *x,
+                     const char *output, pp_prediction *prediction, pp_error *err);
 void pp_prediction_free(pp_prediction *prediction);
 
 #endif

@@ -27,8 +27,8 @@ static void put_where_and_when(const trial *t, pp_json_writer *writer)
     pp_json_put_int(writer, "ranks", t->ranks);
     pp_json_put_string(writer, "host_of_rank_0", host);
     pp_json_put_string(writer, "mpi", pp_comm_library());
-    pp_json_put_string(writer, "backend", t->spec->backend->name);
-    pp_json_put_string(writer, "blas", t->spec->backend->describe(t->device));
+    pp_json_put_string(writer, "backend", t->backend->name);
+    pp_json_put_string(writer, "blas", t->backend->describe(t->device));
     const char *restarts = getenv("SLURM_RESTART_COUNT"), *job = getenv("SLURM_JOB_ID");
     if (job != NULL) pp_json_put_string(writer, "slurm_job", job);
     if (restarts != NULL) pp_json_put_string(writer, "slurm_restarts", restarts);
@@ -146,7 +146,7 @@ pp_status pp__trial_write_model(trial *t, const char *file, pp_error *err)
     if (params == NULL || tensors == NULL) {
         status = pp_fail(err, PP_E_MEMORY, "no memory to write the model");
     } else {
-        t->spec->backend->download(t->device, params, t->params, bytes);
+        t->backend->download(t->device, params, t->params, bytes);
         status = write_tensors(t, file, params, tensors, err);
     }
     free(params);

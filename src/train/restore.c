@@ -56,7 +56,7 @@ enum { KERNEL = 64 };
 /* What multiplied: the backend and its kernel. */
 static const char *write_kernel(const trial *t, char text[KERNEL])
 {
-    const pp_backend *backend = t->spec->backend;
+    const pp_backend *backend = t->backend;
     snprintf(text, KERNEL, "%s %s", backend->name, backend->kernel(t->device));
     return text;
 }
@@ -74,7 +74,7 @@ static pp_status collect(trial *t, freight *f, pp_error *err)
     pp_status status = ok ? PP_OK : pp_fail(err, PP_E_MEMORY, "no memory for a checkpoint");
     status = pp_comm_agree(t->comm, status, err);
     if (status != PP_OK) return status;
-    if (t->rank == 0) t->spec->backend->download(t->device, f->params, t->params, bytes);
+    if (t->rank == 0) t->backend->download(t->device, f->params, t->params, bytes);
     for (int i = 0; i < states; i++)
         pp_exchange_gather_state(t->exchange, i, 0, f->state[i]);
     pp__trial_gather_running(t);
@@ -232,7 +232,7 @@ static pp_status spread_all(trial *t, const pp_tensorfile *file, pp_error *err)
     status = pp_comm_agree(t->comm, status, err);
     if (status == PP_OK) {
         spread(t, file, "params", vector);
-        t->spec->backend->upload(t->device, t->params, vector, bytes);
+        t->backend->upload(t->device, t->params, vector, bytes);
         for (int i = 0; i < pp_update_states(&t->job->optimizer); i++) {
             spread(t, file, state_name[i], vector);
             pp_exchange_set_state(t->exchange, i, vector);

@@ -86,7 +86,7 @@ static pp_status resolve(trial *t, pp_error *err)
 
 static int take_buffers(trial *t, row_buffers *b, int64_t rows, int64_t loss_rows, int train)
 {
-    const pp_backend *backend = t->spec->backend;
+    const pp_backend *backend = t->backend;
     int64_t outputs = t->model->outputs;
     b->x = backend->allocate(t->device, (size_t)(rows * t->info->inputs) * sizeof(float));
     b->rows.x = backend->host_memory ? b->x : PP_ARENA_NEW(t->arena, float, rows * t->info->inputs);
@@ -136,7 +136,7 @@ static pp_status plan_passes(trial *t, pp_error *err)
 {
     static const int64_t block_cut[2] = {0, PP_BLOCK_ROWS};
     pp_pass_spec spec = {.model = t->model,
-                         .backend = t->spec->backend,
+                         .backend = t->backend,
                          .device = t->device,
                          .train = 1,
                          .n_lanes = t->lanes,
@@ -154,7 +154,7 @@ static pp_status plan_passes(trial *t, pp_error *err)
 
 static pp_status plan(trial *t, pp_error *err)
 {
-    const pp_backend *backend = t->spec->backend;
+    const pp_backend *backend = t->backend = pp_backend_of(t->job->runtime.backend);
     pp_status status =
         backend->open(pp_comm_node_rank(t->comm), t->job->runtime.blas_kernel, &t->device, err);
     if (status == PP_OK) status = pp_model_plan(t->job, t->info->inputs, t->arena, &t->model, err);
@@ -235,7 +235,7 @@ pp_status pp__trial_load(trial *t, pp_error *err)
 
 void pp__trial_release(trial *t)
 {
-    const pp_backend *backend = t->spec->backend;
+    const pp_backend *backend = t->backend;
     if (t->device != NULL) {
         pp_exchange_destroy(t->exchange);
         pp_pass_destroy(t->eval_pass);

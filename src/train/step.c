@@ -15,7 +15,7 @@ static double rows_to_batch(trial *t, int64_t *mine)
     *mine = 0;
     for (int l = 0; l < t->range.count; l++)
         *mine += t->lane_rows[l];
-    t->spec->backend->upload(t->device, t->batch.x, t->batch.rows.x,
+    t->backend->upload(t->device, t->batch.x, t->batch.rows.x,
                              (size_t)(*mine * t->info->inputs) * sizeof(float));
     t->watch_time.input += now() - begun;
     return (double)rows;
@@ -71,7 +71,7 @@ static void write_step_row(trial *t, pp_sum *loss, double rows, double lr, doubl
 
 int pp__trial_step(trial *t)
 {
-    const pp_backend *backend = t->spec->backend;
+    const pp_backend *backend = t->backend;
     row_buffers *b = &t->batch;
     int64_t every = t->job->monitor.log_steps;
     int logged = every > 0 && (t->step + 1) % every == 0;

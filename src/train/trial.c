@@ -201,7 +201,7 @@ static pp_status describe_layers(const trial *t, pp_result *result, pp_error *er
     size_t bytes = (size_t)t->model->size * sizeof(float);
     float *params = malloc(bytes);
     if (params != NULL) {
-        t->spec->backend->download(t->device, params, t->params, bytes);
+        t->backend->download(t->device, params, t->params, bytes);
         result->layers = pp_signs_describe(t->signs, t->model, (uint64_t)t->job->seed, params,
                                            &result->n_layers);
     }
@@ -260,7 +260,7 @@ static pp_status begin(trial *t, pp_error *err)
             status = pp_fail(err, PP_E_MEMORY, "no memory for %zu bytes of parameters", bytes);
         status = pp_comm_agree(t->comm, status, err);
         if (status == PP_OK) status = pp__trial_initial(t, values, err);
-        if (status == PP_OK) t->spec->backend->upload(t->device, t->params, values, bytes);
+        if (status == PP_OK) t->backend->upload(t->device, t->params, values, bytes);
         free(values);
     } else {
         pp_log_write(t->log, PP_LOG_INFO, "resuming at step %" PRId64 " of %" PRId64, t->step,

@@ -62,6 +62,7 @@ typedef struct trial {
     int64_t *lane_rows; /* [range.count] */
 
     pp_arena *arena; /* plans and host buffers */
+    const pp_backend *backend; /* of the job */
     pp_device *device;
     pp_model *model;
     pp_loss loss;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "train/exchange.h"
+#include "support/far_backend.h"
 #include "support/model_case.h"
 #include "support/mpi_test.h"
 
@@ -89,7 +90,8 @@ static int fill_layers(pp_layer_spec *l, int64_t width)
 
 static void bench_make(bench *b, const setting *s, pp_layer_spec layers[6], int64_t width)
 {
-    *b = (bench){.s = s, .arena = pp_arena_create(), .backend = pp_backend_cpu(), .bad = -1};
+    *b = (bench){
+        .s = s, .arena = pp_arena_create(), .backend = pp_backend_of(PP_BACKEND_CPU), .bad = -1};
     b->job = job_of(layers, fill_layers(layers, width));
     b->model = plan_of(&b->job, width, b->arena);
     b->states = pp_update_states(&s->optimizer);
@@ -406,6 +408,58 @@ static void test_waited(void)
     bench_clear(&b);
 }
 
+/* ---- memory that is not the host's ---- */
+
+static void far_step(bench *b, const pp_backend *near, int step)
+{
+    pp_exchange_step s = step_of(b, step);
+    pp_tree_node nodes[PP_MAX_NODES];
+    int n_nodes = pp_tree_nodes(pp_lanes_of_rank(b->s->lanes, me(), ranks()), nodes);
+    size_t bytes = (size_t)b->model->size * sizeof(float);
+    float *sums = floats(b);
+    pp_exchange_begin(b->exchange, &s);
+    for (int i = 0; i < n_nodes; i++) {
+        fill_node(b, nodes[i], step, 0, b->model->size, sums);
+        b->backend->upload(b->device, pp_exchange_gradients(b->exchange)[i], sums, bytes);
+    }
+    pp_exchange_ready(b->exchange, 0);
+    pp_exchange_finish(b->exchange);
+    const pp_backend *far = b->backend;
+    b->backend = near;
+    step_reference(b, step);
+    b->backend = far;
+}
+
+/* MPI gets memory of the host alone, and the bits are the same. */
+static void check_far(const setting *s)
+{
+    const pp_backend far = far_backend();
+    pp_layer_spec layers[6];
+    bench b;
+    bench_make(&b, s, layers, WIDE);
+    const pp_backend *near = b.backend;
+    size_t bytes = (size_t)b.model->size * sizeof(float);
+    float *host = b.params;
+    pp_exchange_destroy(b.exchange);
+    b.backend = &far;
+    b.params = far.allocate(b.device, bytes);
+    far.upload(b.device, b.params, host, bytes);
+    b.exchange = make_exchange(&b, s->bucket_bytes);
+    for (int step = 0; step < 3; step++) {
+        far_step(&b, near, step);
+        far.download(b.device, host, b.params, bytes);
+        CU_ASSERT_TRUE(same_floats(&b, host, b.all_params, "params"));
+    }
+    far.release(b.device, b.params);
+    bench_clear(&b);
+}
+
+static void test_far(void)
+{
+    check_far(&settings[0]);
+    check_far(&settings[3]);
+}
+
 const pp_test pp_tests_exchange[] = {
     {"steps have the bits of the serial reference", test_steps},
     {"a model of one block", test_one_block},
@@ -413,5 +467,6 @@ const pp_test pp_tests_exchange[] = {
     {"optimiser state is held once", test_memory_is_shared},
     {"a NaN of one lane", test_nan},
     {"time spent waiting", test_waited},
+    {"memory that is not the host's", test_far},
     {NULL, NULL},
 };

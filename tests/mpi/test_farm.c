@@ -62,7 +62,6 @@ static void run(study *s, int ranks_per_trial)
                          .directory = s->files.directory,
                          .ranks_per_trial = ranks_per_trial,
                          .comm = pp_test_comm,
-                         .backend = pp_backend_cpu(),
                          .ended = count_end,
                          .context = s};
     pp_status status = pp_farm_run(&spec, s->trials, TRIALS, &stopped, &err);

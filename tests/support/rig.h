@@ -169,10 +169,11 @@ static inline double *rig_doubles(int64_t n)
 /* Runs a test on every backend of this build. */
 static inline void rig_each_backend(void (*test)(rig *r))
 {
-    const pp_backend *backends[] = {pp_backend_cpu()};
-    for (size_t i = 0; i < sizeof backends / sizeof *backends; i++) {
-        rig r = {.backend = backends[i]};
-        CU_ASSERT_EQUAL_FATAL(r.backend->open(0, "auto", &r.device, NULL), PP_OK);
+    for (int i = 0; pp_backend_at(i) != NULL; i++) {
+        rig r = {.backend = pp_backend_at(i)};
+        pp_status status = r.backend->open(0, "auto", &r.device, NULL);
+        if (i > 0 && status == PP_E_DEVICE) continue; /* not on this machine */
+        CU_ASSERT_EQUAL_FATAL(status, PP_OK);
         test(&r);
         rig_clear(&r);
         r.backend->close(r.device);

@@ -53,7 +53,7 @@ static void test_wrong_kernel(void)
 {
     pp_error err;
     pp_device *device = NULL;
-    CU_ASSERT_EQUAL(pp_backend_cpu()->open(0, "Abacus", &device, &err), PP_E_DEVICE);
+    CU_ASSERT_EQUAL(pp_backend_of(PP_BACKEND_CPU)->open(0, "Abacus", &device, &err), PP_E_DEVICE);
     CU_ASSERT_PTR_NULL(device);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "runtime.blas_kernel"));
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "'Abacus'"));
@@ -63,7 +63,7 @@ static void test_wrong_kernel(void)
 /* The kernel that "auto" found may be named, in capitals or not. */
 static void test_right_kernel(void)
 {
-    const pp_backend *k = pp_backend_cpu();
+    const pp_backend *k = pp_backend_of(PP_BACKEND_CPU);
     pp_device *device = NULL;
     CU_ASSERT_EQUAL_FATAL(k->open(0, "auto", &device, NULL), PP_OK);
     char name[160];

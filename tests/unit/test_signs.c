@@ -21,7 +21,7 @@ typedef struct bench {
 
 static void open_bench(bench *b, int n_layers)
 {
-    const pp_backend *cpu = pp_backend_cpu();
+    const pp_backend *cpu = pp_backend_of(PP_BACKEND_CPU);
     b->arena = pp_arena_create();
     b->job = job_of(b->layers, n_layers);
     b->model = plan_of(&b->job, INPUTS, b->arena);
@@ -40,7 +40,7 @@ static void open_bench(bench *b, int n_layers)
 
 static void close_bench(bench *b)
 {
-    const pp_backend *cpu = pp_backend_cpu();
+    const pp_backend *cpu = pp_backend_of(PP_BACKEND_CPU);
     cpu->release(b->device, b->params);
     pp_pass_destroy(b->pass);
     cpu->close(b->device);
@@ -57,12 +57,12 @@ static void set(const bench *b, const char *name, const float *values)
 /* Rows first + 1, first + 2, ... */
 static void add_rows(const bench *b, pp_signs *signs, int64_t first, int64_t rows)
 {
-    float *x = pp_backend_cpu()->allocate(b->device, ROWS * sizeof(float));
+    float *x = pp_backend_of(PP_BACKEND_CPU)->allocate(b->device, ROWS * sizeof(float));
     for (int64_t i = 0; i < rows; i++)
         x[i] = (float)(first + i + 1);
     pp_pass_forward(b->pass, b->params, x, &rows, 0);
     CU_ASSERT_TRUE(pp_signs_add(signs, b->pass));
-    pp_backend_cpu()->release(b->device, x);
+    pp_backend_of(PP_BACKEND_CPU)->release(b->device, x);
 }
 
 /* A dead ReLU, one that follows x and one that always says 5; a tanh at its end, and one that is

@@ -151,7 +151,7 @@ PP_SIMD static void multiply(pp_device *device, int64_t n, const float *mask, co
         y[i] = x[i] * mask[i];
 }
 
-static const pp_backend cpu_backend = {
+const pp_backend pp__cpu_backend = {
     .name = "cpu",
     .host_memory = 1,
     .open = cpu_open,
@@ -182,8 +182,3 @@ static const pp_backend cpu_backend = {
     .sum_squares = pp__cpu_sum_squares,
     .update = pp__cpu_update,
 };
-
-const pp_backend *pp_backend_cpu(void)
-{
-    return &cpu_backend;
-}

@@ -11,6 +11,8 @@
 #define PP_SIMD
 #endif
 
+extern const pp_backend pp__cpu_backend;
+
 enum { PP_COLUMNS = 64 }; /* columns whose sums are kept in registers or L1 at once */
 
 void pp__cpu_activate(pp_device *device, pp_activation f, int64_t rows, int64_t n, const float *x,

@@ -154,7 +154,6 @@ static pp_status train(farm *f, pp_comm *comm, pp_job *job, int *stopped, pp_err
     pp_result result;
     pp_trial_spec spec = {.job = job,
                           .comm = comm,
-                          .backend = f->spec->backend,
                           .log = &log,
                           .existing = PP_EXISTING_RESUME,
                           .progress = f->leads ? keep_claim : NULL,

@@ -48,7 +48,6 @@ typedef struct pp_farm_spec {
     const char *directory; /* of the study; made if it is not there */
     int ranks_per_trial;   /* 0: as few as leave no rank without work */
     pp_comm *comm;
-    const pp_backend *backend;
     pp_log *log;
     const volatile sig_atomic_t *stop; /* not 0: trials are saved, and the farm returns; nullable */
     int leaves; /* returns when no trial is free, whoever runs the last ones */

@@ -336,7 +336,6 @@ pp_status pp_sweep_run(const pp_sweep_spec *spec, pp_sweep_table **table, int *s
                                    .directory = spec->directory,
                                    .ranks_per_trial = spec->sweep->ranks_per_trial,
                                    .comm = spec->comm,
-                                   .backend = spec->backend,
                                    .log = spec->log,
                                    .stop = spec->stop,
                                    .leaves = spec->leaves,

@@ -55,7 +55,6 @@ typedef struct pp_sweep_spec {
     int leaves;      /* when no trial is free, whoever runs the last ones: a task among many */
     int only_failed; /* trials that failed are run again, and nothing else */
     pp_comm *comm;
-    const pp_backend *backend;
     pp_log *log;
     const volatile sig_atomic_t *stop;
 } pp_sweep_spec;

@@ -507,7 +507,6 @@ pp_status pp_why_run(const pp_why_spec *spec, pp_why **out, int *stopped, pp_err
                                    .origin = spec->origin,
                                    .directory = w.study,
                                    .comm = spec->comm,
-                                   .backend = spec->backend,
                                    .log = spec->log,
                                    .stop = spec->stop,
                                    .ended = rank == 0 ? tell_end : NULL,

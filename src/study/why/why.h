@@ -115,7 +115,6 @@ typedef struct pp_why_spec {
                                  PP_WHY_LEAST_WORK where the job is small */
     int replace;              /* experiments on another job that lie there are removed */
     pp_comm *comm;
-    const pp_backend *backend;
     pp_log *log;
     const volatile sig_atomic_t *stop;
 } pp_why_spec;
