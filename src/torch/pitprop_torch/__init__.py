@@ -6,6 +6,8 @@
     watch.report()
 """
 
+from . import limits
+
 __all__ = ["Watch"]
 
 
@@ -15,7 +17,7 @@ class Watch:
     rows: most rows that are kept. Nothing that runs is changed. There are no reruns, as a block of a
     notebook cannot be run again: the proof is in the job alone."""
 
-    def __init__(self, rows: int = 200000):
+    def __init__(self, rows: int = limits.ROWS):
         self.rows = rows
         self.capture = None
 

@@ -4,6 +4,14 @@ import argparse
 import os
 import sys
 
+from . import limits
+
+
+def count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: at least 1")
+    return value
 
 
 def parse(words):
@@ -16,8 +24,9 @@ def parse(words):
     parser.add_argument("--no-rerun", action="store_true", help="no reruns of the script: no proof in PyTorch")
     parser.add_argument("--no-why", action="store_true", help="no experiments: what the capture shows alone")
     parser.add_argument("--no-data", action="store_true", help="repro.py gets drawn rows with the moments of yours")
-    parser.add_argument("--rows", type=int, default=200000, metavar="N", help="most rows that are kept (200000)")
-    parser.add_argument("--ranks", type=int, default=os.cpu_count() or 1, metavar="N", help="processes of pitprop why (all cores)")
+    parser.add_argument("--rows", type=count, default=limits.ROWS, metavar="N", help=f"most rows that are kept; many go to an HDF5 file while it runs ({limits.ROWS})")
+    parser.add_argument("--steps", type=count, default=limits.STEPS, metavar="N", help=f"steps that are read in full; of further ones one of {limits.THINNED} ({limits.STEPS})")
+    parser.add_argument("--ranks", type=count, default=os.cpu_count() or 1, metavar="N", help="processes of pitprop why (all cores)")
     parser.add_argument("--budget", type=float, metavar="TIMES", help="what experiments may cost: of pitprop why, in trainings of the job, "
                         "and of reruns, in runs of the script (default 3 and 12, more for what takes seconds)")
     parser.add_argument("--shown", type=int, default=12, metavar="N", help="experiments on the page (12)")

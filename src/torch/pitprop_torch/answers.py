@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from . import graph, measure
-from .rows import keys_of
 
 
 def of_graph(training, x, batch_statistics):
@@ -46,9 +45,8 @@ def held_out_rows(training):
     if not training.held_out.count:
         return None
     x, y = training.held_out.arrays()
-    x_train, y_train = training.rows.arrays()
+    x_train, y_train = training.rows.first()
     if x.shape[1:] != x_train.shape[1:] or y.shape[1:] != y_train.shape[1:]:
         return None
-    known = set(keys_of(x_train, y_train.astype(y.dtype)))
-    fresh = [i for i, key in enumerate(keys_of(x, y)) if key not in known]
-    return (x[fresh], y[fresh]) if len(fresh) >= 20 else None
+    fresh = ~training.rows.has(x, y.astype(y_train.dtype))
+    return (x[fresh], y[fresh]) if fresh.sum() >= 20 else None

@@ -2,7 +2,7 @@
 
     python3 -m pitprop_torch.child ORDER RESULT SCRIPT [ARG]...
 
-ORDER is a JSON file: rows, seed (null: the script's own), changes. RESULT is a pickle of plain Python
+ORDER is a JSON file: rows, steps, store (a directory for rows, or null), seed (null: the script's own), changes. RESULT is a pickle of plain Python
 and NumPy values, for a parent that has no need of PyTorch."""
 
 import json
@@ -143,6 +143,7 @@ def summarise(recorder, training, brief):
         "x": x,
         "y": y,
         "held_out": held_out,
+        "count": training.rows.count,
         "full": training.rows.full,
         "first": training.first,
         "first_plain": training.first_plain,
@@ -152,7 +153,7 @@ def summarise(recorder, training, brief):
         "batch": training.batch_sizes.most_common(1)[0][0],
         "accumulated": recorder.accumulated.most_common(1)[0][0] if recorder.accumulated else 1,
         "passes": training.rows.passes,
-        "epochs": round(training.steps / max(1, -(-len(x) // training.batch_sizes.most_common(1)[0][0]))),
+        "epochs": round(training.steps / max(1, -(-training.rows.count // training.batch_sizes.most_common(1)[0][0]))),
         "loaders": list(recorder.loaders.values()),
         "clip": training.clip,
         "weights_by_label": training.weights_by_label,
@@ -163,7 +164,8 @@ def summarise(recorder, training, brief):
         "recurrent": deepest_recurrent(training.module),
         "others": len(recorder.trainings) - 1,
         "notes": recorder.notes,
-        "last": tuple(np.concatenate([b[i] for b in last]) for i in (1, 2)),
+        "last": tuple(np.concatenate([b[i] for b in last]) for i in (0, 1)),
+        "backwards": recorder.backwards,
         "training_mode_at_end": training.module.training if training.module is not None else None,
     }
     final_x, final_y = held_out if held_out is not None else (x, y)
@@ -229,7 +231,7 @@ def draw(order, script, arguments):
 
 def observe(order, script, arguments):
     """One run of the script: what was seen."""
-    recorder = Recorder(order["rows"])
+    recorder = Recorder(order["rows"], order["steps"], order["store"])
     tracer = Tracer(recorder, changes := Changes(order["changes"]))
     if order["seed"] is not None:
         shift_seeds(order["seed"])
@@ -238,7 +240,9 @@ def observe(order, script, arguments):
     error = run(script, arguments, changes)
     tracer.stop()
     sys.stdout.flush()
-    return collect(recorder, error, time.time() - begun, order["brief"])
+    result = collect(recorder, error, time.time() - begun, order["brief"])
+    result["watching"] = tracer.seconds
+    return result
 
 
 def collect(recorder, error, seconds, brief):
@@ -249,6 +253,11 @@ def collect(recorder, error, seconds, brief):
     result["faults"] = faults.find(recorder, training) if training is not None else []
     if result["trained"]:
         result.update(summarise(recorder, training, brief))
+        result["stored"] = training.rows.close()
+    for other in recorder.trainings.values():
+        other.held_out.drop()
+        if other is not training:
+            other.rows.drop()
     return result
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from . import job as jobs
 from . import measure, probes, program, remedy, repro, rerun
+from .limits import THINNED
+from .rows import SAMPLE
 from .trials import Trials, say
 
 WELL = {"balanced accuracy": 0.9, "accuracy": 0.9, "R2": 0.9}
@@ -41,7 +43,14 @@ class Flow:
     # ---- capture ----
 
     def order(self, seed=None, changes=(), brief=True):
-        return {"rows": self.options.rows, "seed": seed, "changes": list(changes), "brief": brief}
+        return {
+            "rows": min(self.options.rows, SAMPLE) if brief else self.options.rows,
+            "steps": self.options.steps,
+            "store": None if brief else self.directory,
+            "seed": seed,
+            "changes": list(changes),
+            "brief": brief,
+        }
 
     def run_script(self):
         say(f"== {self.script}: running it as it is")
@@ -77,12 +86,18 @@ class Flow:
             used = "" if c["optimizers"] else ", which never steps"
             say(f"  optimiser  {o['name']}, learning rate {o['settings'].get('lr'):g}{self.place(o['line'])}{used}")
         held = f", {len(c['held_out'][0])} held out" if c["held_out"] else ""
-        say(f"  rows       {len(c['x'])} of {int(np.prod(c['x'].shape[1:]))} numbers{held}; batches of {c['batch']}, "
+        say(f"  rows       {c['count']} of {int(np.prod(c['x'].shape[1:]))} numbers{held}; batches of {c['batch']}, "
             f"{c['steps']} steps")
         if c["full"]:
-            say(f"             more than --rows {self.options.rows}: the first of them")
+            say(f"             no more are kept (--rows {self.options.rows})")
+        if c["stored"] and len(c["x"]) < c["count"]:
+            say(f"             they are in a file; what is said of them here is of {len(c['x'])}, evenly spaced")
+        if c["backwards"] > self.options.steps:
+            say(f"             the first {self.options.steps} steps are read in full (--steps), then one of {THINNED}")
         if c["others"]:
             say(f"             {c['others']} other training(s) in the script; this is the last long one")
+        if "watching" in c:
+            say(f"  watching   took {c['watching']:.1f} s of {c['seconds']:.1f} s")
         for note in c["notes"]:
             say(f"  note       {note}")
 
@@ -378,6 +393,7 @@ class Flow:
     def run(self):
         begun = time.time()
         with tempfile.TemporaryDirectory(prefix="pitprop-torch-") as self.home:
+            os.makedirs(self.directory, exist_ok=True)
             self.run_script()
             code = self.explain(self.capture)
         say(f"({time.time() - begun:.0f} s)")

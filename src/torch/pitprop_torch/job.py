@@ -196,14 +196,14 @@ def build(capture, directory):
         raise NotAJob("no optimiser of PyTorch")
     if len(used) > 1:
         notes.append("several optimisers; the job has the first")
-    x, y = capture["x"].astype(np.float32), targets_of(capture, capture["y"])
+    x, y = capture["x"], targets_of(capture, capture["y"])
     accumulated = max(1, capture["accumulated"])
-    batch = min(len(x), capture["batch"] * accumulated)
+    batch = min(capture["count"], capture["batch"] * accumulated)
     if accumulated > 1:
         notes.append(f"gradients of {accumulated} batches are summed: a batch of {batch} in the job")
     if capture["loss"]["scale"] > 1.5:
         notes.append(f"the loss is {capture['loss']['scale']:g} times the mean; the job has the mean")
-    steps_per_epoch = max(1, -(-len(x) // batch))
+    steps_per_epoch = max(1, -(-capture["count"] // batch))
     loss = loss_words(capture, notes)
     mixing = loss.get("targets") == "broadcast" or any(w["type"] == "batch_norm" for w in layers.words)
     steps = max(1, capture["steps"] or len(capture["losses"]))
@@ -243,7 +243,7 @@ def build(capture, directory):
             job["model"].update(at_prediction="clamp", clamp_low=float(low), clamp_high=float(high))
         elif name in ("sigmoid", "softmax") and "logits" not in loss["type"]:
             job["model"]["at_prediction"] = name
-    write_h5(os.path.join(directory, "data.h5"), x, y)
+    write_rows(os.path.join(directory, "data.h5"), capture)
     if capture["held_out"] is not None:
         held_x, held_y = capture["held_out"]
         path = os.path.join(directory, "held-out.h5")
@@ -270,6 +270,24 @@ def write_h5_sets(path, **sets):
     with h5py.File(path, "w") as file:
         for name, values in sets.items():
             file.create_dataset(name, data=values, track_times=False)
+
+
+def write_rows(path, capture):
+    """All rows; those that are in a file go from it block by block, and it goes."""
+    stored = capture.get("stored")
+    if stored is None:
+        write_h5(path, capture["x"].astype(np.float32), targets_of(capture, capture["y"]))
+        return
+    with h5py.File(stored, "r") as source, h5py.File(path, "w") as file:
+        x, y = source["x"], source["y"]
+        columns = () if y.ndim == 2 and y.shape[1] == 1 else y.shape[1:]
+        to_x = file.create_dataset("x", shape=x.shape, dtype=np.float32, track_times=False)
+        to_y = file.create_dataset("y", shape=(len(y), *columns), dtype=y.dtype, track_times=False)
+        for at in range(0, len(x), x.chunks[0]):
+            rows = slice(at, min(at + x.chunks[0], len(x)))
+            to_x[rows] = x[rows]
+            to_y[rows] = targets_of(capture, y[rows])
+    os.unlink(stored)
 
 
 def write_h5(path, x, y):

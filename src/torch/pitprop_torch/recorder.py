@@ -1,15 +1,17 @@
 """What a script trains, as its calls go by: models, losses, batches, rows, steps, and what is odd."""
 
+import os
+from array import array
 from collections import Counter, deque
 
 import torch
 
 from . import formulas, graph, lines, ops
-from .rows import Rows, as_rows
+from .limits import ROWS, STEPS, THINNED
+from .rows import SAMPLE, Rows, as_rows
 
 FIRST_BATCHES = 12  # kept in their order, for the replay
 LOOKED_AT = 50  # steps whose gradients are looked at
-BATCHES_READ = 3  # whose graph is read in full
 
 
 def shape(tensor):
@@ -19,17 +21,19 @@ def shape(tensor):
 class Training:
     """One model that is trained: the same parameters, the same loss."""
 
-    def __init__(self, limit):
+    def __init__(self, limit, store=None):
+        """store: the beginning of names of files for rows that memory does not take."""
         self.layers = self.root = None  # as read
         self.why_not = None  # what a job cannot say
         self.loss = None  # formulas.Loss of the first batch
         self.module = None
         self.module_input = None  # [rows, ...] without the rows
         self.initial = None
-        self.rows, self.held_out = Rows(limit), Rows(limit)
-        self.first, self.losses, self.batch_sizes = [], [], Counter()
+        self.rows = Rows(limit, store and store + "rows.h5")
+        self.held_out = Rows(limit, store and store + "held-out.h5")
+        self.first, self.losses, self.batch_sizes = [], array("d"), Counter()
         self.last, self.last_rows = deque(), 0
-        self.optimizers, self.rates, self.steps = {}, [], 0
+        self.optimizers, self.rates, self.steps = {}, array("d"), 0
         self.clip = None
         self.passes, self.orders = 0, []
         self.weights_by_label = {}
@@ -44,8 +48,10 @@ class Training:
 
 
 class Recorder:
-    def __init__(self, limit=200000):
-        self.limit = limit
+    def __init__(self, limit=ROWS, most_steps=STEPS, store=None):
+        """limit: rows; most_steps: backward passes that are read in full; store: a directory for rows."""
+        self.limit, self.most_steps, self.store = limit, most_steps, store
+        self.backwards = 0
         self.trainings = {}
         self.current = None
         self.notes, self.loaders = [], {}
@@ -132,9 +138,13 @@ class Recorder:
         training.held_out.add(x, y)
 
     def on_backward(self, loss, landmarks):
+        self.backwards += 1
+        self.since_step += 1
+        if self.backwards > self.most_steps and self.backwards % THINNED and self.current is not None:
+            self.current.losses.append(float(loss.detach().sum()))
+            return
         training = self.read(loss, landmarks)
         self.current = training
-        self.since_step += 1
         if training is None:
             return
         training.losses.append(float(loss.detach().sum()))
@@ -211,7 +221,8 @@ class Recorder:
         return training
 
     def begin(self, layers, root, why_not, found, parameters):
-        training = Training(self.limit)
+        store = self.store and os.path.join(self.store, f"{len(self.trainings)}-")
+        training = Training(self.limit, store)
         training.layers, training.why_not, training.loss = layers, why_not, found
         training.parameters = [p for p in parameters if p.requires_grad]
         if self.module is not None and self.is_of(self.module[2], found):
@@ -263,9 +274,9 @@ class Recorder:
         answer = as_rows(pred)
         if len(training.first) < FIRST_BATCHES:
             training.first.append((rows_x, rows_y, training.losses[-1]))
-        training.last.append((rows_x, rows_y, answer))
+        training.last.append((rows_y, answer))
         training.last_rows += len(rows_x)
-        while training.last and training.last_rows - len(training.last[0][0]) >= training.rows.count:
+        while training.last_rows - len(training.last[0][0]) >= min(training.rows.count, SAMPLE):
             training.last_rows -= len(training.last.popleft()[0])
         self.outputs.append(pred.detach())
         for name, w in found.row_weights(rows_y):

@@ -2,6 +2,8 @@
 
 Nothing is changed unless `changes` says so; what is seen goes to a listener."""
 
+import time
+
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -20,6 +22,7 @@ class Tracer(TorchFunctionMode):
         self.depth = 0
         self.quiet = False  # while we compute ourselves
         self.undo, self.optimizers = [], []
+        self.seconds = 0.0  # that watching took
 
     # ---- calls ----
 
@@ -62,10 +65,12 @@ class Tracer(TorchFunctionMode):
 
     def tell(self, event, *args):
         was, self.quiet = self.quiet, True
+        begun = time.perf_counter()
         try:
             getattr(self.listener, event)(*args)
         finally:
             self.quiet = was
+            self.seconds += time.perf_counter() - begun
 
     # ---- what is not a tensor function ----
 
