@@ -2,7 +2,7 @@
  *
  * The rows that are needed, of training and held-out alike, are walked in file order; those that
  * lie close together come in one read through a bounce buffer. */
-#include "data/dataset_internal.h"
+#include "residency_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,7 @@ typedef struct wanted {
 } wanted;
 
 typedef struct reader {
-    pp_dataset *set;
+    pp__data_residency *set;
     const pp__source *source;
     /* training rows: pieces by row */
     const int64_t *sorted;   /* [n_pieces] */
@@ -40,13 +40,13 @@ typedef struct reader {
 
 static int64_t train_row(reader *r)
 {
-    const pp_dataset *set = r->set;
-    while (r->piece < r->n_pieces && r->slot >= set->pieces[r->sorted[r->piece]].slots) {
+    const pp__data_residency *set = r->set;
+    while (r->piece < r->n_pieces && r->slot >= set->share->pieces[r->sorted[r->piece]].slots) {
         r->piece++;
         r->slot = 0;
     }
     if (r->piece == r->n_pieces) return INT64_MAX;
-    return set->train.at.index[set->pieces[r->sorted[r->piece]].first_slot + r->slot];
+    return set->train.at.index[set->share->pieces[r->sorted[r->piece]].first_slot + r->slot];
 }
 
 static int64_t held_row(const reader *r)
@@ -62,10 +62,10 @@ static int64_t next_row(reader *r)
 
 static wanted take_row(reader *r)
 {
-    pp_dataset *set = r->set;
-    int64_t train = train_row(r), held = held_row(r), inputs = set->info.inputs;
+    pp__data_residency *set = r->set;
+    int64_t train = train_row(r), held = held_row(r), inputs = set->rows->info.inputs;
     if (held < train) return (wanted){held, set->held.at.x + r->held++ * inputs};
-    int64_t slot = set->pieces[r->sorted[r->piece]].first_slot + r->slot++;
+    int64_t slot = set->share->pieces[r->sorted[r->piece]].first_slot + r->slot++;
     return (wanted){train, set->train.at.x + slot * inputs};
 }
 
@@ -81,36 +81,11 @@ static void gather(reader *r)
     } while (r->n < MOST_WANTED);
 }
 
-/* ---- values that are not finite ---- */
-
-/* Integers, so that the compiler may take several at once. */
-int pp__has_fault(const float *x, int64_t count)
-{
-    uint32_t fault = 0;
-    for (int64_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        fault |= (bits & 0x7f800000U) == 0x7f800000U;
-    }
-    return fault != 0;
-}
-
-void pp__tell_fault(const pp__source *source, int64_t row, const float *x, pp_error *bad)
-{
-    int64_t column = 0;
-    while (pp__not_finite(x[column]) == NULL)
-        column++;
-    char place[512];
-    pp_h5_locate_value(source->x, row, column, place, sizeof place);
-    (void)pp_fail(bad, PP_E_DATA, "%s is %s; remove or repair the row", place,
-                  pp__not_finite(x[column]));
-}
-
 /* ---- reading ---- */
 
 static pp_status read_list(reader *r, pp_error *err)
 {
-    int64_t first = r->list[0].row, inputs = r->set->info.inputs;
+    int64_t first = r->list[0].row, inputs = r->set->rows->info.inputs;
     int64_t count = r->list[r->n - 1].row + 1 - first;
     pp_status status = pp__read_x(r->set, r->source, first, count, r->bounce, r->scratch, err);
     for (int64_t i = 0; status == PP_OK && i < r->n; i++)
@@ -129,7 +104,7 @@ static pp_status read_source(reader *r, int64_t *bad_row, pp_error *bad, pp_erro
         if (status != PP_OK) return status;
         for (int64_t i = 0; i < r->n; i++) {
             const wanted *w = &r->list[i];
-            if (!pp__has_fault(w->to, r->set->info.inputs)) continue;
+            if (!pp__has_fault(w->to, r->set->rows->info.inputs)) continue;
             *bad_row = r->source->first + w->row;
             pp__tell_fault(r->source, w->row, w->to, bad);
             return PP_OK;
@@ -149,49 +124,49 @@ static int by_row_then_piece(const void *left, const void *right)
     return a->piece < b->piece ? -1 : a->piece > b->piece;
 }
 
-int64_t *pp__sort_pieces(const pp_dataset *set, pp_arena *arena)
+int64_t *pp__sort_pieces(const pp__data_residency *set, pp_arena *arena)
 {
-    keyed *keys = PP_ARENA_NEW(arena, keyed, set->n_pieces);
-    int64_t *sorted = PP_ARENA_NEW(arena, int64_t, set->n_pieces);
+    keyed *keys = PP_ARENA_NEW(arena, keyed, set->share->n_pieces);
+    int64_t *sorted = PP_ARENA_NEW(arena, int64_t, set->share->n_pieces);
     if (keys == NULL || sorted == NULL) return NULL;
-    for (int64_t i = 0; i < set->n_pieces; i++)
-        keys[i] = (keyed){set->pieces[i].first_row, i};
-    qsort(keys, (size_t)set->n_pieces, sizeof *keys, by_row_then_piece);
-    for (int64_t i = 0; i < set->n_pieces; i++)
+    for (int64_t i = 0; i < set->share->n_pieces; i++)
+        keys[i] = (keyed){set->share->pieces[i].first_row, i};
+    qsort(keys, (size_t)set->share->n_pieces, sizeof *keys, by_row_then_piece);
+    for (int64_t i = 0; i < set->share->n_pieces; i++)
         sorted[i] = keys[i].piece;
     return sorted;
 }
 
-static int prepare(reader *r, pp_dataset *set, pp_arena *arena)
+static int prepare(reader *r, pp__data_residency *set, pp_arena *arena)
 {
-    int64_t row_bytes = set->info.inputs * (int64_t)sizeof(float);
-    *r = (reader){.set = set, .n_pieces = set->n_pieces};
+    int64_t row_bytes = set->rows->info.inputs * (int64_t)sizeof(float);
+    *r = (reader){.set = set, .n_pieces = set->share->n_pieces};
     r->most = bounce_bytes / row_bytes > 0 ? bounce_bytes / row_bytes : 1;
-    if (r->most > set->info.file_rows + set->info.validation_rows)
-        r->most = set->info.file_rows + set->info.validation_rows;
+    if (r->most > set->rows->info.file_rows + set->rows->info.validation_rows)
+        r->most = set->rows->info.file_rows + set->rows->info.validation_rows;
     r->gap = gap_bytes / row_bytes + 1;
-    if (r->gap < set->info.chunk_rows)
-        r->gap = set->info.chunk_rows; /* the chunk comes whole anyway */
+    if (r->gap < set->rows->info.chunk_rows)
+        r->gap = set->rows->info.chunk_rows; /* the chunk comes whole anyway */
     r->sorted = pp__sort_pieces(set, arena);
     r->list = PP_ARENA_NEW(arena, wanted, MOST_WANTED);
-    r->bounce = PP_ARENA_NEW(arena, float, r->most * set->info.inputs);
+    r->bounce = PP_ARENA_NEW(arena, float, r->most * set->rows->info.inputs);
     if (set->wide_shift != NULL) r->scratch = PP_ARENA_NEW(arena, double, pp__scratch_values(set));
     if (set->wide_shift != NULL && r->scratch == NULL) return 0;
     return r->sorted != NULL && r->list != NULL && r->bounce != NULL;
 }
 
-static pp_status read_x(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_error *err)
+static pp_status read_x(pp__data_residency *set, int64_t *bad_row, pp_error *bad, pp_error *err)
 {
     reader r;
     pp_arena *scratch = pp_arena_create();
     if (scratch == NULL || !prepare(&r, set, scratch)) {
         pp_arena_destroy(scratch);
-        return pp__no_memory(err);
+        return pp__data_no_memory(err);
     }
     pp_status status = PP_OK;
-    for (int i = 0; status == PP_OK && *bad_row == INT64_MAX && i < set->n_sources; i++) {
-        r.source = &set->source[i];
-        int is_held_here = set->n_sources == 1 || i == PP__HELD_OUT;
+    for (int i = 0; status == PP_OK && *bad_row == INT64_MAX && i < set->rows->n_sources; i++) {
+        r.source = &set->rows->source[i];
+        int is_held_here = set->rows->n_sources == 1 || i == PP__HELD_OUT;
         r.held_end = is_held_here ? set->held.rows : 0;
         status = read_source(&r, bad_row, bad, err);
     }
@@ -201,32 +176,21 @@ static pp_status read_x(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_err
 
 /* ---- y, weight ---- */
 
-pp_status pp__make_store(pp_dataset *set, pp__store *store, pp_error *err)
-{
-    size_t rows = (size_t)store->rows, inputs = (size_t)set->info.inputs;
-    if (rows > (SIZE_MAX - 63) / sizeof(float) / inputs) return pp__no_memory(err);
-    size_t bytes = (rows * inputs * sizeof(float) + 63) / 64 * 64;
-    store->at.x = aligned_alloc(64, bytes > 0 ? bytes : 64);
-    store->at.y = PP_ARENA_NEW(set->arena, float, store->rows * set->info.y_columns);
-    store->at.weight = PP_ARENA_NEW(set->arena, float, store->rows);
-    int ok = store->at.x != NULL && store->at.y != NULL && store->at.weight != NULL;
-    return ok ? PP_OK : pp__no_memory(err);
-}
-
-static pp_status fill_targets(const pp_dataset *set, pp__store *store, pp_error *err)
+static pp_status fill_targets(const pp__data_residency *set, pp__store *store, pp_error *err)
 {
     pp_status status = PP_OK;
     for (int64_t i = 0; status == PP_OK && i < store->rows; i++) {
         int64_t row = store->at.index[i];
-        const pp__source *s = &set->source[row < set->info.file_rows ? PP__TRAINING : PP__HELD_OUT];
-        float weight = 1, *y = store->at.y + i * set->info.y_columns;
-        status = pp__targets(set, s, row - s->first, 1, y, &weight, err);
-        store->at.weight[i] = pp__weight_of(set, y, weight);
+        const pp__source *s =
+            &set->rows->source[row < set->rows->info.file_rows ? PP__TRAINING : PP__HELD_OUT];
+        float weight = 1, *y = store->at.y + i * set->rows->info.y_columns;
+        status = pp__targets(set->rows, s, row - s->first, 1, y, &weight, err);
+        store->at.weight[i] = pp__weight_of(set->rows, y, weight);
     }
     return status;
 }
 
-pp_status pp__read_rows(pp_dataset *set, int64_t *bad_row, pp_error *bad, pp_error *err)
+pp_status pp__read_rows(pp__data_residency *set, int64_t *bad_row, pp_error *bad, pp_error *err)
 {
     pp_status status = pp__make_store(set, &set->train, err);
     if (status == PP_OK) status = pp__make_store(set, &set->held, err);

@@ -3,11 +3,12 @@
  *
  * What has been asked for is taken in portions, each read in file order, so that the disk sees
  * mostly ascending places although windows are needed at random. */
-#include "data/dataset_internal.h"
+#include "residency_internal.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PORTION = 64 }; /* frames read in file order; an urgent one waits for as many at most */
 
@@ -16,7 +17,7 @@ typedef struct asked {
 } asked;
 
 struct pp__reader {
-    const pp_dataset *set;
+    const pp__data_residency *set;
     pthread_t thread;
     int started;
     pthread_mutex_t lock;      /* of all that follows, and of is_ready of frames */
@@ -56,21 +57,21 @@ static int by_place(const void *left, const void *right)
 }
 
 /* Of the rows between held-out ones none is used. */
-static void standardise(const pp_dataset *set, pp__frame *f)
+static void standardise(const pp__data_residency *set, pp__frame *f)
 {
     if (f->piece >= 0) pp__standardise(set, f->x, f->rows);
     for (int64_t i = 0; f->piece < 0 && i < f->n_held; i++) {
         int64_t row = set->held.at.index[f->held + i] - f->source->first - f->first;
-        pp__standardise(set, f->x + row * set->info.inputs, 1);
+        pp__standardise(set, f->x + row * set->rows->info.inputs, 1);
     }
 }
 
 static pp_status fill(const pp__reader *r, pp__frame *f, pp_error *err)
 {
-    const pp_dataset *set = r->set;
+    const pp__data_residency *set = r->set;
     pp_status status = pp__read_x(set, f->source, f->first, f->rows, f->x, r->scratch, err);
     if (status == PP_OK)
-        status = pp__targets(set, f->source, f->first, f->rows, f->y, f->weight, err);
+        status = pp__targets(set->rows, f->source, f->first, f->rows, f->y, f->weight, err);
     if (status == PP_OK && set->scale != NULL && set->wide_shift == NULL) standardise(set, f);
     return status;
 }
@@ -126,10 +127,10 @@ static int start_thread(pp__reader *r)
     return r->started;
 }
 
-pp_status pp__reader_start(const pp_dataset *set, pp__reader **reader, pp_error *err)
+pp_status pp__reader_start(const pp__data_residency *set, pp__reader **reader, pp_error *err)
 {
     pp__reader *r = calloc(1, sizeof *r);
-    if (r == NULL) return pp__no_memory(err);
+    if (r == NULL) return pp__data_no_memory(err);
     r->set = set;
     pthread_mutex_init(&r->lock, NULL);
     pthread_cond_init(&r->work, NULL);
@@ -138,7 +139,7 @@ pp_status pp__reader_start(const pp_dataset *set, pp__reader **reader, pp_error 
         r->scratch = malloc((size_t)pp__scratch_values(set) * sizeof *r->scratch);
         if (r->scratch == NULL) {
             pp__reader_stop(r);
-            return pp__no_memory(err);
+            return pp__data_no_memory(err);
         }
     }
     if (start_thread(r)) {
@@ -198,4 +199,19 @@ pp_status pp__reader_status(pp__reader *r, pp_error *err)
     pp_error failure = r->failure;
     pthread_mutex_unlock(&r->lock);
     return failure.code == PP_OK ? PP_OK : pp_fail(err, failure.code, "%s", failure.text);
+}
+
+/* ---- rows of a frame ---- */
+
+void pp__copy_framed(const pp__data_residency *set, const pp__frame *frame, int64_t offset,
+                     pp_rows *out, int64_t to)
+{
+    size_t inputs = (size_t)set->rows->info.inputs, columns = (size_t)set->rows->info.y_columns;
+    size_t from = (size_t)offset, at = (size_t)to;
+    const float *y = frame->y + from * columns;
+    memcpy(out->x + at * inputs, frame->x + from * inputs, inputs * sizeof(float));
+    memcpy(out->y + at * columns, y, columns * sizeof(float));
+    out->weight[at] =
+        pp__weight_of(set->rows, y, frame->source->weights == NULL ? 1 : frame->weight[from]);
+    out->index[at] = frame->source->first + frame->first + offset;
 }

@@ -7,7 +7,7 @@
  * Sums are taken of x - x0, where x0 is the first row of the files, so that a large mean with a
  * small deviation keeps its digits. A piece is summed in double in its own order and added to an
  * exact sum: pieces do not depend on the number of ranks, and exact sums not on who adds them. */
-#include "data/dataset_internal.h"
+#include "residency_internal.h"
 
 #include <math.h>
 #include <stdint.h>
@@ -25,24 +25,25 @@ struct pp__moments {
     pp_sum *sums;           /* [2, inputs] first, then second moments */
 };
 
-pp_status pp__moments_create(pp_dataset *set, pp_arena *arena, pp__moments **moments, pp_error *err)
+pp_status pp__moments_create(pp__data_residency *set, pp_arena *arena, pp__moments **moments,
+                             pp_error *err)
 {
-    int64_t inputs = set->info.inputs;
+    int64_t inputs = set->rows->info.inputs;
     pp__moments *m = PP_ARENA_NEW(arena, pp__moments, 1);
-    if (m == NULL) return pp__no_memory(err);
+    if (m == NULL) return pp__data_no_memory(err);
     m->inputs = inputs;
     m->origin = PP_ARENA_NEW(arena, double, inputs);
     m->first = PP_ARENA_NEW(arena, double, inputs);
     m->second = PP_ARENA_NEW(arena, double, inputs);
     m->sums = PP_ARENA_NEW(arena, pp_sum, 2 * inputs);
-    set->shift = PP_ARENA_NEW(set->arena, float, inputs);
-    set->scale = PP_ARENA_NEW(set->arena, float, inputs);
-    m->shift = PP_ARENA_NEW(set->arena, double, inputs);
-    m->scale = PP_ARENA_NEW(set->arena, double, inputs);
+    set->shift = PP_ARENA_NEW(set->rows->arena, float, inputs);
+    set->scale = PP_ARENA_NEW(set->rows->arena, float, inputs);
+    m->shift = PP_ARENA_NEW(set->rows->arena, double, inputs);
+    m->scale = PP_ARENA_NEW(set->rows->arena, double, inputs);
     if (m->shift == NULL || m->scale == NULL || m->origin == NULL || m->first == NULL ||
         m->second == NULL || m->sums == NULL || set->shift == NULL || set->scale == NULL)
-        return pp__no_memory(err);
-    pp_status status = pp_h5_read_f64(set->source[PP__TRAINING].x, 0, 1, m->origin, err);
+        return pp__data_no_memory(err);
+    pp_status status = pp_h5_read_f64(set->rows->source[PP__TRAINING].x, 0, 1, m->origin, err);
     for (int64_t k = 0; status == PP_OK && k < inputs; k++) /* that row may be one left out */
         if (pp__not_finite((float)m->origin[k]) != NULL) m->origin[k] = 0;
     *moments = m;
@@ -89,11 +90,11 @@ void pp__moments_end(pp__moments *m)
     }
 }
 
-void pp__moments_settle(pp__moments *m, pp_dataset *set, pp_comm *comm)
+void pp__moments_finish(pp__moments *m, pp__data_residency *set, pp_comm *comm)
 {
     _Static_assert(sizeof(pp_sum) == (PP_SUM_DIGITS + 1) * sizeof(int64_t), "summed as integers");
     const int64_t words = (int64_t)(sizeof(pp_sum) / sizeof(int64_t)), inputs = m->inputs;
-    const double n = (double)set->distinct_rows;
+    const double n = (double)set->rows->distinct_rows;
     int64_t cuts = m->cuts;
     pp_comm_max_i64(comm, &cuts, 1);
     for (int64_t k = 0; k < 2 * inputs; k++)
@@ -115,25 +116,26 @@ void pp__moments_settle(pp__moments *m, pp_dataset *set, pp_comm *comm)
     set->wide_scale = m->scale;
 }
 
-void pp__standardise(const pp_dataset *set, float *x, int64_t rows)
+void pp__standardise(const pp__data_residency *set, float *x, int64_t rows)
 {
-    int64_t inputs = set->info.inputs;
+    int64_t inputs = set->rows->info.inputs;
     for (int64_t i = 0; i < rows; i++, x += inputs)
         for (int64_t k = 0; k < inputs; k++)
             x[k] = (x[k] - set->shift[k]) * set->scale[k];
 }
 
-int64_t pp__scratch_values(const pp_dataset *set)
+int64_t pp__scratch_values(const pp__data_residency *set)
 {
     enum { SCRATCH = 1 << 16 };
-    return set->info.inputs > SCRATCH ? set->info.inputs
-                                      : SCRATCH / set->info.inputs * set->info.inputs;
+    return set->rows->info.inputs > SCRATCH
+               ? set->rows->info.inputs
+               : SCRATCH / set->rows->info.inputs * set->rows->info.inputs;
 }
 
-pp_status pp__read_x(const pp_dataset *set, const pp__source *s, int64_t first, int64_t rows,
-                     float *x, double *scratch, pp_error *err)
+pp_status pp__read_x(const pp__data_residency *set, const pp__source *s, int64_t first,
+                     int64_t rows, float *x, double *scratch, pp_error *err)
 {
-    int64_t inputs = set->info.inputs;
+    int64_t inputs = set->rows->info.inputs;
     if (set->wide_shift == NULL) return pp_h5_read_f32(s->x, first, rows, x, err);
     int64_t most = pp__scratch_values(set) / inputs;
     for (int64_t at = 0; at < rows; at += most) {

@@ -1,6 +1,6 @@
 /* Blocks of an evaluation, of rows that are read shortly before: pieces lane after lane, in dealt
  * order, or the held-out rows in file order. */
-#include "data/dataset_internal.h"
+#include "residency_internal.h"
 
 #include "pitprop/check.h"
 
@@ -19,7 +19,7 @@ typedef struct pp__block_stream {
 
 /* ---- asking ---- */
 
-static void push(pp_dataset *set, pp__frame *frame)
+static void push(pp__data_residency *set, pp__frame *frame)
 {
     pp__block_stream *b = set->block_stream;
     b->free_frames = frame->next;
@@ -29,34 +29,35 @@ static void push(pp_dataset *set, pp__frame *frame)
     else
         b->tail->next = frame;
     b->tail = frame;
-    pp__reader_ask(pp__stream_reader(set->stream), frame, 1);
+    pp__reader_ask(set->reader, frame, 1);
 }
 
 /* The next piece of the lane at hand that has rows of its own, or of a later lane; -1: none. */
-static int64_t next_piece(const pp_dataset *set, pp__block_stream *b)
+static int64_t next_piece(const pp__data_residency *set, pp__block_stream *b)
 {
-    for (; b->lane < set->range.count; b->lane++, b->piece = 0)
-        while (b->piece < set->n_pieces) {
-            const pp__piece *piece = &set->pieces[b->piece++];
-            if (piece->lane == set->range.first + b->lane && piece->owned > 0) return b->piece - 1;
+    for (; b->lane < set->share->range.count; b->lane++, b->piece = 0)
+        while (b->piece < set->share->n_pieces) {
+            const pp__piece *piece = &set->share->pieces[b->piece++];
+            if (piece->lane == set->share->range.first + b->lane && piece->owned > 0)
+                return b->piece - 1;
         }
     return -1;
 }
 
-static int ask_for_piece(pp_dataset *set)
+static int ask_for_piece(pp__data_residency *set)
 {
     pp__frame *frame = set->block_stream->free_frames;
     int64_t number = next_piece(set, set->block_stream);
     if (number < 0) return 0;
-    frame->source = &set->source[PP__TRAINING];
-    frame->first = set->pieces[number].first_row;
-    frame->rows = set->pieces[number].rows;
+    frame->source = &set->rows->source[PP__TRAINING];
+    frame->first = set->share->pieces[number].first_row;
+    frame->rows = set->share->pieces[number].rows;
     frame->piece = number;
     push(set, frame);
     return 1;
 }
 
-static int ask_for_held_out(pp_dataset *set)
+static int ask_for_held_out(pp__data_residency *set)
 {
     pp__block_stream *b = set->block_stream;
     pp__frame *frame = b->free_frames;
@@ -65,7 +66,7 @@ static int ask_for_held_out(pp_dataset *set)
     if (left == 0) return 0;
     while (n < left && index[n] - index[0] < b->frame_rows)
         n++;
-    frame->source = &set->source[set->n_sources - 1];
+    frame->source = &set->rows->source[set->rows->n_sources - 1];
     frame->first = index[0] - frame->source->first;
     frame->rows = index[n - 1] + 1 - index[0];
     frame->piece = -1;
@@ -76,10 +77,10 @@ static int ask_for_held_out(pp_dataset *set)
     return 1;
 }
 
-static void read_ahead(pp_dataset *set)
+static void read_ahead(pp__data_residency *set)
 {
     pp__block_stream *b = set->block_stream;
-    int (*ask)(pp_dataset *) = b->part == PP_PART_TRAIN ? ask_for_piece : ask_for_held_out;
+    int (*ask)(pp__data_residency *) = b->part == PP_PART_TRAIN ? ask_for_piece : ask_for_held_out;
     while (b->free_frames != NULL && ask(set))
         continue;
 }
@@ -94,11 +95,11 @@ static void drop_head(pp__block_stream *b)
 }
 
 /* 0: reading has failed. */
-static int begin(pp_dataset *set, pp_part part)
+static int begin(pp__data_residency *set, pp_part part)
 {
     pp__block_stream *b = set->block_stream;
     for (; b->head != NULL; drop_head(b)) /* of an evaluation that was left */
-        if (!pp__reader_wait(pp__stream_reader(set->stream), b->head)) return 0;
+        if (!pp__reader_wait(set->reader, b->head)) return 0;
     b->part = part;
     b->next = 0;
     b->lane = 0;
@@ -110,28 +111,28 @@ static int begin(pp_dataset *set, pp_part part)
 /* ---- taking ---- */
 
 /* Offset of the next row of the head; -1: it has none left. */
-static int64_t next_row(const pp_dataset *set, pp__block_stream *b)
+static int64_t next_row(const pp__data_residency *set, pp__block_stream *b)
 {
     const pp__frame *frame = b->head;
     if (frame->piece < 0)
         return b->at < frame->n_held
                    ? set->held.at.index[frame->held + b->at++] - frame->source->first - frame->first
                    : -1;
-    const pp__piece *piece = &set->pieces[frame->piece];
+    const pp__piece *piece = &set->share->pieces[frame->piece];
     while (b->at < piece->rows) {
         int64_t offset = b->at++;
         if (offset == 0 && piece->first_copy > 0) continue; /* another lane's own */
-        if (set->times[piece->first_row + offset] > 0) return offset;
+        if (set->rows->times[piece->first_row + offset] > 0) return offset;
     }
     return -1;
 }
 
-static void take_rows(pp_dataset *set, int64_t rows, pp_rows *out)
+static void take_rows(pp__data_residency *set, int64_t rows, pp_rows *out)
 {
     pp__block_stream *b = set->block_stream;
     for (int64_t n = 0; n < rows;) {
         PP_CHECK(b->head != NULL);
-        if (!pp__reader_wait(pp__stream_reader(set->stream), b->head)) return;
+        if (!pp__reader_wait(set->reader, b->head)) return;
         for (int64_t offset; n < rows && (offset = next_row(set, b)) >= 0;)
             pp__copy_framed(set, b->head, offset, out, n++);
         if (n == rows) return;
@@ -140,13 +141,21 @@ static void take_rows(pp_dataset *set, int64_t rows, pp_rows *out)
     }
 }
 
+int pp__block_stream_lane(const pp__data_residency *set, int64_t block)
+{
+    int l = 0;
+    while (block >= set->block_stream->lane_block[l + 1])
+        l++;
+    return set->share->range.first + l;
+}
+
 /* Training rows are cut into blocks lane by lane. */
-static int64_t block_rows(const pp_dataset *set, pp_part part, int64_t block)
+static int64_t block_rows(const pp__data_residency *set, pp_part part, int64_t block)
 {
     const pp__block_stream *b = set->block_stream;
     int64_t rows = set->held.rows, first = 0;
     if (part == PP_PART_TRAIN) {
-        int l = pp_dataset_block_lane(set, block) - set->range.first;
+        int l = pp__block_stream_lane(set, block) - set->share->range.first;
         rows = b->lane_rows[l];
         first = b->lane_block[l];
     }
@@ -154,9 +163,10 @@ static int64_t block_rows(const pp_dataset *set, pp_part part, int64_t block)
     return left < PP_BLOCK_ROWS ? left : PP_BLOCK_ROWS;
 }
 
-int64_t pp__block_stream_next(pp_dataset *set, pp_part part, int64_t block, pp_rows *out)
+int64_t pp__block_stream_next(pp__data_residency *set, pp_part part, int64_t block, pp_rows *out)
 {
     pp__block_stream *b = set->block_stream;
+    if (part != PP_PART_TRAIN && set->held.at.x != NULL) return pp__slots_held_out(set, block, out);
     int64_t rows = block_rows(set, part, block);
     int ok = block > 0 || begin(set, part);
     PP_CHECK(!ok || (part == b->part && block == b->next));
@@ -165,17 +175,18 @@ int64_t pp__block_stream_next(pp_dataset *set, pp_part part, int64_t block, pp_r
     return rows;
 }
 
-pp_status pp__block_stream_create(pp_dataset *set, int64_t frame_rows, pp_error *err)
+pp_status pp__block_stream_create(pp__data_residency *set, int64_t frame_rows, pp_error *err)
 {
-    int lanes = set->range.count;
-    pp__block_stream *b = PP_ARENA_NEW(set->arena, pp__block_stream, 1);
-    if (b == NULL) return pp__no_memory(err);
+    int lanes = set->share->range.count;
+    pp__block_stream *b = PP_ARENA_NEW(set->rows->arena, pp__block_stream, 1);
+    if (b == NULL) return pp__data_no_memory(err);
     b->frame_rows = frame_rows;
-    b->lane_rows = PP_ARENA_NEW(set->arena, int64_t, lanes);
-    b->lane_block = PP_ARENA_NEW(set->arena, int64_t, lanes + 1);
-    if (b->lane_rows == NULL || b->lane_block == NULL) return pp__no_memory(err);
-    for (int64_t i = 0; i < set->n_pieces; i++)
-        b->lane_rows[set->pieces[i].lane - set->range.first] += set->pieces[i].owned;
+    b->lane_rows = PP_ARENA_NEW(set->rows->arena, int64_t, lanes);
+    b->lane_block = PP_ARENA_NEW(set->rows->arena, int64_t, lanes + 1);
+    if (b->lane_rows == NULL || b->lane_block == NULL) return pp__data_no_memory(err);
+    for (int64_t i = 0; i < set->share->n_pieces; i++)
+        b->lane_rows[set->share->pieces[i].lane - set->share->range.first] +=
+            set->share->pieces[i].owned;
     for (int l = 0; l < lanes; l++)
         b->lane_block[l + 1] =
             b->lane_block[l] + (b->lane_rows[l] + PP_BLOCK_ROWS - 1) / PP_BLOCK_ROWS;
@@ -183,7 +194,7 @@ pp_status pp__block_stream_create(pp_dataset *set, int64_t frame_rows, pp_error 
     return PP_OK;
 }
 
-void pp__block_stream_give(pp_dataset *set, pp__frame *frames, int64_t count)
+void pp__block_stream_give(pp__data_residency *set, pp__frame *frames, int64_t count)
 {
     for (int64_t i = 0; i < count; i++) {
         frames[i].next = set->block_stream->free_frames;
@@ -191,15 +202,7 @@ void pp__block_stream_give(pp_dataset *set, pp__frame *frames, int64_t count)
     }
 }
 
-int64_t pp__block_stream_count(const pp_dataset *set)
+int64_t pp__block_stream_count(const pp__data_residency *set)
 {
-    return set->block_stream->lane_block[set->range.count];
-}
-
-int pp__block_stream_lane(const pp_dataset *set, int64_t block)
-{
-    int l = 0;
-    while (block >= set->block_stream->lane_block[l + 1])
-        l++;
-    return set->range.first + l;
+    return set->block_stream->lane_block[set->share->range.count];
 }

@@ -1,5 +1,5 @@
 /* Classes of unequal size: rows repeated, left out, or weighted. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 typedef struct sizes {
     int64_t least, most; /* training rows of the smallest and the largest class that has any */
@@ -7,7 +7,7 @@ typedef struct sizes {
     int64_t rows;
 } sizes;
 
-static sizes measure(const pp_dataset *set)
+static sizes measure(const pp__data_rows *set)
 {
     sizes s = {0};
     for (int64_t k = 0; k < set->info.classes; k++) {
@@ -43,8 +43,8 @@ static uint16_t capped(int64_t times)
 }
 
 /* Rows of no class keep their visit: times has one for them. */
-static pp_status choose(pp_dataset *set, visits (*rule)(const sizes *, int64_t), pp_arena *scratch,
-                        pp_error *err)
+static pp_status choose(pp__data_rows *set, visits (*rule)(const sizes *, int64_t),
+                        pp_arena *scratch, pp_error *err)
 {
     sizes s = measure(set);
     int64_t groups = set->info.classes + 1;
@@ -52,7 +52,8 @@ static pp_status choose(pp_dataset *set, visits (*rule)(const sizes *, int64_t),
     int64_t *chosen = PP_ARENA_NEW(scratch, int64_t, groups);
     uint16_t *more = PP_ARENA_NEW(scratch, uint16_t, groups);
     uint16_t *fewer = PP_ARENA_NEW(scratch, uint16_t, groups);
-    if (rows == NULL || chosen == NULL || more == NULL || fewer == NULL) return pp__no_memory(err);
+    if (rows == NULL || chosen == NULL || more == NULL || fewer == NULL)
+        return pp__data_no_memory(err);
     fewer[groups - 1] = 1;
     for (int64_t k = 0; k < set->info.classes; k++) {
         rows[k] = set->info.class_rows[k];
@@ -65,16 +66,16 @@ static pp_status choose(pp_dataset *set, visits (*rule)(const sizes *, int64_t),
     return pp__choose_rows(set, PP_RNG_BALANCE, &(pp__choice){rows, chosen, more, fewer}, err);
 }
 
-static pp_status resample(pp_dataset *set, visits (*rule)(const sizes *, int64_t), pp_error *err)
+static pp_status resample(pp__data_rows *set, visits (*rule)(const sizes *, int64_t), pp_error *err)
 {
     pp_arena *scratch = pp_arena_create();
-    pp_status status = scratch == NULL ? pp__no_memory(err) : choose(set, rule, scratch, err);
+    pp_status status = scratch == NULL ? pp__data_no_memory(err) : choose(set, rule, scratch, err);
     pp_arena_destroy(scratch);
     return status;
 }
 
 /* n / (K n_c) over the classes that have training rows, as scikit-learn's "balanced". */
-static void weigh(const pp_dataset *set, double *weights)
+static void weigh(const pp__data_rows *set, double *weights)
 {
     sizes s = measure(set);
     for (int64_t k = 0; k < set->info.classes; k++) {
@@ -83,7 +84,7 @@ static void weigh(const pp_dataset *set, double *weights)
     }
 }
 
-static pp_status take_given(const pp_dataset *set, const pp_job_data *data, double *weights,
+static pp_status take_given(const pp__data_rows *set, const pp_job_data *data, double *weights,
                             pp_error *err)
 {
     if (data->n_class_weights != set->info.classes)
@@ -95,12 +96,12 @@ static pp_status take_given(const pp_dataset *set, const pp_job_data *data, doub
     return PP_OK;
 }
 
-static pp_status count_classes(pp_dataset *set, double **weights, pp_error *err)
+static pp_status count_classes(pp__data_rows *set, double **weights, pp_error *err)
 {
     const pp_dataset_info *info = &set->info;
     int64_t *rows = PP_ARENA_NEW(set->arena, int64_t, info->classes + 1);
     *weights = PP_ARENA_NEW(set->arena, double, info->classes);
-    if (rows == NULL || *weights == NULL) return pp__no_memory(err);
+    if (rows == NULL || *weights == NULL) return pp__data_no_memory(err);
     for (int64_t k = 0; k < info->classes; k++)
         (*weights)[k] = 1;
     pp_status status = pp__count_groups(set, rows, err);
@@ -109,7 +110,7 @@ static pp_status count_classes(pp_dataset *set, double **weights, pp_error *err)
     return status;
 }
 
-static pp_status apply(pp_dataset *set, const pp_job_data *data, pp_error *err)
+static pp_status apply(pp__data_rows *set, const pp_job_data *data, pp_error *err)
 {
     double *weights;
     if (set->info.classes == 0) {
@@ -141,7 +142,7 @@ static pp_status apply(pp_dataset *set, const pp_job_data *data, pp_error *err)
     return PP_OK;
 }
 
-pp_status pp__balance(pp_dataset *set, const pp_job_data *data, pp_error *err)
+pp_status pp__balance(pp__data_rows *set, const pp_job_data *data, pp_error *err)
 {
     pp_status status = apply(set, data, err);
     for (int64_t row = 0; status == PP_OK && row < set->info.file_rows; row++) {

@@ -1,5 +1,5 @@
 /* Class labels that float32, which targets are kept in, cannot hold: 16777217 would be 16777216. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static pp_status look(exact *e, const pp__source *s, pp_error *err)
     _Static_assert(sizeof(double) == sizeof(int64_t), "one buffer for both");
     int is_integer = pp_h5_is_integer(s->y);
     void *values = malloc(PORTION * sizeof(double));
-    pp_status status = values == NULL ? pp__no_memory(err) : PP_OK;
+    pp_status status = values == NULL ? pp__data_no_memory(err) : PP_OK;
     for (int64_t first = 0; first < s->rows && status == PP_OK; first += PORTION) {
         int64_t rows = s->rows - first < PORTION ? s->rows - first : PORTION;
         status = pp_stop_check(err);
@@ -65,7 +65,8 @@ static pp_status look(exact *e, const pp__source *s, pp_error *err)
     return status;
 }
 
-pp_status pp__check_exact_labels(pp_dataset *set, pp_task task, const pp_y_survey *v, pp_error *err)
+pp_status pp__check_exact_labels(pp__data_rows *set, pp_task task, const pp_y_survey *v,
+                                 pp_error *err)
 {
     exact e = {.cut_source = NULL};
     int is_integer = v->is_integer, is_single = 1;

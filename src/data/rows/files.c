@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/dataset.h"
+#include "data/rows/info.h"
 #include "base/fs.h"
 
 typedef struct file_list {

@@ -1,5 +1,5 @@
 /* Groups of rows that are held out as a whole. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static uint64_t key_of(pp_rng small, pp_rng large, int64_t id)
     return pp_rng_u64(small, bits);
 }
 
-static pp_status read_members(pp_dataset *set, member *members, int64_t *ids, int64_t most,
+static pp_status read_members(pp__data_rows *set, member *members, int64_t *ids, int64_t most,
                               pp_error *err)
 {
     pp__source *s = &set->source[PP__TRAINING];
@@ -44,16 +44,16 @@ static pp_status read_members(pp_dataset *set, member *members, int64_t *ids, in
         if (status != PP_OK) return status;
         for (int64_t i = 0; i < rows; i++) {
             members[first + i] = (member){key_of(small, large, ids[i]), first + i};
-            uint64_t print = pp__row_print(first + i, (const float *)&ids[i], 2);
-            set->y_print += print;
-            pp__print_in_file(s, first + i, print);
+            uint64_t fingerprint = pp__row_fingerprint(first + i, (const float *)&ids[i], 2);
+            set->y_fingerprint += fingerprint;
+            pp__fingerprint_in_file(s, first + i, fingerprint);
         }
     }
     return PP_OK;
 }
 
 /* The middle of a group decides where it belongs. */
-static void choose(pp_dataset *set, const member *members, double from, double to)
+static void choose(pp__data_rows *set, const member *members, double from, double to)
 {
     double n = (double)set->info.file_rows;
     for (int64_t i = 0, end; i < set->info.file_rows; i = end) {
@@ -67,14 +67,14 @@ static void choose(pp_dataset *set, const member *members, double from, double t
     }
 }
 
-pp_status pp__hold_out_groups(pp_dataset *set, double from, double to, pp_arena *scratch,
+pp_status pp__hold_out_groups(pp__data_rows *set, double from, double to, pp_arena *scratch,
                               pp_error *err)
 {
     enum { PORTION = 1 << 16 };
     const pp__source *s = &set->source[PP__TRAINING];
     member *members = PP_ARENA_NEW(scratch, member, s->rows);
     int64_t *ids = PP_ARENA_NEW(scratch, int64_t, PORTION);
-    if (members == NULL || ids == NULL) return pp__no_memory(err);
+    if (members == NULL || ids == NULL) return pp__data_no_memory(err);
     pp_status status = read_members(set, members, ids, PORTION, err);
     if (status != PP_OK) return status;
     qsort(members, (size_t)s->rows, sizeof *members, by_key);

@@ -1,5 +1,5 @@
 /* What the files call their classes and columns. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <string.h>
 
@@ -28,7 +28,7 @@ pp_status pp_data_class_names(const pp_dataset_info *info, const pp_h5_set *y, p
     if (info->classes == 0 || (count == 0 && !relabelled)) return PP_OK;
     if (info->y_columns > 1 && info->y_columns != info->classes) return PP_OK;
     const char **made = PP_ARENA_NEW(arena, const char *, info->classes);
-    if (made == NULL) return pp__no_memory(err);
+    if (made == NULL) return pp__data_no_memory(err);
     for (int64_t k = 0; k < info->classes; k++) {
         if (relabelled)
             made[k] = label_text(info, k, arena);
@@ -36,7 +36,7 @@ pp_status pp_data_class_names(const pp_dataset_info *info, const pp_h5_set *y, p
             made[k] = pp_arena_strdup(arena, given[k]);
         else
             made[k] = pp_arena_printf(arena, "%lld", (long long)k);
-        if (made[k] == NULL) return pp__no_memory(err);
+        if (made[k] == NULL) return pp__data_no_memory(err);
     }
     *names = made;
     return PP_OK;
@@ -50,10 +50,10 @@ pp_status pp_data_column_names(const pp_h5_set *x, pp_arena *arena, const char *
     for (int64_t k = 0; k < columns; k++)
         if (pp_h5_column_name(x, k) == NULL) return PP_OK;
     const char **made = PP_ARENA_NEW(arena, const char *, columns);
-    if (made == NULL) return pp__no_memory(err);
+    if (made == NULL) return pp__data_no_memory(err);
     for (int64_t k = 0; k < columns; k++) {
         made[k] = pp_arena_strdup(arena, pp_h5_column_name(x, k));
-        if (made[k] == NULL) return pp__no_memory(err);
+        if (made[k] == NULL) return pp__data_no_memory(err);
     }
     *names = made;
     return PP_OK;

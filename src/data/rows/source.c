@@ -1,18 +1,8 @@
 /* The files behind a data set: shapes that must agree, and all of y. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <math.h>
 #include <string.h>
-
-pp_status pp__no_memory(pp_error *err)
-{
-    return pp_fail(err, PP_E_MEMORY, "no memory for the data set; use more ranks on more hosts");
-}
-
-const char *pp__not_finite(float value)
-{
-    return isnan(value) ? "NaN" : isinf(value) ? "infinite" : NULL;
-}
 
 pp_status pp_data_open_x(const pp_job_data *data, const char *const *files, int n_files,
                          const char *name, pp_h5_set **x, pp_error *err)
@@ -72,16 +62,16 @@ pp_status pp_data_check_rows(const char *const *files, int n_files, const pp_h5_
     return PP_OK;
 }
 
-static pp_status check_rows(const pp_dataset *set, const pp__source *s, const pp_h5_set *other,
+static pp_status check_rows(const pp__data_rows *set, const pp__source *s, const pp_h5_set *other,
                             const char *name, pp_error *err)
 {
     return pp_data_check_rows(s->files, s->n_files, s->x, set->x_name, other, name, err);
 }
 
-static pp_status check_files(pp_dataset *set, pp__source *s, pp_error *err)
+static pp_status check_files(pp__data_rows *set, pp__source *s, pp_error *err)
 {
     s->file_first = PP_ARENA_NEW(set->until_loaded, int64_t, s->n_files + 1);
-    if (s->file_first == NULL) return pp__no_memory(err);
+    if (s->file_first == NULL) return pp__data_no_memory(err);
     pp_status status = check_rows(set, s, s->y, set->y_name, err);
     if (status == PP_OK && s->weights != NULL)
         status = check_rows(set, s, s->weights, set->weights_name, err);
@@ -95,7 +85,7 @@ static pp_status check_files(pp_dataset *set, pp__source *s, pp_error *err)
 }
 
 /* Validation rows must look like training rows. */
-static pp_status check_columns(const pp_dataset *set, const pp__source *s, pp_error *err)
+static pp_status check_columns(const pp__data_rows *set, const pp__source *s, pp_error *err)
 {
     const pp__source *train = &set->source[PP__TRAINING];
     if (s->weights != NULL && pp_h5_columns(s->weights) != 1)
@@ -120,7 +110,7 @@ static pp_status check_columns(const pp_dataset *set, const pp__source *s, pp_er
 }
 
 /* One whole number a row; training rows only. */
-static pp_status open_groups(const pp_dataset *set, const pp_job_data *data, pp__source *s,
+static pp_status open_groups(const pp__data_rows *set, const pp_job_data *data, pp__source *s,
                              pp_error *err)
 {
     const char *name = data->groups + strspn(data->groups, "/");
@@ -132,7 +122,7 @@ static pp_status open_groups(const pp_dataset *set, const pp_job_data *data, pp_
     return status == PP_OK ? check_rows(set, s, s->groups, name, err) : status;
 }
 
-pp_status pp__source_open(pp_dataset *set, const pp_job_data *data, pp__source *source,
+pp_status pp__source_open(pp__data_rows *set, const pp_job_data *data, pp__source *source,
                           const char **files, int n_files, pp_error *err)
 {
     source->files = files;
@@ -147,21 +137,22 @@ pp_status pp__source_open(pp_dataset *set, const pp_job_data *data, pp__source *
     return status;
 }
 
-pp_status pp__source_compare(pp_dataset *set, pp_comm *comm, pp__source *s, pp_error *err)
+pp_status pp__source_compare(pp__data_rows *set, pp_comm *comm, pp__source *s, pp_error *err)
 {
     pp_h5_set *sets[] = {s->x, s->y, s->weights, s->groups}, *given[4];
     int n = 0;
     for (int i = 0; i < 4; i++)
         if (sets[i] != NULL) given[n++] = sets[i];
-    s->prints = PP_ARENA_NEW(set->until_loaded, pp_file_print, s->n_files);
-    pp_status status = s->prints == NULL ? pp__no_memory(err) : PP_OK;
+    s->fingerprints = PP_ARENA_NEW(set->until_loaded, pp_file_fingerprint, s->n_files);
+    pp_status status = s->fingerprints == NULL ? pp__data_no_memory(err) : PP_OK;
     if (status == PP_OK && pp_comm_size(comm) > 1)
-        status = pp_data_print(given, n, s->n_files, s->prints, err);
+        status = pp_data_fingerprint(given, n, s->n_files, s->fingerprints, err);
     status = pp_comm_agree(comm, status, err);
-    return status == PP_OK ? pp_data_agree(comm, s->files, s->n_files, s->prints, err) : status;
+    return status == PP_OK ? pp_data_agree(comm, s->files, s->n_files, s->fingerprints, err)
+                           : status;
 }
 
-void pp__print_in_file(pp__source *s, int64_t row, uint64_t print)
+void pp__fingerprint_in_file(pp__source *s, int64_t row, uint64_t fingerprint)
 {
     int low = 0, high = s->n_files - 1;
     while (low < high) {
@@ -171,7 +162,7 @@ void pp__print_in_file(pp__source *s, int64_t row, uint64_t print)
         else
             high = middle - 1;
     }
-    s->prints[low].values += print;
+    s->fingerprints[low].values += fingerprint;
 }
 
 void pp__source_close(pp__source *source)

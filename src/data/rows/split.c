@@ -4,7 +4,7 @@
  * Keys are uniform, so the k-th smallest of n lies near k / n of their range, within a few times
  * sqrt(n) / n (the deviation of an order statistic is at most sqrt(n) / 2n). Only the keys around
  * it are collected, in one pass over the targets. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,15 +17,15 @@ static const double reach = 8;
 
 /* ---- groups ---- */
 
-int64_t pp__group_of(const pp_dataset *set, const float *y)
+int64_t pp__group_of(const pp__data_rows *set, const float *y)
 {
     if (set->info.classes == 0) return 0;
-    int64_t k = pp_dataset_class(set, y);
+    int64_t k = pp_class_of(&set->info, y);
     return k < 0 ? set->info.classes : k;
 }
 
 typedef struct counting {
-    const pp_dataset *set;
+    const pp__data_rows *set;
     int64_t *rows;
 } counting;
 
@@ -39,7 +39,7 @@ static pp_status count_portion(void *context, const pp__portion *p, pp_error *er
     return PP_OK;
 }
 
-pp_status pp__count_groups(pp_dataset *set, int64_t *rows, pp_error *err)
+pp_status pp__count_groups(pp__data_rows *set, int64_t *rows, pp_error *err)
 {
     counting c = {set, rows};
     for (int64_t g = 0; g <= set->info.classes; g++)
@@ -64,7 +64,7 @@ typedef struct place {
 } place;
 
 typedef struct choosing {
-    pp_dataset *set;
+    pp__data_rows *set;
     const pp__choice *choice;
     pp_rng rng;
     place *places;        /* [classes + 1] */
@@ -116,7 +116,7 @@ static pp_status collect_portion(void *context, const pp__portion *p, pp_error *
         uint64_t key = pp_rng_u64(c->rng, (uint64_t)row);
         at->below += key < at->low;
         if (key < at->low || key > at->high) continue;
-        if (!collect(c, (candidate){g, key, row})) return pp__no_memory(err);
+        if (!collect(c, (candidate){g, key, row})) return pp__data_no_memory(err);
     }
     return PP_OK;
 }
@@ -164,13 +164,13 @@ static pp_status set_portion(void *context, const pp__portion *p, pp_error *err)
     return PP_OK;
 }
 
-pp_status pp__choose_rows(pp_dataset *set, pp_purpose purpose, const pp__choice *choice,
+pp_status pp__choose_rows(pp__data_rows *set, pp_purpose purpose, const pp__choice *choice,
                           pp_error *err)
 {
     const pp__source *s = &set->source[PP__TRAINING];
     choosing c = {.set = set, .choice = choice, .rng = pp_rng_at(set->seed, purpose, 0)};
     c.places = malloc(sizeof *c.places * (size_t)(set->info.classes + 1));
-    if (c.places == NULL) return pp__no_memory(err);
+    if (c.places == NULL) return pp__data_no_memory(err);
     find_places(&c);
     pp_status status = pp__scan_targets(set, s, collect_portion, &c, err);
     if (status == PP_OK) {
@@ -192,17 +192,17 @@ static int64_t rows_to_hold(double share, int64_t count)
     return k < count ? k : count > 0 ? count - 1 : 0;
 }
 
-static void visit_once(pp_dataset *set)
+static void visit_once(pp__data_rows *set)
 {
     for (int64_t row = 0; row < set->info.file_rows; row++)
         set->times[row] = 1;
 }
 
-static pp_status list_held_out(pp_dataset *set, pp_error *err)
+static pp_status list_held_out(pp__data_rows *set, pp_error *err)
 {
     int64_t n = 0;
     set->held_out = PP_ARENA_NEW(set->until_loaded, int64_t, set->info.validation_rows);
-    if (set->held_out == NULL) return pp__no_memory(err);
+    if (set->held_out == NULL) return pp__data_no_memory(err);
     for (int64_t row = 0; row < set->info.file_rows; row++)
         if (set->times[row] == 0) set->held_out[n++] = row;
     return PP_OK;
@@ -210,7 +210,7 @@ static pp_status list_held_out(pp_dataset *set, pp_error *err)
 
 /* Rows whose keys are the lowest of their class, up to the share `to` of it, get 0 visits and the
  * others 1; adds their number to *held_rows. */
-static pp_status choose_below(pp_dataset *set, double to, int64_t *held_rows, pp_arena *scratch,
+static pp_status choose_below(pp__data_rows *set, double to, int64_t *held_rows, pp_arena *scratch,
                               pp_error *err)
 {
     int64_t groups = set->info.classes + 1;
@@ -218,7 +218,8 @@ static pp_status choose_below(pp_dataset *set, double to, int64_t *held_rows, pp
     int64_t *held = PP_ARENA_NEW(scratch, int64_t, groups);
     uint16_t *none = PP_ARENA_NEW(scratch, uint16_t, groups);
     uint16_t *once = PP_ARENA_NEW(scratch, uint16_t, groups);
-    if (rows == NULL || held == NULL || none == NULL || once == NULL) return pp__no_memory(err);
+    if (rows == NULL || held == NULL || none == NULL || once == NULL)
+        return pp__data_no_memory(err);
     pp_status status = pp__count_groups(set, rows, err);
     if (status != PP_OK) return status;
     for (int64_t g = 0; g < groups; g++) {
@@ -230,12 +231,12 @@ static pp_status choose_below(pp_dataset *set, double to, int64_t *held_rows, pp
 }
 
 /* Takes those with keys below the share `from` away from the held-out rows again. */
-static pp_status give_back(pp_dataset *set, double from, pp_arena *scratch, pp_error *err)
+static pp_status give_back(pp__data_rows *set, double from, pp_arena *scratch, pp_error *err)
 {
     size_t bytes = (size_t)set->info.file_rows * sizeof *set->times;
     uint16_t *below_to = PP_ARENA_NEW(scratch, uint16_t, set->info.file_rows);
     int64_t back = 0;
-    if (below_to == NULL) return pp__no_memory(err);
+    if (below_to == NULL) return pp__data_no_memory(err);
     memcpy(below_to, set->times, bytes);
     visit_once(set);
     pp_status status = choose_below(set, from, &back, scratch, err);
@@ -245,7 +246,7 @@ static pp_status give_back(pp_dataset *set, double from, pp_arena *scratch, pp_e
     return status;
 }
 
-static pp_status hold_out_share(pp_dataset *set, double from, double to, pp_arena *scratch,
+static pp_status hold_out_share(pp__data_rows *set, double from, double to, pp_arena *scratch,
                                 pp_error *err)
 {
     pp_status status = choose_below(set, to, &set->info.validation_rows, scratch, err);
@@ -253,22 +254,22 @@ static pp_status hold_out_share(pp_dataset *set, double from, double to, pp_aren
     return status;
 }
 
-static pp_status hold_out_files(pp_dataset *set, pp_error *err)
+static pp_status hold_out_files(pp__data_rows *set, pp_error *err)
 {
     const pp__source *s = &set->source[PP__HELD_OUT];
     set->info.validation_rows = s->rows;
     set->held_out = PP_ARENA_NEW(set->until_loaded, int64_t, s->rows);
-    if (set->held_out == NULL) return pp__no_memory(err);
+    if (set->held_out == NULL) return pp__data_no_memory(err);
     for (int64_t i = 0; i < s->rows; i++)
         set->held_out[i] = s->first + i;
     return PP_OK;
 }
 
 /* Rows, or groups of them, whose keys are in the share [from, to) of all. */
-static pp_status hold_out_part(pp_dataset *set, double from, double to, pp_error *err)
+static pp_status hold_out_part(pp__data_rows *set, double from, double to, pp_error *err)
 {
     pp_arena *scratch = pp_arena_create();
-    pp_status status = scratch == NULL ? pp__no_memory(err) : PP_OK;
+    pp_status status = scratch == NULL ? pp__data_no_memory(err) : PP_OK;
     if (status == PP_OK)
         status = set->source[PP__TRAINING].groups != NULL
                      ? pp__hold_out_groups(set, from, to, scratch, err)
@@ -277,10 +278,10 @@ static pp_status hold_out_part(pp_dataset *set, double from, double to, pp_error
     return status == PP_OK ? list_held_out(set, err) : status;
 }
 
-pp_status pp__hold_out(pp_dataset *set, const pp_job_data *data, pp_error *err)
+pp_status pp__hold_out(pp__data_rows *set, const pp_job_data *data, pp_error *err)
 {
     set->times = PP_ARENA_NEW(set->until_loaded, uint16_t, set->info.file_rows);
-    if (set->times == NULL) return pp__no_memory(err);
+    if (set->times == NULL) return pp__data_no_memory(err);
     visit_once(set);
     if (set->n_sources > PP__HELD_OUT) return hold_out_files(set, err);
     double parts = (double)data->folds;

@@ -1,5 +1,5 @@
 /* What y shows: its range, the task, the classes. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <math.h>
 
@@ -64,18 +64,18 @@ void pp_y_survey_merge(pp_y_survey *into, const pp_y_survey *from)
 
 typedef struct survey {
     pp_y_survey v;
-    uint64_t print;
+    uint64_t fingerprint;
     pp__source *source;
 } survey;
 
 /* Of a row's target and, where the job has any, its weight. */
-static void print_row(survey *s, const pp__portion *p, int64_t i)
+static void fingerprint_row(survey *s, const pp__portion *p, int64_t i)
 {
     int64_t row = p->source->first + p->first + i;
-    uint64_t print = pp__row_print(row, p->y + i * s->v.columns, s->v.columns);
-    if (p->weight != NULL) print += pp__row_print(~row, &p->weight[i], 1);
-    s->print += print;
-    pp__print_in_file(s->source, p->first + i, print);
+    uint64_t fingerprint = pp__row_fingerprint(row, p->y + i * s->v.columns, s->v.columns);
+    if (p->weight != NULL) fingerprint += pp__row_fingerprint(~row, &p->weight[i], 1);
+    s->fingerprint += fingerprint;
+    pp__fingerprint_in_file(s->source, p->first + i, fingerprint);
 }
 
 static pp_status survey_portion(void *context, const pp__portion *p, pp_error *err)
@@ -86,7 +86,7 @@ static pp_status survey_portion(void *context, const pp__portion *p, pp_error *e
         int64_t row = p->source->first + p->first + i;
         const float *y = p->y + i * s->v.columns;
         pp_y_survey_add(&s->v, row, y);
-        print_row(s, p, i);
+        fingerprint_row(s, p, i);
     }
     return PP_OK;
 }
@@ -115,7 +115,7 @@ pp_task pp_y_survey_task(const pp_y_survey *v, int64_t classes)
 /* ---- labels that are used as class numbers ---- */
 
 /* Whether the loss, or the task, takes y as a class number. */
-static int is_index(const pp_dataset *set, const pp_job *job)
+static int is_index(const pp__data_rows *set, const pp_job *job)
 {
     pp_targets targets = job->loss.targets;
     if (set->info.y_columns > 1) return 0;
@@ -126,8 +126,8 @@ static int is_index(const pp_dataset *set, const pp_job *job)
            pp_loss_family_of(type) == PP_FAMILY_CLASSES;
 }
 
-static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_t row, double label,
-                              pp_error *err)
+static pp_status refuse_label(const pp__data_rows *set, const pp__source *s, int64_t row,
+                              double label, pp_error *err)
 {
     char place[512];
     pp_h5_locate(s->y, row, place, sizeof place);
@@ -150,7 +150,7 @@ static pp_status refuse_label(const pp_dataset *set, const pp__source *s, int64_
 
 static pp_status check_labels(void *context, const pp__portion *p, pp_error *err)
 {
-    const pp_dataset *set = context;
+    const pp__data_rows *set = context;
     int64_t classes = set->info.classes;
     for (int64_t i = 0; i < p->rows; i++) {
         double label = p->y[i];
@@ -162,7 +162,7 @@ static pp_status check_labels(void *context, const pp__portion *p, pp_error *err
 
 /* ---- tasks ---- */
 
-static pp_status refuse_third(const pp_dataset *set, const pp_y_survey *v, pp_error *err)
+static pp_status refuse_third(const pp__data_rows *set, const pp_y_survey *v, pp_error *err)
 {
     char place[512];
     const pp__source *s = &set->source[v->third_row >= set->source[PP__TRAINING].rows];
@@ -177,7 +177,7 @@ static pp_status refuse_third(const pp_dataset *set, const pp_y_survey *v, pp_er
                    place, (double)label, v->value[0], v->value[1]);
 }
 
-static pp_status settle_binary(pp_dataset *set, const pp_y_survey *v, pp_error *err)
+static pp_status take_binary(pp__data_rows *set, const pp_y_survey *v, pp_error *err)
 {
     pp_dataset_info *info = &set->info;
     info->classes = 2;
@@ -195,8 +195,8 @@ static pp_status settle_binary(pp_dataset *set, const pp_y_survey *v, pp_error *
     return PP_OK;
 }
 
-static pp_status settle_multiclass(pp_dataset *set, const pp_y_survey *v, int64_t classes,
-                                   pp_error *err)
+static pp_status take_multiclass(pp__data_rows *set, const pp_y_survey *v, int64_t classes,
+                                 pp_error *err)
 {
     pp_dataset_info *info = &set->info;
     info->one_hot = v->columns > 1;
@@ -218,7 +218,7 @@ static pp_status settle_multiclass(pp_dataset *set, const pp_y_survey *v, int64_
     return PP_OK;
 }
 
-pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
+pp_status pp__survey_y(pp__data_rows *set, const pp_job *job, pp_error *err)
 {
     pp_dataset_info *info = &set->info;
     survey all = {.v = pp_y_survey_start(info->y_columns, 1)};
@@ -231,7 +231,7 @@ pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
     }
     if (status == PP_OK) status = pp__check_exact_labels(set, job->data.task, v, err);
     if (status != PP_OK) return status;
-    set->y_print = all.print;
+    set->y_fingerprint = all.fingerprint;
     info->y_min = v->min;
     info->y_max = v->max;
     info->task = job->data.task;
@@ -239,8 +239,8 @@ pp_status pp__survey_y(pp_dataset *set, const pp_job *job, pp_error *err)
     if (info->task == PP_TASK_AUTO) info->task = pp_y_survey_task(v, classes);
     info->low_label = 0;
     info->high_label = 1;
-    if (info->task == PP_TASK_BINARY) status = settle_binary(set, v, err);
-    if (info->task == PP_TASK_MULTICLASS) status = settle_multiclass(set, v, classes, err);
+    if (info->task == PP_TASK_BINARY) status = take_binary(set, v, err);
+    if (info->task == PP_TASK_MULTICLASS) status = take_multiclass(set, v, classes, err);
     for (int i = 0; status == PP_OK && is_index(set, job) && i < set->n_sources; i++)
         status = pp__scan_targets(set, &set->source[i], check_labels, set, err);
     const pp__source *train = &set->source[PP__TRAINING];

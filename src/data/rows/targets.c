@@ -1,5 +1,5 @@
 /* Targets and row weights: kept from opening to loading, or read from the files each time. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -44,18 +44,18 @@ static pp_status check_weights(const pp__portion *p, pp_error *err)
 
 static pp_status check_portion(void *context, const pp__portion *portion, pp_error *err)
 {
-    const pp_dataset *set = context;
+    const pp__data_rows *set = context;
     pp_status status = check_y(portion, set->info.y_columns, err);
     return status == PP_OK ? check_weights(portion, err) : status;
 }
 
 /* ---- reading ---- */
 
-static pp_status keep(pp_dataset *set, pp__source *s, pp_error *err)
+static pp_status keep(pp__data_rows *set, pp__source *s, pp_error *err)
 {
     float *y = PP_ARENA_NEW(set->until_loaded, float, s->rows * set->info.y_columns);
     float *weights = s->weights == NULL ? NULL : PP_ARENA_NEW(set->until_loaded, float, s->rows);
-    if (y == NULL || (s->weights != NULL && weights == NULL)) return pp__no_memory(err);
+    if (y == NULL || (s->weights != NULL && weights == NULL)) return pp__data_no_memory(err);
     int64_t columns = set->info.y_columns, most = KEPT_AT_ONCE / columns + 1;
     pp_status status = PP_OK;
     for (int64_t first = 0; status == PP_OK && first < s->rows; first += most) {
@@ -70,7 +70,7 @@ static pp_status keep(pp_dataset *set, pp__source *s, pp_error *err)
     return status;
 }
 
-pp_status pp__keep_targets(pp_dataset *set, pp__source *s, pp_error *err)
+pp_status pp__keep_targets(pp__data_rows *set, pp__source *s, pp_error *err)
 {
     int64_t columns = set->info.y_columns + (s->weights != NULL);
     int is_small = s->rows < small_bytes / columns / (int64_t)sizeof(float);
@@ -79,7 +79,7 @@ pp_status pp__keep_targets(pp_dataset *set, pp__source *s, pp_error *err)
     return status == PP_OK ? pp__scan_targets(set, s, check_portion, set, err) : status;
 }
 
-pp_status pp__targets(const pp_dataset *set, const pp__source *s, int64_t first, int64_t count,
+pp_status pp__targets(const pp__data_rows *set, const pp__source *s, int64_t first, int64_t count,
                       float *y, float *weight, pp_error *err)
 {
     size_t columns = (size_t)set->info.y_columns, rows = (size_t)count;
@@ -96,7 +96,7 @@ pp_status pp__targets(const pp_dataset *set, const pp__source *s, int64_t first,
     return status;
 }
 
-pp_status pp__scan_targets(const pp_dataset *set, const pp__source *s, pp__see_fn see,
+pp_status pp__scan_targets(const pp__data_rows *set, const pp__source *s, pp__see_fn see,
                            void *context, pp_error *err)
 {
     int64_t columns = set->info.y_columns;
@@ -104,7 +104,7 @@ pp_status pp__scan_targets(const pp_dataset *set, const pp__source *s, pp__see_f
     if (most > s->rows) most = s->rows;
     float *y = malloc((size_t)(most * columns) * sizeof *y);
     float *weight = malloc((size_t)most * sizeof *weight);
-    pp_status status = y == NULL || weight == NULL ? pp__no_memory(err) : PP_OK;
+    pp_status status = y == NULL || weight == NULL ? pp__data_no_memory(err) : PP_OK;
     for (int64_t first = 0; status == PP_OK && first < s->rows; first += most) {
         int64_t rows = s->rows - first < most ? s->rows - first : most;
         status = pp_stop_check(err);
@@ -117,8 +117,8 @@ pp_status pp__scan_targets(const pp_dataset *set, const pp__source *s, pp__see_f
     return status;
 }
 
-float pp__weight_of(const pp_dataset *set, const float *y, double row_weight)
+float pp__weight_of(const pp__data_rows *set, const float *y, double row_weight)
 {
-    int64_t k = set->info.class_weights == NULL ? -1 : pp_dataset_class(set, y);
+    int64_t k = set->info.class_weights == NULL ? -1 : pp_class_of(&set->info, y);
     return (float)(k < 0 ? row_weight : row_weight * set->info.class_weights[k]);
 }

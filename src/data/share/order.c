@@ -1,5 +1,5 @@
 /* The order of an epoch, its batches, and the blocks of an evaluation. */
-#include "data/dataset_internal.h"
+#include "share_internal.h"
 
 #include <string.h>
 
@@ -10,12 +10,12 @@ enum { LANE_SHIFT = 40 }; /* random indices of lane l start at l << 40 */
 /* ---- plan ---- */
 
 /* In file order lanes alternate, and nobody asks. */
-pp_status pp__find_lanes(pp_dataset *set, pp_error *err)
+pp_status pp__find_lanes(pp__data_share *set, pp_error *err)
 {
     int count = set->range.count;
-    set->lane_piece = PP_ARENA_NEW(set->arena, int64_t, count + 1);
-    set->lane_visit = PP_ARENA_NEW(set->arena, int64_t, count + 1);
-    if (set->lane_piece == NULL || set->lane_visit == NULL) return pp__no_memory(err);
+    set->lane_piece = PP_ARENA_NEW(set->rows->arena, int64_t, count + 1);
+    set->lane_visit = PP_ARENA_NEW(set->rows->arena, int64_t, count + 1);
+    if (set->lane_piece == NULL || set->lane_visit == NULL) return pp__data_no_memory(err);
     for (int64_t i = 0; i < set->n_pieces; i++) {
         int l = set->pieces[i].lane - set->range.first;
         set->lane_piece[l + 1]++;
@@ -28,7 +28,7 @@ pp_status pp__find_lanes(pp_dataset *set, pp_error *err)
     return PP_OK;
 }
 
-static pp_status make_pools(pp_dataset *set, pp_error *err)
+static pp_status make_pools(pp__data_share *set, pp_error *err)
 {
     int64_t pieces = 0, visits = 0, largest = 0;
     for (int l = 0; l < set->range.count; l++) {
@@ -40,20 +40,20 @@ static pp_status make_pools(pp_dataset *set, pp_error *err)
     for (int64_t i = 0; i < set->n_pieces; i++)
         if (set->pieces[i].visits > largest) largest = set->pieces[i].visits;
     if (largest > 0 && set->open_windows < visits / largest) visits = set->open_windows * largest;
-    set->piece_pool = PP_ARENA_NEW(set->arena, int64_t, pieces);
-    set->row_pool = PP_ARENA_NEW(set->arena, int64_t, visits);
-    set->order = PP_ARENA_NEW(set->arena, uint32_t, set->visits);
+    set->piece_pool = PP_ARENA_NEW(set->rows->arena, int64_t, pieces);
+    set->row_pool = PP_ARENA_NEW(set->rows->arena, int64_t, visits);
+    set->order = PP_ARENA_NEW(set->rows->arena, uint32_t, set->visits);
     int ok = set->piece_pool != NULL && set->row_pool != NULL && set->order != NULL;
-    return ok ? PP_OK : pp__no_memory(err);
+    return ok ? PP_OK : pp__data_no_memory(err);
 }
 
 /* Each lane's own rows, in dealt order. */
-static pp_status list_owned(pp_dataset *set, int64_t *lane_first, pp_error *err)
+static pp_status list_owned(pp__data_share *set, int64_t *lane_first, pp_error *err)
 {
     int count = set->range.count;
-    set->owned_slot = PP_ARENA_NEW(set->arena, uint32_t, set->train.rows);
-    int64_t *next = PP_ARENA_NEW(set->until_loaded, int64_t, count + 1);
-    if (set->owned_slot == NULL || next == NULL) return pp__no_memory(err);
+    set->owned_slot = PP_ARENA_NEW(set->rows->arena, uint32_t, set->train_rows);
+    int64_t *next = PP_ARENA_NEW(set->rows->until_loaded, int64_t, count + 1);
+    if (set->owned_slot == NULL || next == NULL) return pp__data_no_memory(err);
     for (int64_t i = 0; i < set->n_pieces; i++)
         next[set->pieces[i].lane - set->range.first + 1] += set->pieces[i].owned;
     for (int l = 0; l < count; l++)
@@ -68,13 +68,13 @@ static pp_status list_owned(pp_dataset *set, int64_t *lane_first, pp_error *err)
     return PP_OK;
 }
 
-static pp_status make_blocks(pp_dataset *set, pp_error *err)
+static pp_status make_blocks(pp__data_share *set, pp_error *err)
 {
     int count = set->range.count;
-    int64_t *first = PP_ARENA_NEW(set->until_loaded, int64_t, count + 1);
-    int64_t most = set->train.rows / PP_BLOCK_ROWS + count;
-    set->blocks = PP_ARENA_NEW(set->arena, pp__block, most);
-    if (first == NULL || set->blocks == NULL) return pp__no_memory(err);
+    int64_t *first = PP_ARENA_NEW(set->rows->until_loaded, int64_t, count + 1);
+    int64_t most = set->train_rows / PP_BLOCK_ROWS + count;
+    set->blocks = PP_ARENA_NEW(set->rows->arena, pp__block, most);
+    if (first == NULL || set->blocks == NULL) return pp__data_no_memory(err);
     pp_status status = list_owned(set, first, err);
     if (status != PP_OK) return status;
     for (int l = 0; l < count; l++) {
@@ -87,7 +87,7 @@ static pp_status make_blocks(pp_dataset *set, pp_error *err)
     return PP_OK;
 }
 
-pp_status pp__plan_order(pp_dataset *set, pp_error *err)
+pp_status pp__plan_order(pp__data_share *set, pp_error *err)
 {
     pp_status status = make_blocks(set, err);
     if (status != PP_OK || !set->shuffle) return status;
@@ -97,29 +97,30 @@ pp_status pp__plan_order(pp_dataset *set, pp_error *err)
 
 /* ---- epochs ---- */
 
-static uint64_t lane_index(const pp_dataset *set, int l)
+static uint64_t lane_index(const pp__data_share *set, int l)
 {
     return (uint64_t)(set->range.first + l) << LANE_SHIFT;
 }
 
-void pp__order_pieces(const pp_dataset *set, int l, int64_t epoch, int64_t count, int64_t *order)
+void pp__order_pieces(const pp__data_share *set, int l, int64_t epoch, int64_t count,
+                      int64_t *order)
 {
-    pp_rng rng = pp_rng_at(set->seed, PP_RNG_WINDOWS, (uint64_t)epoch);
+    pp_rng rng = pp_rng_at(set->rows->seed, PP_RNG_WINDOWS, (uint64_t)epoch);
     for (int64_t i = 0; i < count; i++)
         order[i] = i;
     pp_rng_shuffle(rng, lane_index(set, l), count, order);
 }
 
-void pp__mix_visits(const pp_dataset *set, int l, int64_t epoch, int64_t done, int64_t count,
+void pp__mix_visits(const pp__data_share *set, int l, int64_t epoch, int64_t done, int64_t count,
                     int64_t *visits)
 {
-    pp_rng rng = pp_rng_at(set->seed, PP_RNG_ROWS, (uint64_t)epoch);
+    pp_rng rng = pp_rng_at(set->rows->seed, PP_RNG_ROWS, (uint64_t)epoch);
     pp_rng_shuffle(rng, lane_index(set, l) + (uint64_t)done, count, visits);
 }
 
 /* Puts the visits of `count` pieces of a lane into order behind its first `done`, mixed; returns
  * how many. */
-static int64_t mix(pp_dataset *set, int l, int64_t done, const int64_t *pieces, int64_t count)
+static int64_t mix(pp__data_share *set, int l, int64_t done, const int64_t *pieces, int64_t count)
 {
     uint32_t *to = set->order + set->lane_visit[l] + done;
     int64_t n = 0;
@@ -134,7 +135,7 @@ static int64_t mix(pp_dataset *set, int l, int64_t done, const int64_t *pieces, 
     return n;
 }
 
-static void order_lane(pp_dataset *set, int l)
+static void order_lane(pp__data_share *set, int l)
 {
     int64_t count = set->lane_piece[l + 1] - set->lane_piece[l];
     pp__order_pieces(set, l, set->epoch, count, set->piece_pool);
@@ -145,40 +146,23 @@ static void order_lane(pp_dataset *set, int l)
     }
 }
 
-void pp_dataset_start_epoch(pp_dataset *set, int64_t epoch)
+void pp__start_epoch(pp__data_share *set, int64_t epoch)
 {
     if (epoch == set->epoch) return;
     PP_CHECK(epoch >= 0);
     set->epoch = epoch;
-    for (int l = 0; set->shuffle && !set->streams && l < set->range.count; l++)
+    for (int l = 0; set->shuffle && !set->rows->streams && l < set->range.count; l++)
         order_lane(set, l);
 }
 
-/* ---- batches and blocks ---- */
-
-/* Row `slot` of a store becomes row `to` of out. */
-static void copy_row(const pp_dataset *set, const pp__store *store, int64_t slot, pp_rows *out,
-                     int64_t to)
-{
-    size_t inputs = (size_t)set->info.inputs, columns = (size_t)set->info.y_columns;
-    size_t from = (size_t)slot, at = (size_t)to;
-    memcpy(out->x + at * inputs, store->at.x + from * inputs, inputs * sizeof(float));
-    memcpy(out->y + at * columns, store->at.y + from * columns, columns * sizeof(float));
-    out->weight[at] = store->at.weight[from];
-    out->index[at] = store->at.index[from];
-}
+/* ---- batches ---- */
 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-int64_t pp_dataset_steps_per_epoch(const pp_dataset *set)
-{
-    return (set->info.train_rows + set->batch - 1) / set->batch;
-}
-
-int64_t pp__lane_share(const pp_dataset *set, int l, int64_t step, int64_t *first)
+int64_t pp__lane_share(const pp__data_share *set, int l, int64_t step, int64_t *first)
 {
     const int64_t *cut = set->cut + set->range.first;
     int64_t share = cut[l + 1] - cut[l];
@@ -187,63 +171,9 @@ int64_t pp__lane_share(const pp_dataset *set, int l, int64_t step, int64_t *firs
         *first = least(set->lane_visit[l] + step * share, end);
         return least(share, end - *first);
     }
-    int64_t left = set->info.train_rows - step * set->batch; /* of the epoch */
+    int64_t left = set->rows->info.train_rows - step * set->batch; /* of the epoch */
     int64_t low = least(cut[l], left), high = least(cut[l + 1], left);
     /* Before this step the rank had its whole share of every batch. */
     *first = step * (cut[set->range.count] - cut[0]) + low - least(cut[0], left);
     return high - low;
-}
-
-int64_t pp_dataset_batch(pp_dataset *set, int64_t step, pp_rows *out, int64_t *lane_rows)
-{
-    PP_CHECK(set->epoch >= 0 && step >= 0 && step < pp_dataset_steps_per_epoch(set));
-    if (set->streams) {
-        pp__stream_batch(set, step, out, lane_rows);
-        return least(set->batch, set->info.train_rows - step * set->batch);
-    }
-    const uint32_t *order = set->shuffle ? set->order : set->visit_slot;
-    int64_t n = 0;
-    for (int l = 0; l < set->range.count; l++) {
-        int64_t first;
-        lane_rows[l] = pp__lane_share(set, l, step, &first);
-        for (int64_t i = 0; i < lane_rows[l]; i++)
-            copy_row(set, &set->train, order[first + i], out, n++);
-    }
-    return least(set->batch, set->info.train_rows - step * set->batch);
-}
-
-int64_t pp_dataset_blocks(const pp_dataset *set, pp_part part)
-{
-    if (part == PP_PART_TRAIN && set->streams) return pp__block_stream_count(set);
-    if (part == PP_PART_TRAIN) return set->n_blocks;
-    return (set->held.rows + PP_BLOCK_ROWS - 1) / PP_BLOCK_ROWS;
-}
-
-int64_t pp_dataset_block(pp_dataset *set, pp_part part, int64_t block, pp_rows *out)
-{
-    PP_CHECK(block >= 0 && block < pp_dataset_blocks(set, part));
-    if (set->streams && (part == PP_PART_TRAIN || set->held.at.x == NULL))
-        return pp__block_stream_next(set, part, block, out);
-    if (part == PP_PART_TRAIN) {
-        const pp__block *b = &set->blocks[block];
-        for (int64_t i = 0; i < b->rows; i++)
-            copy_row(set, &set->train, set->owned_slot[b->first + i], out, i);
-        return b->rows;
-    }
-    int64_t first = block * PP_BLOCK_ROWS, rows = least(PP_BLOCK_ROWS, set->held.rows - first);
-    for (int64_t i = 0; i < rows; i++)
-        copy_row(set, &set->held, first + i, out, i);
-    return rows;
-}
-
-int pp_dataset_block_lane(const pp_dataset *set, int64_t block)
-{
-    PP_CHECK(block >= 0 && block < pp_dataset_blocks(set, PP_PART_TRAIN));
-    if (set->streams) return pp__block_stream_lane(set, block);
-    return set->blocks[block].lane;
-}
-
-int64_t pp_dataset_part_rows(const pp_dataset *set, pp_part part)
-{
-    return part == PP_PART_TRAIN ? set->distinct_rows : set->info.validation_rows;
 }

@@ -1,6 +1,6 @@
 /* Columns of x whose values are told apart in the file and not as float32, which is trained on
  * where nothing is standardised. */
-#include "data/dataset_internal.h"
+#include "rows_internal.h"
 
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ static int collapses(const double *sorted, int64_t rows)
 }
 
 /* The first rows: files are often in the order of time, where neighbours are the closest. */
-pp_status pp__find_collapsed(pp_dataset *set, pp_error *err)
+pp_status pp__find_collapsed(pp__data_rows *set, pp_error *err)
 {
     const pp__source *s = &set->source[PP__TRAINING];
     int64_t inputs = set->info.inputs, rows = SAMPLE_VALUES / inputs;
@@ -35,8 +35,8 @@ pp_status pp__find_collapsed(pp_dataset *set, pp_error *err)
     if (rows < 2) return PP_OK;
     double *x = malloc((size_t)(rows * inputs) * sizeof *x);
     double *column = malloc((size_t)rows * sizeof *column);
-    pp_status status =
-        x == NULL || column == NULL ? pp__no_memory(err) : pp_h5_read_f64(s->x, 0, rows, x, err);
+    pp_status status = x == NULL || column == NULL ? pp__data_no_memory(err)
+                                                   : pp_h5_read_f64(s->x, 0, rows, x, err);
     for (int64_t k = 0; status == PP_OK && k < inputs && set->info.collapsed_column < 0; k++) {
         for (int64_t i = 0; i < rows; i++)
             column[i] = x[i * inputs + k];
