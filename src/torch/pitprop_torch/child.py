@@ -1,15 +1,17 @@
-"""Runs a script under the hooks and leaves what was seen in a file.
+"""Runs a script under the hooks, once or many times, and leaves what was seen in files.
 
-    python3 -m pitprop_torch.child ORDER RESULT SCRIPT [ARG]...
+    python3 -m pitprop_torch.child RUNS [ARG]...
 
-ORDER is a JSON file: rows, steps, store (a directory for rows, or null), seed (null: the script's own), changes. RESULT is a pickle of plain Python
-and NumPy values, for a parent that has no need of PyTorch."""
+RUNS is a JSON file that rerun.py writes. The order of a run: rows, steps, store (a directory for rows, or null),
+seed (null: the script's own), changes. A result is a pickle of plain Python and NumPy values, for a parent that has
+no need of PyTorch."""
 
 import json
 import os
 import pickle
 import random
 import runpy
+import shutil
 import sys
 import time
 import traceback
@@ -17,7 +19,7 @@ import traceback
 import numpy as np
 import torch
 
-from . import answers, errors, faults, graph
+from . import answers, errors, faults, graph, rerun
 from .changes import Changes
 from .recorder import Recorder, Training
 from .rows import keys_of
@@ -261,17 +263,54 @@ def collect(recorder, error, seconds, brief):
     return result
 
 
-def main():
-    with open(sys.argv[1], encoding="utf-8") as file:
-        order = json.load(file)
-    result_path, script, arguments = sys.argv[2], sys.argv[3], sys.argv[4:]
-    torch.set_num_threads(1)
+def make(run, arguments):
+    """One run, and its result in a file."""
+    order, script = run["order"], run["script"]
     if order.get("draws"):
         result = {"drawn": draw(order, script, arguments)}
     else:
         result = observe(order, script, arguments)
-    with open(result_path, "wb") as file:
+    with open(run["result"], "wb") as file:
         pickle.dump(result, file)
+
+
+def fork(run, arguments, home):
+    """(process, copy) of a run in a copy of its directory; in that process itself: None, when the run is over."""
+    copy = rerun.copy_of(run["directory"], home)
+    process = os.fork()
+    if process:
+        return process, copy
+    log = os.open(run["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.chdir(copy)
+    make(dict(run, script=rerun.place(run["script"], run["directory"], copy)), arguments)
+    return None
+
+
+def make_all(runs, arguments, at_once, home):
+    """So many at once: PyTorch is imported once for all of them."""
+    copies = {}
+    for run in runs + [None] * at_once:
+        if len(copies) == at_once or (run is None and copies):
+            process, _ = os.wait()
+            shutil.rmtree(copies.pop(process), ignore_errors=True)
+        if run is not None:
+            started = fork(run, arguments, home)
+            if started is None:
+                return
+            copies.update([started])
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        wanted = json.load(file)
+    torch.set_num_threads(1)
+    sys.stdout.flush()
+    if "directory" in wanted["runs"][0]:
+        make_all(wanted["runs"], sys.argv[2:], wanted["at_once"], wanted["home"])
+    else:
+        make(wanted["runs"][0], sys.argv[2:])
 
 
 if __name__ == "__main__":

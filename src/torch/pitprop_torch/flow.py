@@ -55,9 +55,9 @@ class Flow:
     def run_script(self):
         say(f"== {self.script}: running it as it is")
         stdout = None if not self.options.quiet else open(os.path.join(self.home, "first.txt"), "wb")
-        process, path = rerun.start(
-            self.script, self.arguments, self.order(brief=False), self.cwd, self.home, stdout
-        )
+        path = os.path.join(self.home, "first.pickle")
+        run = {"order": self.order(brief=False), "script": self.script, "result": path}
+        process = rerun.start([run], self.arguments, self.home, stdout=stdout)
         process.wait()
         self.capture, self.capture_path = rerun.read(path), path
         if self.capture is None:
@@ -330,6 +330,16 @@ class Flow:
         verdicts = set(self.answer.get("verdicts", {}).values())
         return m["value"] >= WELL.get(m["name"], 2) or (verdicts == {"healthy"} and m["held_out"])
 
+    def tell_well(self):
+        """Good predictions of rows that it has trained on may be learnt by heart: the control tells."""
+        if self.trials.is_held_out or not self.trials.are_possible():
+            known = "" if self.trials.is_held_out else " of the rows that it trains on; whether they are learnt by heart, reruns would tell"
+            self.answer.update(answer="healthy" if self.trials.is_held_out else "undetermined", causes=[])
+            say(f"\n== Its predictions are good{known}; nothing is tried.")
+            return
+        answer = "healthy" if self.trials.learns_its_targets() else "undetermined"
+        self.answer.update(answer=answer, causes=[])
+
     # ---- proof ----
 
     def prove(self):
@@ -380,8 +390,7 @@ class Flow:
         if self.options.no_why or self.changes or known in ("no-signal", "healthy", "data"):
             return
         if not is_job and self.is_well():
-            self.answer.update(answer="healthy", causes=[])
-            say("\n== Healthy: its predictions are good; nothing is tried.")
+            self.tell_well()
             return
         wanted = probes.of(self.capture)
         unfitted = known in ("needs-more-rows", "undetermined", "unknown") and not self.is_well()

@@ -25,17 +25,14 @@ def environment(threads=True):
     return everything
 
 
-def start(script, arguments, order, cwd, home, stdout=None):
-    """Starts a child; (process, path of its result)."""
-    order_path = tempfile.mktemp(".json", dir=home)
-    result_path = order_path[:-5] + ".pickle"
-    with open(order_path, "w", encoding="utf-8") as file:
-        json.dump(order, file)
-    words = [sys.executable, "-m", "pitprop_torch.child", order_path, result_path, script] + arguments
-    process = subprocess.Popen(
-        words, cwd=cwd, env=environment(), stdout=stdout, stderr=subprocess.STDOUT if stdout else None
-    )
-    return process, result_path
+def start(runs, arguments, home, at_once=1, stdout=None):
+    """Starts the process that makes the runs: dicts of order, script, result, and where the run has a copy of a
+    directory: directory, log."""
+    path = tempfile.mktemp(".json", dir=home)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"runs": runs, "at_once": at_once, "home": home}, file)
+    words = [sys.executable, "-m", "pitprop_torch.child", path] + arguments
+    return subprocess.Popen(words, env=environment(), stdout=stdout, stderr=subprocess.STDOUT if stdout else None)
 
 
 def read(path):
@@ -75,27 +72,18 @@ def place(script, cwd, copy):
     return absolute if inside.startswith("..") else os.path.join(copy, inside)
 
 
-def run_all(script, arguments, orders, cwd, home, at_once=2, limit=None):
+def run_all(script, arguments, orders, cwd, home, at_once=2):
     """Results of one run for each order, in their order; None for a run that left none."""
-    results, running, waiting = [None] * len(orders), [], list(enumerate(orders))
-    while waiting or running:
-        while waiting and len(running) < at_once:
-            number, order = waiting.pop(0)
-            copy = copy_of(cwd, home)
-            log = open(os.path.join(home, f"rerun-{os.path.basename(copy)}.txt"), "wb")
-            process, path = start(place(script, cwd, copy), arguments, order, copy, home, log)
-            running.append((number, process, path, log, copy))
-        number, process, path, log, copy = running.pop(0)
-        try:
-            process.wait(limit)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        log.close()
-        results[number] = read(path)
-        if results[number] is not None:
-            results[number]["said"] = last_line(log.name)
-        shutil.rmtree(copy, ignore_errors=True)
+    names = [tempfile.mktemp(dir=home) for _ in orders]
+    runs = [
+        {"order": order, "script": script, "result": name + ".pickle", "directory": cwd, "log": name + ".txt"}
+        for order, name in zip(orders, names)
+    ]
+    start(runs, arguments, home, at_once).wait()
+    results = [read(run["result"]) for run in runs]
+    for result, run in zip(results, runs):
+        if result is not None:
+            result["said"] = last_line(run["log"])
     return results
 
 

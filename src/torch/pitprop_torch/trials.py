@@ -13,7 +13,7 @@ USUAL_SECONDS = 120  # and as many as take so long
 AT_ONCE = 2
 NOTICED = 0.05  # of the measure
 CONTROL = [{"do": "permuted"}]
-STARTING = 3  # seconds of a process before its script begins
+STARTING = 1  # seconds of a copy before its script begins
 
 
 def say(text=""):
@@ -80,6 +80,17 @@ class Trials:
             say(f"    {cause + ': ' + label:62s} {value:7.3f}{same}")
         self.tell_control(base, control)
         return self.accuse(tried, base, rest)
+
+    def learns_its_targets(self):
+        """Whether the script learns targets of other rows clearly less well than its own."""
+        say(f"\n== Control: a rerun with targets permuted among the rows, {self.time_of(1)}")
+        own, control = self.capture["measure"]["value"], value_of(self.run([self.make_order(None, CONTROL)])[0])
+        say(f"    {self.measured_by} as it is {own:.3f}, with targets of other rows {control:.3f}")
+        known = bool(np.isfinite(control)) and control < own - NOTICED
+        says = "its inputs say something of its targets" if known else (
+            "it would learn any targets by heart, or the control could not be made; rows held out must tell whether it knows anything")
+        say(f"  {says[0].upper()}{says[1:]}.")
+        return known
 
     def tell_control(self, base, control):
         """What the script learns that it does not learn from targets of other rows."""
