@@ -7,6 +7,7 @@
 #include "cli.h"
 
 #include "base/fs.h"
+#include "study/sweep/sweep.h"
 
 static const cli_option *find(const cli_command *command, const char *name, size_t length)
 {
@@ -174,4 +175,16 @@ pp_status cli_share_text(pp_comm *world, char **text, pp_error *err)
     status = pp_comm_agree(world, status, err);
     if (status == PP_OK) pp_comm_broadcast(world, 0, *text, (size_t)length + 1);
     return status;
+}
+
+pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err)
+{
+    char *job_path = NULL;
+    *text = *job = NULL;
+    pp_status status = pp_fs_read(path, text, NULL, err);
+    if (status == PP_OK) status = pp_sweep_job_path(*text, path, &job_path, err);
+    if (status == PP_OK && job_path != NULL) status = pp_fs_read(job_path, job, NULL, err);
+    free(job_path);
+    /* What cannot be read is a wrong command line: exit code 2. */
+    return status == PP_E_IO ? PP_E_ARG : status;
 }

@@ -53,6 +53,7 @@ typedef struct cli {
 typedef struct cli_command {
     const char *name, *positionals, *help;
     int least, most; /* positional arguments */
+    int sweeps;      /* its file is a sweep */
     int saves;       /* signals ask it to save and to end with exit code 5 */
     int multiplies;  /* products of matrices: the kernel of OpenBLAS has to be the right one */
     int parallel;    /* starts MPI, but for --submit; others run on one rank, and the rest leave */
@@ -68,6 +69,7 @@ extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspe
 
 /* Set by SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 where the command saves. */
 extern volatile sig_atomic_t cli_stop;
+void cli_stop_on_signals(void);
 
 /* Fills args from argv [argc] (after the command's name). */
 pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args *args,

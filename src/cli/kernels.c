@@ -34,7 +34,7 @@ static char *read_job(const cli *c)
     if (snprintf(path, sizeof path, is_run ? "%s/job.json" : "%s", given) >= PATH_MAX ||
         !is_file(path))
         return NULL;
-    if (c->command != &cli_sweep) return pp_fs_read(path, &text, NULL, NULL) == PP_OK ? text : NULL;
+    if (!c->command->sweeps) return pp_fs_read(path, &text, NULL, NULL) == PP_OK ? text : NULL;
     pp_sweep *sweep = NULL;
     if (cli_read_sweep(path, &text, &job, NULL) == PP_OK &&
         pp_sweep_parse(text, path, job, &sweep, NULL) == PP_OK) {

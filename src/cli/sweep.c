@@ -8,18 +8,6 @@
 #include "report/report.h"
 #include "study/sweep/sweep.h"
 
-pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err)
-{
-    char *job_path = NULL;
-    *text = *job = NULL;
-    pp_status status = pp_fs_read(path, text, NULL, err);
-    if (status == PP_OK) status = pp_sweep_job_path(*text, path, &job_path, err);
-    if (status == PP_OK && job_path != NULL) status = pp_fs_read(job_path, job, NULL, err);
-    free(job_path);
-    /* What cannot be read is a wrong command line: exit code 2. */
-    return status == PP_E_IO ? PP_E_ARG : status;
-}
-
 /* Rank 0 reads; everyone parses. */
 static pp_status load(cli *c, pp_sweep **sweep, pp_error *err)
 {
@@ -160,6 +148,7 @@ const cli_command cli_sweep = {
     .least = 1,
     .most = 2,
     .parallel = 1,
+    .sweeps = 1,
     .multiplies = 1,
     .saves = 1,
     .options = options,

@@ -4,6 +4,29 @@
 
 #include "layout.h"
 #include "statistics.h"
+#include "pitprop/check.h"
+
+int64_t pp_sketch_targets(const pp_sketch *sketch, int class_index)
+{
+    PP_CHECK(class_index >= 0 && class_index < sketch->classes);
+    return pp__counts(sketch)[sketch->targets + class_index];
+}
+
+int64_t pp_sketch_answers(const pp_sketch *sketch, int class_index)
+{
+    PP_CHECK(class_index >= 0 && class_index < sketch->classes);
+    return pp__counts(sketch)[sketch->answers + class_index];
+}
+
+int64_t pp_sketch_confusion(const pp_sketch *sketch, int target, int predicted)
+{
+    int k = sketch->classes;
+    PP_CHECK(target >= 0 && target < k && predicted >= 0 && predicted < k);
+    const int64_t *counts = pp__counts(sketch);
+    if (target == predicted) return counts[sketch->hits + target];
+    if (k > CONFUSION_CLASSES) return -1;
+    return counts[sketch->confusion + (int64_t)target * k + predicted];
+}
 
 #define SAME 0.02       /* deviation of probabilities that are the same, in the targets' */
 #define SAME_ODDS 0.1   /* or of their log-odds */

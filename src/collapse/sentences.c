@@ -6,16 +6,6 @@
 
 #include "facts.h"
 
-/* The one place where a class or a column gets its name. */
-void pp__part_name(const pp_evidence *e, const pp_summary *s, int part, char *text, size_t size)
-{
-    const char *kind = pp__is_classification(s) ? "class" : "output";
-    if (e->names != NULL && e->names[part] != NULL)
-        snprintf(text, size, "%s %s", kind, e->names[part]);
-    else
-        snprintf(text, size, "%s %d", kind, part);
-}
-
 static long long rows_of(const pp_summary *s)
 {
     return (long long)(s->rows - s->non_finite - (pp__is_classification(s) ? 0 : s->label_outside));
@@ -24,16 +14,6 @@ static long long rows_of(const pp_summary *s)
 static double class_bits(const pp_summary *s)
 {
     return s->base_loss / log(2.0);
-}
-
-/* Text that grows in a verdict's sentence and stops at its end. */
-void pp__say_more(pp_verdict *v, const char *format, ...)
-{
-    size_t used = strlen(v->sentence);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(v->sentence + used, sizeof v->sentence - used, format, arguments);
-    va_end(arguments);
 }
 
 /* 99.97% of the rows must not read as 100.0%. */

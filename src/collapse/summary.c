@@ -18,28 +18,6 @@ static double surprise(double share)
     return share > 0 ? -share * log(share) : 0.0;
 }
 
-int64_t pp_sketch_targets(const pp_sketch *sketch, int class_index)
-{
-    PP_CHECK(class_index >= 0 && class_index < sketch->classes);
-    return pp__counts(sketch)[sketch->targets + class_index];
-}
-
-int64_t pp_sketch_answers(const pp_sketch *sketch, int class_index)
-{
-    PP_CHECK(class_index >= 0 && class_index < sketch->classes);
-    return pp__counts(sketch)[sketch->answers + class_index];
-}
-
-int64_t pp_sketch_confusion(const pp_sketch *sketch, int target, int predicted)
-{
-    int k = sketch->classes;
-    PP_CHECK(target >= 0 && target < k && predicted >= 0 && predicted < k);
-    const int64_t *counts = pp__counts(sketch);
-    if (target == predicted) return counts[sketch->hits + target];
-    if (k > CONFUSION_CLASSES) return -1;
-    return counts[sketch->confusion + (int64_t)target * k + predicted];
-}
-
 /* ---- one histogram out of several: the bins of `groups` histograms in a row are added ---- */
 
 typedef struct bins_view {

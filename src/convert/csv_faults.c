@@ -9,6 +9,21 @@
 /* Rows that a column has to count before it is taken to be a number of the rows. */
 enum { COUNTED_ROWS = 32 };
 
+/* How messages call a column. */
+void pp__csv_plan_column(const pp__csv_plan *p, int column, char *text, size_t size)
+{
+    char shown[PP__CSV_SHOWN + 1];
+    if (p->columns[column].name == NULL) {
+        snprintf(text, size, "%d (counted from 0)", column);
+        return;
+    }
+    pp__csv_show(p->columns[column].name, shown);
+    if (*shown == '\0')
+        snprintf(text, size, "'' (number %d)", column);
+    else
+        snprintf(text, size, "'%s'", shown);
+}
+
 /* Where the fault of a column shows first; NULL: it has not got it. */
 typedef const pp__csv_spot *(*look_fn)(const pp__csv_plan *p, const pp__csv_column *c);
 

@@ -14,20 +14,6 @@ static pp_status no_memory(const pp__csv_plan *p, pp_error *err)
     return pp_fail(err, PP_E_MEMORY, "%s: out of memory", p->files[0].path);
 }
 
-void pp__csv_plan_column(const pp__csv_plan *p, int column, char *text, size_t size)
-{
-    char shown[PP__CSV_SHOWN + 1];
-    if (p->columns[column].name == NULL) {
-        snprintf(text, size, "%d (counted from 0)", column);
-        return;
-    }
-    pp__csv_show(p->columns[column].name, shown);
-    if (*shown == '\0')
-        snprintf(text, size, "'' (number %d)", column);
-    else
-        snprintf(text, size, "'%s'", shown);
-}
-
 /* ---- columns by name or number ---- */
 
 static int parse_index(const char *text, int n_columns, int *index)

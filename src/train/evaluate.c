@@ -2,6 +2,11 @@
 
 #include "trial_internal.h"
 
+pp_part pp__trial_judged(const trial *t)
+{
+    return t->info->validation_rows > 0 ? PP_PART_VALIDATION : PP_PART_TRAIN;
+}
+
 /* Probability of class 1. Losses for real numbers see labels as they are, so a model of labels
  * {-1, 1} answers between them: that range is [0, 1] of probability. */
 static float binary_probability(const trial *t, const float *p)

@@ -28,11 +28,6 @@ static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary
     return PP_OK;
 }
 
-pp_part pp__trial_judged(const trial *t)
-{
-    return t->info->validation_rows > 0 ? PP_PART_VALIDATION : PP_PART_TRAIN;
-}
-
 static void put_summary(pp_json_writer *row, const char *key, const pp_summary *summary)
 {
     pp_json_begin_object(row, key);

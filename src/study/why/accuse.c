@@ -151,6 +151,7 @@ static void count_seeds(pp_why *w)
         int fails = pp__fails_at_seed(w, k);
         w->n_seeds += fails >= 0;
         w->n_failed += fails == 1;
+        if (k == 0) w->own_seed_fails = fails == 1;
     }
     if (w->n_failed == w->n_seeds || !is_any_seed_good(w)) w->n_failed = 0;
     if (w->n_failed == 0) w->n_seeds = 0;

@@ -93,6 +93,7 @@ typedef struct pp_why {
     int holds_out; /* rows were held out to judge by: the job holds out none */
     int base;      /* experiment that changes are compared with: the job, or a seed that fails */
     int n_seeds, n_failed; /* that the job was run with, and those that fail; 0: all alike */
+    int own_seed_fails;    /* the job as it is, among these */
     int remedy; /* experiment that was run at full length and repaired the job; -1: none */
     const char
         *diff; /* the remedy, a line "- path = value" and "+ path = value" a change; "" none */

@@ -18,7 +18,16 @@ typedef struct why {
     int n, told;
 } why;
 
+/* ---- experiments.c ---- */
 /* All on rank 0, while the others serve. */
+/* Of experiments list [n] at full length, in trainings of the job. */
+double pp__work_of_list(const why *w, const int *list, int n);
+/* A line about a trial that has ended; context: why. */
+void pp__tell_end(void *context, const pp_farm_trial *trial, const pp_outcome *outcome);
+/* A file in the directory of the answer. */
+pp_status pp__write_text(const why *w, const char *file, pp_json_writer *writer, pp_error *err);
+/* why.json as far as it is known. */
+pp_status pp__write_why(const why *w, pp_error *err);
 /* Experiments list [n], each for 1/parts of its training. */
 pp_status pp__experiment(why *w, const int *list, int n, int parts, pp_error *err);
 /* What is left of the budget. */

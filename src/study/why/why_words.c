@@ -38,10 +38,10 @@ static void say_seeds(pp_why *w)
 {
     const pp_experiment *e = w->n_accused > 0 ? &w->experiments[w->accused[0]] : NULL;
     int is_start = e != NULL && strcmp(e->cause, PP_WHY_LUCK) == 0;
-    int used = snprintf(w->sentence, sizeof w->sentence,
-                        "It depends on the seed: with %d of %d seeds the job fails, its own %s. ",
-                        w->n_failed, w->n_seeds,
-                        pp__fails_at_seed(w, 0) == 1 ? "among them" : "not among them");
+    int used =
+        snprintf(w->sentence, sizeof w->sentence,
+                 "It depends on the seed: with %d of %d seeds the job fails, its own %s. ",
+                 w->n_failed, w->n_seeds, w->own_seed_fails ? "among them" : "not among them");
     if (e == NULL || is_start)
         snprintf(w->sentence + used, sizeof w->sentence - (size_t)used,
                  "No change that was tried makes it certain%s.",
