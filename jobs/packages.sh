@@ -6,7 +6,7 @@ set -euo pipefail
 packages=(gcc libc6-dev make cmake pkg-config openmpi-bin libopenmpi-dev libopenblas-dev
           libhdf5-openmpi-dev libcjson-dev librandom123-dev zlib1g-dev dataset-fashion-mnist)
 if [ "${1:-}" = test ]; then
-    packages+=(g++ libcunit1-dev python3 python3-venv python3-numpy python3-h5py python3-torch
+    packages+=(g++ libcunit1-dev python3 python3-venv python3-pip python3-numpy python3-h5py python3-torch
                python3-jsonschema slurmctld slurmd slurm-client munge iproute2)
 fi
 

@@ -5,6 +5,7 @@ import glob
 import os
 import shlex
 import shutil
+import sys
 import unittest
 
 import support
@@ -116,6 +117,18 @@ class Install(support.Case):
                 text = file.read()
             for place in support.SOURCE, BUILD, f"{self.shared}/staging":
                 self.assertNotIn(place, text, path)
+
+    def test_the_python_package_installs_without_an_index_and_finds_the_program(self):
+        if support.run(None, words=[sys.executable, "-m", "pip", "--version"]).code != 0:
+            self.skipTest("no pip")
+        python = f"{self.scratch}/venv/bin/python"
+        self.do(sys.executable, "-m", "venv", "--without-pip", f"{self.scratch}/venv")
+        pip = [sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-index", "--no-deps"]
+        self.do(*pip, f"{self.prefix}/share/pitprop/python")
+        self.assertIn("--no-rerun", self.do(python, "-m", "pitprop_torch", "--help"))
+        self.assertTrue(glob.glob(f"{self.scratch}/venv/lib/*/site-packages/pitprop_torch/py.typed"))
+        find = "import os; os.environ.pop('PITPROP', None); from pitprop_torch import program; print(program.find())"
+        self.assertEqual(self.do(python, "-c", find).strip(), f"{self.prefix}/bin/pitprop")
 
     def test_the_program(self):
         said = self.do(f"{self.prefix}/bin/pitprop", "version")

@@ -45,8 +45,8 @@ def main():
         from . import flow
     except ImportError as reason:
         sys.exit(
-            f"pitprop: error: torch: {sys.executable} has no module {reason.name}; the script runs in the "
-            "python3 of the PATH, which needs torch, numpy and h5py"
+            f"pitprop: error: torch: {sys.executable}: {reason}; the script runs in the python3 of the PATH, which "
+            "needs torch, numpy and h5py: python3 -m pip install torch numpy h5py"
         )
     sys.exit(flow.main(options))
 

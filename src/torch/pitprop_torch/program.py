@@ -22,20 +22,25 @@ class Failed(Exception):
     pass
 
 
-def find():
-    """Path of the program: $PITPROP, beside this package, or on the PATH."""
+def noted():
+    """Where the program was when the wheel was built."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "program.txt")
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+def find() -> str:
+    """Path of the program: $PITPROP, beside this package, on the PATH, or where the wheel was built."""
     here = os.path.dirname(os.path.abspath(__file__))
-    for path in (
-        os.environ.get("PITPROP"),
-        os.path.join(here, "..", "..", "..", "build", "pitprop"),
-        os.path.join(here, "..", "..", "..", "..", "bin", "pitprop"),
-        shutil.which("pitprop"),
-    ):
+    beside = [os.path.join(here, *up, "pitprop") for up in (("..", "..", "..", "build"), ("..", "..", "..", "..", "bin"))]
+    for path in [os.environ.get("PITPROP"), *beside, shutil.which("pitprop"), *noted()]:
         if path and os.access(path, os.X_OK):
             return os.path.abspath(path)
     raise Missing(
-        "the program pitprop is not found; build it (cmake --preset release && cmake --build --preset "
-        "release), and put it on the PATH or name it in PITPROP"
+        "the program pitprop is not found; build and install it from its sources (cmake --preset release && "
+        "cmake --build --preset release && cmake --install build), then put it on the PATH or name it in PITPROP"
     )
 
 
