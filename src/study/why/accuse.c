@@ -259,12 +259,19 @@ int pp__is_healthy(const pp_why *w)
     return is_sound(w) && job->score >= plain_score;
 }
 
+/* Of too little training to say what the data do not hold. */
+static int is_cut_short(const pp_experiment *e)
+{
+    return e->share < 1 && !e->failed;
+}
+
 /* Reference and linear model earn what permuted targets earn. Where no rows are held out, that they
  * learn by heart as well says nothing: the job should do so too, and if it cannot, that has a
  * cause. */
 int pp__is_without_signal(const pp_why *w)
 {
     const pp_experiment *e = w->experiments, *permuted = &e[PP_WHY_PERMUTED];
+    if (is_cut_short(&e[PP_WHY_REFERENCE]) || is_cut_short(permuted)) return 0;
     if (!e[PP_WHY_JOB].held_out) return best_score(w) < plain_score;
     for (int i = PP_WHY_REFERENCE; i < w->count; i++) {
         double error, gain;

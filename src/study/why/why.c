@@ -17,6 +17,9 @@ enum {
     MOST_PAIRS = 60
 };
 
+/* Of what is left of the budget, for the controls of a round after the first. */
+static const double share_for_controls = 0.3;
+
 /* ---- rank 0 ---- */
 
 /* The job with the remedy, ready to run. */
@@ -84,9 +87,8 @@ static void mark_best(const why *w, rank_of *ranks, int n)
 }
 
 /* The most likely of the probes in list [n], the best of each cause before the others, as many as
- * the rest of the budget bears; how many. Before the last round what one whole training costs is
- * kept back. */
-static int survivors(const why *w, int *list, int n, int parts)
+ * `allowed` bears; how many. Before the last round what one whole training costs is kept back. */
+static int survivors(const why *w, int *list, int n, int parts, double allowed)
 {
     rank_of ranks[WHY_MOST];
     int probes = 0, kept = 0;
@@ -103,28 +105,74 @@ static int survivors(const why *w, int *list, int n, int parts)
     for (int i = 0; i < probes && kept < wanted; i++) {
         double more = w->plan.experiments[ranks[i].index].work / parts;
         int is_only_one = kept == 0 && parts == 1;
-        if (!is_only_one && work + more + reserve > pp__rest(w)) break;
+        if (!is_only_one && work + more + reserve > allowed) break;
         work += more;
         list[kept++] = ranks[i].index;
     }
     return kept;
 }
 
+/* Adds the controls of a group that have not had all of their training, at 1/parts of it, where
+ * they all together cost no more than `allowed`; what they cost. */
+static double add_controls(const why *w, const int *group, int size, int parts, double allowed,
+                           int *list, int *n)
+{
+    int added = 0;
+    double work = 0;
+    for (int i = 0; i < size; i++) {
+        const pp_experiment *e = &w->plan.experiments[group[i]];
+        if (e->failed || e->share * parts >= 1) continue;
+        list[*n + added++] = group[i];
+        work += e->work / parts;
+    }
+    if (work > allowed) return 0;
+    *n += added;
+    return work;
+}
+
+/* What the next round compares with is trained as long as what it compares: the recipes together,
+ * as one says nothing without the others; other seeds; and the recipes without a cause in the data.
+ */
+static int next_controls(const why *w, int parts, int *list, double *work)
+{
+    static const int recipes[] = {PP_WHY_REFERENCE, PP_WHY_PERMUTED, PP_WHY_LINEAR};
+    static const int seeds[] = {PP_WHY_SEED_1, PP_WHY_SEED_2};
+    double allowed = share_for_controls * pp__rest(w);
+    int n = 0;
+    *work = add_controls(w, recipes, 3, parts, allowed, list, &n);
+    *work += add_controls(w, seeds, 2, parts, allowed - *work, list, &n);
+    for (int i = PP_WHY_LINEAR + 1; i < w->plan.count; i++)
+        if (w->plan.experiments[i].on_reference && w->plan.experiments[i].share > 0)
+            *work += add_controls(w, &i, 1, parts, allowed - *work, list, &n);
+    return n;
+}
+
+/* Of the next round, *parts of whose training is one: the best of list [n], and the controls; how
+ * many. Where no probe can be had on the way it is straight to the last round. */
+static int next_round(const why *w, int *list, int n, int *parts)
+{
+    int controls[WHY_MOST], n_controls, left;
+    double work;
+    *parts = *parts > LONGER ? *parts / LONGER : 1;
+    for (;;) {
+        n_controls = next_controls(w, *parts, controls, &work);
+        left = survivors(w, list, n, *parts, pp__rest(w) - work);
+        if (left > 0 || *parts == 1) break;
+        *parts = 1;
+    }
+    memcpy(list + left, controls, sizeof *list * (size_t)n_controls);
+    return left + n_controls;
+}
+
 /* Successive halving: all of the list for a part of their training, the best for longer, until some
- * have had all of it. list is overwritten. */
+ * have had all of it. list [WHY_MOST] is overwritten. */
 static pp_status halve(why *w, int *list, int n, double allowed, pp_error *err)
 {
     int parts = parts_for(pp__work_of_list(w, list, n), allowed);
     for (;;) {
         pp_status status = pp__experiment(w, list, n, parts, err);
         if (status != PP_OK || w->rounds.stopped || parts == 1) return status;
-        parts = parts > LONGER ? parts / LONGER : 1;
-        int left = survivors(w, list, n, parts);
-        if (left == 0) { /* a round on the way is too dear: straight to the last one */
-            parts = 1;
-            left = survivors(w, list, n, parts);
-        }
-        n = left;
+        n = next_round(w, list, n, &parts);
         if (n == 0) return PP_OK;
     }
 }
