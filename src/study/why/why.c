@@ -17,6 +17,8 @@ enum {
     MOST_PAIRS = 60
 };
 
+/* Multiply-adds of one core, for what is told before anything is timed. */
+static const double work_a_second = 1e10;
 /* Of what is left of the budget, for the controls of a round after the first. */
 static const double share_for_controls = 0.3;
 
@@ -26,9 +28,11 @@ static const double share_for_controls = 0.3;
 static pp_status write_fixed(const why *w, pp_error *err)
 {
     if (w->result->remedy < 0) return PP_OK;
-    const pp_patch *remedy = &w->result->experiments[w->result->remedy].patch;
+    pp_patch remedy;
     pp_job *job;
-    pp_status status = pp_job_parse(w->spec->job, w->spec->origin, remedy, &job, err);
+    pp_status status =
+        pp__for_whole(w, &w->result->experiments[w->result->remedy].patch, &remedy, err);
+    if (status == PP_OK) status = pp_job_parse(w->asked->job, w->asked->origin, &remedy, &job, err);
     if (status != PP_OK) return status;
     job->name = pp_arena_printf(job->arena, "%s-fixed", job->name);
     job->output = "";
@@ -193,6 +197,21 @@ static pp_status read_known(why *w, pp_error *err)
     return status;
 }
 
+/* What is ahead, before anything runs: by the size of the job, as nothing has been timed. */
+static pp_status tell_plan(why *w, pp_error *err)
+{
+    int first = w->plan.count;
+    double seconds = w->plan.job_work / work_a_second, budget = w->result->budget;
+    pp_status status = pp__plan_singles(&w->plan, err); /* to count them: what they are to be is
+                                                           seen when the job has run */
+    pp_log_write(w->spec->log, PP_LOG_INFO,
+                 "the job once, then some %d experiments and what they lead to, for at most %.3g "
+                 "times its training: by their size about %.2g and %.2g s of one core",
+                 w->plan.count - 1, budget, seconds, budget * seconds);
+    w->plan.count = first;
+    return status;
+}
+
 /* What is ahead at most, once it is known how long the job takes; of one rank. */
 static void tell_price(const why *w, double seconds)
 {
@@ -207,8 +226,10 @@ static void tell_price(const why *w, double seconds)
 static pp_status run_job(why *w, pp_error *err)
 {
     const int job = PP_WHY_JOB;
+    pp_status status = tell_plan(w, err);
+    if (status != PP_OK) return status;
     if (w->spec->verdict != NULL && !w->plan.holds_out) return read_known(w, err);
-    pp_status status = pp__experiment(w, &job, 1, 1, err);
+    status = pp__experiment(w, &job, 1, 1, err);
     if (status != PP_OK || w->rounds.stopped) return status;
     pp_outcome outcome;
     status = pp_farm_read(w->study, "job", &outcome, err);
@@ -363,11 +384,12 @@ static pp_status write_diff(why *w, pp_error *err)
     pp_json *job;
     pp_arena *arena = w->plan.arena;
     const char *diff = "";
-    pp_status status = pp_json_parse(w->spec->job, w->spec->origin, &job, err);
+    pp_status status = pp_json_parse(w->asked->job, w->asked->origin, &job, err);
     if (status != PP_OK) return status;
-    for (int i = 0; w->result->remedy >= 0 && diff != NULL; i++) {
-        const pp_patch *patch = &w->result->experiments[w->result->remedy].patch;
-        if (i == patch->count) break;
+    pp_patch whole = {0}, *patch = &whole;
+    if (w->result->remedy >= 0)
+        status = pp__for_whole(w, &w->result->experiments[w->result->remedy].patch, &whole, err);
+    for (int i = 0; status == PP_OK && diff != NULL && i < patch->count; i++) {
         const pp_json *old = pp_json_find(job, patch->paths[i]);
         const char *was = old != NULL ? json_text(old, arena) : NULL;
         const char *is = value_text(patch->values[i], arena);
@@ -378,6 +400,7 @@ static pp_status write_diff(why *w, pp_error *err)
             diff = pp_arena_printf(arena, "%s+ %s = %s\n", diff, patch->paths[i], is);
     }
     pp_json_destroy(job);
+    if (status != PP_OK) return status;
     w->result->diff = diff;
     return diff != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
 }
@@ -387,6 +410,7 @@ static pp_status conclude(why *w, pp_error *err)
     if (w->rounds.stopped) return pp__write_why(w, err);
     pp__accuse(w->result);
     pp__settle_warnings(&w->plan, w->result);
+    pp__say_part(w);
     pp_status status = write_diff(w, err);
     if (status == PP_OK) status = pp__write_why(w, err);
     return status == PP_OK ? write_fixed(w, err) : status;
@@ -437,13 +461,14 @@ static pp_status make_result(why *w, pp_error *err)
 
 pp_status pp_why_run(const pp_why_spec *spec, pp_why **out, int *stopped, pp_error *err)
 {
-    why w = {.spec = spec};
+    why w = {.asked = spec, .spec = spec};
     int rank = pp_comm_rank(spec->comm);
     *out = NULL;
     pp_status status = make_result(&w, err);
     if (snprintf(w.study, sizeof w.study, "%s/why", spec->directory) >= PATH_MAX)
         status = pp_fail(err, PP_E_IO, "%s: path is too long", spec->directory);
-    w.rounds.farm = (pp_farm_spec){.job = spec->job,
+    if (status == PP_OK) status = pp__take_part(&w, err);
+    w.rounds.farm = (pp_farm_spec){.job = w.spec->job,
                                    .origin = spec->origin,
                                    .directory = w.study,
                                    .comm = spec->comm,
@@ -452,12 +477,14 @@ pp_status pp_why_run(const pp_why_spec *spec, pp_why **out, int *stopped, pp_err
                                    .ended = rank == 0 ? pp__tell_end : NULL,
                                    .context = &w};
     if (status == PP_OK && rank == 0) status = open_study(&w, err);
+    if (status == PP_OK && rank == 0) status = pp__write_part(&w, err);
     status = pp_comm_agree(spec->comm, status, err);
-    if (status == PP_OK) status = pp__plan_open(&w.plan, spec, w.result->arena, err);
+    if (status == PP_OK) status = pp__plan_open(&w.plan, w.spec, w.result->arena, err);
     if (status == PP_OK) status = rank == 0 ? lead(&w, err) : pp__rounds_serve(&w.rounds, err);
     status = pp_comm_agree(spec->comm, status, err);
     *stopped = w.rounds.stopped;
     pp__plan_close(&w.plan);
+    pp_job_destroy(w.whole);
     if (status == PP_OK && rank == 0)
         *out = w.result;
     else
