@@ -9,6 +9,7 @@
 #include "why_run.h"
 
 #include "base/fs.h"
+#include "json/json_arena.h"
 
 enum {
     KEEP_ONE_OF = 6, /* of the probes of a round that is shorter than the job go on to the next */
@@ -356,24 +357,13 @@ static pp_status investigate(why *w, pp_error *err)
     return try_changes(w, looks_healthy ? w->plan.count : PP_WHY_SEED_1, err);
 }
 
-static const char *json_text(const pp_json *value, pp_arena *arena)
-{
-    pp_json_writer *w = pp_json_writer_create(0);
-    if (w == NULL) return NULL;
-    pp_json_put_value(w, NULL, value);
-    const char *text = pp_json_text(w, NULL);
-    if (text != NULL) text = pp_arena_strdup(arena, text);
-    pp_json_writer_destroy(w);
-    return text;
-}
-
 /* As JSON: what does not parse as such is a string. */
 static const char *value_text(const char *value, pp_arena *arena)
 {
     pp_json *json = NULL;
     if (pp_json_parse(value, "", &json, NULL) != PP_OK)
         return pp_arena_printf(arena, "\"%s\"", value);
-    const char *text = json_text(json, arena);
+    const char *text = pp_json_in_arena(json, arena);
     pp_json_destroy(json);
     return text;
 }
@@ -391,7 +381,7 @@ static pp_status write_diff(why *w, pp_error *err)
         status = pp__for_whole(w, &w->result->experiments[w->result->remedy].patch, &whole, err);
     for (int i = 0; status == PP_OK && diff != NULL && i < patch->count; i++) {
         const pp_json *old = pp_json_find(job, patch->paths[i]);
-        const char *was = old != NULL ? json_text(old, arena) : NULL;
+        const char *was = old != NULL ? pp_json_in_arena(old, arena) : NULL;
         const char *is = value_text(patch->values[i], arena);
         if (is == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
         if (strcmp(was != NULL ? was : "null", is) == 0) continue; /* nothing changes */
