@@ -52,6 +52,16 @@ def drawn_by(lottery, change):
     return drawn
 
 
+def as_wanted(name, pred, target):
+    """The target of a loss in the type and shape that the loss takes."""
+    if name not in ("cross_entropy", "nll_loss"):
+        target = target.reshape(pred.shape) if target.numel() == pred.numel() else target
+        return target.to(pred.dtype)
+    if target.dim() == 2 and target.shape[1] == 1:
+        target = target.squeeze(1)
+    return target.long() if target.dim() < pred.dim() else target
+
+
 class Changes:
     def __init__(self, wanted):
         self.at = {}  # (name, index): replacement; index None: every call of the name
@@ -65,7 +75,11 @@ class Changes:
         self.first_rates, self.others, self.added = {}, {}, set()
         self.module = self.input_scale = None
         self.on_inputs = []  # called with what goes into the model
-        self.is_shallow = False
+        self.is_shallow = self.is_float = False
+        self.eval_asked = self.trained_asked = self.is_kept = self.one_state = self.steps_late = self.back = False
+        self.late_training = None  # a module that predicts in eval mode and goes back to training
+        self.inside = 0  # model calls that have not ended
+        self.leaves, self.states, self.late, self.trained_module = {}, {}, [], None
         for change in wanted:
             words = dict(change)
             getattr(self, words.pop("do"))(**words)
@@ -93,6 +107,33 @@ class Changes:
         for name in (*ops.LOSSES, "subtract", "subtract_from"):
             if name not in ("cross_entropy", "nll_loss"):
                 self.at[name, None] = paired
+
+    def typed(self):
+        """Targets in the type and shape that the loss takes."""
+        self.of_targets(lambda name, pred, target: as_wanted(name, pred, target))
+
+    def from_zero(self):
+        """Class numbers that begin at 1 begin at 0."""
+        self.of_targets(lambda name, pred, target: target - 1)
+
+    def of_targets(self, other):
+        def changed(tracer, name, index, function, args, kwargs):
+            known = ops.bind(name, args, kwargs)
+            pred, target = known.pop("input"), known.pop("target")
+            return tracer.perform(name, index, function, (pred, other(name, pred, target)), known)
+
+        for name in ops.LOSSES:
+            self.at[name, None] = changed
+
+    def floats(self):
+        """Inputs in the type of the weights, and targets in that of the outputs."""
+        self.typed()
+        self.is_float = True
+
+    def no_single_rows(self):
+        """No batch of one row in training, and eval mode at prediction."""
+        self.loader = {"single": False}
+        self.eval_mode()
 
     def loss(self, kind):
         def other(tracer, name, index, function, args, kwargs):
@@ -179,11 +220,13 @@ class Changes:
         self.at["detach", None] = kept
 
     def compared(self):
-        """The largest of one column says nothing: over 0 or not."""
+        """The largest of one column says nothing: over 0 or not. The largest of a batch: of each row."""
 
         def over_zero(tracer, n, i, f, args, kwargs):
             known = ops.bind(n, args, kwargs)
             value, dim = known["input"], known.get("dim")
+            if isinstance(dim, int) and value.dim() == 2 and value.shape[1] > 1 and dim in (0, -2):
+                return f(value, dim=1)
             if dim not in (1, -1) or value.dim() != 2 or value.shape[1] != 1:
                 return f(*args, **kwargs)
             answer = (value[:, 0] > 0).long()
@@ -244,6 +287,9 @@ class Changes:
         self.input_scale = (torch.tensor(mean), torch.tensor(scale))
 
     def module_args(self, args):
+        if self.is_float and self.module is not None:
+            kind = next((p.dtype for p in self.module.parameters()), torch.float32)
+            args = tuple(a.to(kind) if torch.is_tensor(a) and a.dtype != kind else a for a in args)
         for see in self.on_inputs:
             see(args)
         return args if self.input_scale is None else tuple(self.scaled(a) for a in args)
@@ -291,6 +337,58 @@ class Changes:
         """The optimiser steps after every backward pass."""
         self.steps_anyway = True
 
+    def steps_after(self):
+        """A step waits for the backward pass that follows it."""
+        self.steps_late = True
+
+    def backward(self):
+        """A step is preceded by the backward pass of the last loss."""
+        self.back = True
+
+    def one_optimizer(self):
+        """Optimisers over the same parameters share their state."""
+        self.one_state = True
+
+    def kept(self):
+        """A model that is made anew goes on with the weights of the one before."""
+        self.is_kept = True
+
+    def eval_mode(self):
+        """Predictions are asked of a model in eval mode, without dropout."""
+        self.eval_asked = True
+
+        def undropped(tracer, n, i, f, args, kwargs):
+            if not torch.is_grad_enabled():
+                return ops.bind(n, args, kwargs)["input"]
+            return tracer.perform(n, i, f, args, kwargs)
+
+        self.at["dropout", None] = undropped
+
+    def trained_model(self):
+        """Predictions are asked of the weights that were trained."""
+        self.trained_asked = True
+
+    def with_grad(self):
+        """no_grad() inside a model that is called with gradients does nothing."""
+        old = torch.no_grad.__enter__
+
+        def enter(context):
+            if self.inside and torch.is_grad_enabled():
+                context.prev = True
+                return None
+            return old(context)
+
+        torch.no_grad.__enter__ = enter
+
+    def unmasked(self):
+        """Values that are written into what the model has computed are not written."""
+
+        def unwritten(tracer, n, i, f, args, kwargs):
+            value = args[0]
+            return value if value.grad_fn is not None else tracer.perform(n, i, f, args, kwargs)
+
+        self.at["assign", None] = unwritten
+
     def training_mode(self):
         self.train_mode = True
 
@@ -313,6 +411,9 @@ class Changes:
         return self.at.get((name, index)) or self.at.get((name, None))
 
     def on_optimizer(self, optimizer):
+        first = optimizer.param_groups[0]["params"][:1]
+        if self.one_state and first:
+            optimizer.state = self.states.setdefault(id(first[0]), optimizer.state)
         for group in optimizer.param_groups:
             group["lr"] *= self.times
             group.update({k: v for k, v in self.groups.items() if k in group})
@@ -320,17 +421,60 @@ class Changes:
 
     def on_module_call(self, module):
         self.module = module
+        self.inside += 1
+        if torch.is_grad_enabled():
+            if self.is_kept and self.trained_module is not None and self.trained_module is not module:
+                self.take_weights(module)
+            self.trained_module = module
+        else:
+            if self.trained_asked:
+                self.take_weights(module)
+            if self.eval_asked and module.training:
+                module.eval()
+                self.late_training = module
         if self.train_mode and torch.is_grad_enabled() and not module.training:
             module.train()
         if self.all_parameters:
             for p in module.parameters():
                 p.requires_grad_(True)
 
+    def take_weights(self, module):
+        """Those of the model that was trained last, where they fit."""
+        mine, its = module.state_dict(), self.trained_module.state_dict() if self.trained_module else {}
+        if module is not self.trained_module and {k: v.shape for k, v in mine.items()} == {k: v.shape for k, v in its.items()}:
+            module.load_state_dict(its)
+
+    def after_module_call(self, module):
+        self.inside -= 1
+        if self.late_training is module:
+            module.train()
+        self.late_training = None
+
+    def after_backward(self, landmarks):
+        """Parameters of layers that the module does not know; steps that wait."""
+        if self.all_parameters:
+            for op in landmarks.values():
+                for name in ("weight", "bias"):
+                    p = op.known.get(name)
+                    if torch.is_tensor(p) and p.is_leaf and p.requires_grad:
+                        self.leaves[id(p)] = p
+        waiting, self.late = self.late, []
+        for old, optimizer, args, kwargs in waiting:
+            self.step(old, optimizer, args, kwargs)
+
     def on_step(self, old, optimizer, args, kwargs):
+        if self.steps_late:
+            self.late.append((old, optimizer, args, kwargs))
+            return None
+        return self.step(old, optimizer, args, kwargs)
+
+    def step(self, old, optimizer, args, kwargs):
         if self.all_parameters and self.module is not None and id(optimizer) not in self.added:
             self.added.add(id(optimizer))
             known = {id(p) for g in optimizer.param_groups for p in g["params"]}
-            missing = [p for p in self.module.parameters() if id(p) not in known]
+            everything = {id(p): p for p in self.module.parameters()}
+            everything.update(self.leaves)
+            missing = [p for key, p in everything.items() if key not in known]
             if missing:
                 optimizer.add_param_group({"params": missing})
         if self.constant_rate:
@@ -391,6 +535,9 @@ class Changes:
             if "size" in self.loader and (kwargs.get("batch_size") or (args[1] if len(args) > 1 else 1)) == self.loader["old"]:
                 args = args[:1] + args[2:] if len(args) > 1 else args
                 kwargs = dict(kwargs, batch_size=self.loader["size"])
+            if "single" in self.loader and kwargs.get("sampler") is None:
+                rows = kwargs.pop("batch_size", None) or (args[1] if len(args) > 1 else 1)
+                args, kwargs = args[:1] + args[2:], dict(kwargs, batch_size=max(rows, 16), drop_last=True)
             if self.loader.get("shuffle") and kwargs.get("sampler") is None and len(args) < 3:
                 kwargs = dict(kwargs, shuffle=True)
             return args, kwargs

@@ -178,6 +178,10 @@ def summarise(recorder, training, brief):
         p = p.reshape(len(final_y), -1)
     result["final"] = (final_y, p)
     result["measure"] = answers.judge(training, recorder, final_y, p)
+    usual = result["measure"]["value"]
+    training.asked = answers.as_asked(recorder, training, final_x, final_y, usual) if len(final_x) == len(final_y) else None
+    if training.asked is not None:
+        result["measure"]["value"] = training.asked["value"]
     result["measure"]["held_out"] = held_out is not None and len(final_y) == len(final_x)
     if brief:
         for name in ("layers", "first", "losses", "rates", "last", "final", "x", "y", "held_out"):
@@ -252,9 +256,10 @@ def collect(recorder, error, seconds, brief):
     result = {"error": error, "seconds": seconds, "torch": torch.__version__}
     training = pick(recorder)
     result["trained"] = training is not None and training.rows.count > 0
-    result["faults"] = faults.find(recorder, training) if training is not None else []
     if result["trained"]:
         result.update(summarise(recorder, training, brief))
+    result["faults"] = faults.find(recorder, training)
+    if result["trained"]:
         result["stored"] = training.rows.close()
     for other in recorder.trainings.values():
         other.held_out.drop()

@@ -30,6 +30,11 @@ def line_of_optimizer(recorder):
     return lines[-1] if lines else None
 
 
+def line_of_module(training):
+    """Where the model is called."""
+    return training.call_line
+
+
 def labels_of(training):
     _, y = training.rows.arrays()
     if y.ndim == 2 and y.shape[1] == 1:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import graph
-from .fault import fault, labels_of, names_of, short
+from .fault import fault, labels_of, line_of_module, names_of, short
 
 
 def broadcast(recorder, training):
@@ -28,19 +28,94 @@ def cut_graph(recorder, training):
     missing = sorted(training.without_gradient)
     lines = [line for line, _ in recorder.detached]
     parameters = dict(training.module.named_parameters()) if training.module else {}
-    used = [n for n in missing if id(parameters[n]) in recorder.used]
+    used = [n for n in missing if n in parameters and id(parameters[n]) in recorder.used]
     if not used:
+        return []
+    undone = {"do": "undetached", "lines": sorted({line[1] for line in lines})}
+    unseen = training.hidden_line
+    says, remedy, changes = "what they compute does not take part in the loss", "use their outputs, or leave them out", []
+    if lines:
+        says, remedy, changes = "the graph is cut by detach() or .data here", "take the detach() out", [undone]
+    elif unseen:
+        says = "they compute under no_grad() although the model is being trained"
+        remedy, changes = "take the no_grad() out of the forward pass", [{"do": "with_grad"}]
+    return [
+        fault(
+            "graph-cut",
+            lines[0] if lines else unseen or training.loss.line,
+            f"{short(used)}: no gradient reaches them; {says}",
+            remedy,
+            changes,
+        )
+    ]
+
+
+def cut_loss(recorder, training):
+    """Backward passes of something that no parameter leads to."""
+    if not recorder.cut_losses or (training is not None and training.alive):
+        return []
+    line, _ = recorder.cut_losses[0]
+    return [
+        fault(
+            "graph-cut",
+            line,
+            f"{len(recorder.cut_losses)} backward passes of a tensor without a history: it was made by .item(), "
+            "torch.tensor(), .data, a comparison or requires_grad = True, so no parameter gets a gradient",
+            "call backward() on what the loss function gives, of outputs that are neither compared nor rounded nor rebuilt",
+            [],
+        )
+    ]
+
+
+def rounded(recorder, training):
+    found = [op for op in training.loss.chain if op.name == "round"]
+    if not found:
         return []
     return [
         fault(
             "graph-cut",
-            lines[0] if lines else training.loss.line,
-            f"{short(used)}: no gradient reaches them; the graph is cut "
-            + ("by detach() or .data here" if lines else "between them and the loss"),
-            "take the detach(), .data, .item() or no_grad() out of the forward pass",
-            [{"do": "undetached", "lines": sorted({line[1] for line in lines})}] if lines else [],
+            found[0].line,
+            "the outputs are rounded before the loss: a step function has gradient 0 everywhere, so nothing is learned",
+            "give the loss the outputs as they are, and round only to count what is right",
+            [{"do": "skip", "name": "round", "index": found[0].index}],
         )
     ]
+
+
+def masked_in_place(recorder, training):
+    """Values written into what the model has computed: no gradient where they stand."""
+    if not recorder.assigned or training.why_not is None or not any(w in training.why_not for w in MASKS):
+        return []
+    return [
+        fault(
+            "in-place-mask",
+            recorder.assigned[0],
+            "values are written into a tensor that the model has computed: no gradient passes where they stand",
+            "leave the values as they are, or torch.where() with what is meant for both sides",
+            [{"do": "unmasked"}],
+            certain=False,
+        )
+    ]
+
+
+MASKS = ("IndexPut", "CopySlices", "MaskedFill")
+
+
+def one_output_as_classes(recorder, training):
+    """Cross-entropy over a single output: its softmax is 1 whatever the model answers."""
+    loss = training.loss
+    if loss.name != "cross_entropy" or loss.pred is None:
+        return []
+    shape = tuple(loss.pred.shape)
+    if len(shape) == 2 and shape[1] == 1:
+        name, says = "softmax-of-one-column", "cross_entropy takes the softmax of one column, which is 1: the loss is always 0"
+    elif len(shape) == 1 and shape == tuple(loss.target.shape):
+        name = "softmax-over-batch"
+        says = f"cross_entropy takes outputs of shape {shape} as one row of {shape[0]} classes: it compares rows of the batch"
+    else:
+        return []
+    remedy = "nn.BCEWithLogitsLoss() for one output, or one output a class with labels of int64"
+    return [fault(name, loss.line, says, remedy, [{"do": "loss", "kind": "bce_logits"}])]
 
 
 def frozen(recorder, training):
@@ -50,7 +125,7 @@ def frozen(recorder, training):
     return [
         fault(
             "requires-grad-off",
-            None,
+            recorder.frozen[0] if recorder.frozen else line_of_module(training),
             f"{short(off)}: requires_grad is off, they stay at their initial values",
             "leave requires_grad on, or load trained weights for them",
             [{"do": "everything"}],
@@ -71,7 +146,7 @@ def wrong_mode(recorder, training):
     return [
         fault(
             "eval-while-training",
-            None,
+            recorder.eval_lines.get(id(training.module)) or line_of_module(training),
             f"the model is in eval mode in every training step: {', '.join(odd)} do not train",
             "call model.train() before the loop over the batches",
             [{"do": "training_mode"}],

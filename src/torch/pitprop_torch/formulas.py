@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from . import graph
+from . import graph, lines, ops
 
 BY_HAND = {
     "mse_loss": lambda p, t: (p - t) ** 2,
@@ -25,17 +25,25 @@ class Loss:
         self.scale = 1.0  # of the whole, against the mean over rows
         self.weights = []  # tensors that the losses of rows are multiplied by
         self.op = None
-        self.end, self.before_end = None, None  # the calls that made the prediction, last first
+        self.chain = []  # the calls that made the prediction, last first
+
+    @property
+    def end(self):
+        """The call that made the prediction, or None."""
+        return self.chain[0] if self.chain else None
+
+    @property
+    def before_end(self):
+        return self.chain[1] if len(self.chain) > 1 else None
 
     @property
     def is_broadcast(self):
         """Every prediction meets every target."""
         elementwise = self.name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss") or self.by_hand
-        if not elementwise or self.pred is None:
+        if not elementwise or self.pred is None or self.pred.dim() == 0 or len(self.pred) < 2:
             return False
-        shapes = {tuple(self.pred.shape), tuple(self.target.shape)}
-        rows = len(self.pred) if self.pred.dim() else 0
-        return rows > 1 and shapes == {(rows, 1), (rows,)}
+        rows, shapes = len(self.pred), {tuple(self.pred.shape), tuple(self.target.shape)}
+        return (rows, 1) in shapes and bool({(rows,), (1, rows)} & shapes)
 
     def row_weights(self, y):
         """(label, weight) where the loss of a row is multiplied by something that its label decides."""
@@ -49,9 +57,7 @@ class Loss:
 def identify(loss, losses, ends, weights, landmarks):
     found = called(loss, losses, weights) if losses else written(loss, ends, landmarks)
     if found.node is not None:
-        found.end = graph.producer(found.node, landmarks)
-    if found.end is not None and found.end.parent is not None:
-        found.before_end = graph.producer(found.end.parent, landmarks)
+        found.chain = list(graph.chain(found.node, landmarks))
     return found
 
 
@@ -79,7 +85,7 @@ def tensors_near(node, landmarks, depth=12):
             op = landmarks.get(n)
             if op is not None and op.name in ("subtract", "subtract_from"):
                 found += [v for v in (op.known.get("input"), op.known.get("other")) if torch.is_tensor(v)]
-            if op is None or op.name in ("subtract", "subtract_from", "clamp"):
+            if op is None or op.name in ops.BETWEEN:
                 for name in ("_saved_self", "_saved_other"):
                     value = graph.saved(n, name)
                     if value is not None:
@@ -94,7 +100,7 @@ def line_of(node, landmarks):
     while wave:
         n = wave.pop()
         op = landmarks.get(n)
-        if op is not None and op.name.startswith("subtract"):
+        if op is not None and op.name in ops.BETWEEN and op.line:
             return op.line
         if op is None and not graph.is_leaf(n):
             wave += graph.parents(n)
@@ -110,7 +116,7 @@ def written(loss, ends, landmarks):
                 for view in (pred, pred.squeeze(-1) if pred.dim() > 1 else pred):
                     scale = ratio(loss, formula, view, target)
                     if scale is not None:
-                        found = Loss(name, view, target, node, line_of(loss.grad_fn, landmarks))
+                        found = Loss(name, view, target, node, line_of(loss.grad_fn, landmarks) or lines.here())
                         found.by_hand, found.scale = True, scale
                         return found
     found = Loss(node=ends[0] if ends else None)

@@ -52,6 +52,16 @@ def producer(node, landmarks):
     return landmarks.get(node)
 
 
+def chain(node, landmarks):
+    """The watched calls from a value back to the input, as long as one follows from the other."""
+    while node is not None:
+        op = producer(node, landmarks)
+        if op is None:
+            return
+        yield op
+        node = op.parent
+
+
 def leaf_of(node):
     """The parameter behind reshapes; None: something is computed there."""
     while not is_leaf(node):
@@ -184,7 +194,7 @@ def losses_of(node, landmarks):
         op = landmarks.get(node)
         if op is not None and op.name in ops.LOSSES:
             losses.append(op)
-        elif op is not None and op.name not in ("subtract", "subtract_from", "clamp"):
+        elif op is not None and op.name not in ops.BETWEEN:
             ends.append(node)
         else:
             if kind(node) == "Mul":

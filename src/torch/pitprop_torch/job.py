@@ -142,6 +142,8 @@ def schedule_words(rates, steps_per_epoch, notes):
 def loss_words(capture, notes):
     loss = capture["loss"]
     known, name = loss["known"], loss["name"]
+    if name == "cross_entropy" and (len(loss["pred_shape"]) < 2 or loss["pred_shape"][1] < 2):
+        raise NotAJob("cross-entropy of a single output")
     if name not in LOSSES:
         raise NotAJob(f"the loss {name}")
     words = {"type": LOSSES[name]}

@@ -56,3 +56,19 @@ def score(task, p, y):
 def balanced(answer, y):
     shares = [(answer[y == label] == label).mean() for label in (0, 1) if (y == label).any()]
     return float(np.mean(shares))
+
+
+def accuracy(task, p, y):
+    """Share of right answers; None for numbers."""
+    if task == "regression" or not np.isfinite(p).all():
+        return None
+    if p.ndim == 2 and p.shape[1] > 1:
+        return float((p.argmax(axis=1) == y.reshape(len(y))).mean()) if y.size == len(y) else None
+    return float(((p.reshape(len(p)) > 0.5) == y.reshape(len(y))).mean())
+
+
+def floor(task, y):
+    """What `score` gives to the best constant answer."""
+    if task == "multiclass":
+        return float(np.unique(y, return_counts=True)[1].max() / len(y))
+    return 0.5 if task == "binary" else 0.0

@@ -45,13 +45,23 @@ WATCHED = {
     "clamp": ((torch.clamp, T.clamp, torch.clip, T.clip, T.clamp_), ("input", "min", "max")),
     "subtract": ((torch.sub, T.sub, T.__sub__, T.subtract, torch.subtract), ("input", "other")),
     "subtract_from": ((T.__rsub__,), ("other", "input")),
+    "log": ((torch.log, T.log), ("input",)),
     "detach": ((T.detach, T.detach_, T.data.__get__), ("input",)),
+    "round": (
+        (torch.round, T.round, torch.floor, T.floor, torch.ceil, T.ceil, torch.sign, T.sign, T.round_, torch.trunc, T.trunc),
+        ("input",),
+    ),
+    "assign": ((T.__setitem__, T.masked_fill_), ("input", "place", "value")),
+    "freeze": ((T.requires_grad_, T.requires_grad.__set__), ("input", "requires_grad")),
     "largest": ((torch.max, T.max, torch.argmax, T.argmax), ("input", "dim")),
 }
 for _name, _function in LOSSES.items():
     WATCHED[_name] = ((_function,), ("input", "target"))
 
 NAME_OF = {function: name for name, (functions, _) in WATCHED.items() for function in functions}
+
+# Of a loss that is written by hand, above the prediction.
+BETWEEN = ("subtract", "subtract_from", "clamp", "log")
 
 PRODUCTS = ("linear", "matmul", "addmm")
 ACTIVATIONS = ("relu", "leaky_relu", "gelu", "silu", "softplus", "tanh", "sigmoid", "softmax")
@@ -76,6 +86,11 @@ def bind(name, args, kwargs):
     if "negative_slope" in known:
         known["slope"] = known.pop("negative_slope")
     return known
+
+
+def freezes(known):
+    """Of a call of "freeze"."""
+    return known.get("requires_grad", True) is False
 
 
 class Op:

@@ -12,6 +12,7 @@ from .rows import SAMPLE, Rows, as_rows
 
 FIRST_BATCHES = 12  # kept in their order, for the replay
 LOOKED_AT = 50  # steps whose gradients are looked at
+MOST_OPTIMIZERS = 50  # that are remembered, of scripts that build one for every step
 
 
 def shape(tensor):
@@ -27,6 +28,8 @@ class Training:
         self.why_not = None  # what a job cannot say
         self.loss = None  # formulas.Loss of the first batch
         self.module = None
+        self.call_line = self.hidden_line = None  # of the module; of what it computes under no_grad()
+        self.asked = None  # how the script asks for predictions, where that differs (answers.as_asked)
         self.module_input = None  # [rows, ...] without the rows
         self.initial = None
         self.rows = Rows(limit, store and store + "rows.h5")
@@ -55,12 +58,18 @@ class Recorder:
         self.trainings = {}
         self.current = None
         self.notes, self.loaders = [], {}
-        self.module = None  # the last outermost call: (module, first tensor argument, output)
+        self.module = None  # the last outermost call: (module, first tensor argument, output, mode, line)
         self.roots = {}  # id of the first weight: training
         self.at_prediction = {}
         self.outputs = deque(maxlen=4)  # of models, to recognise what is done to them later
-        self.largest_of_one = None
-        self.detached = []
+        self.largest_of_one = self.largest_of_batch = None  # where the largest is taken of what has no choice
+        self.detached, self.cut_losses = [], []
+        self.assigned, self.frozen, self.eval_lines = [], [], {}
+        self.asked = {}  # id of a module: (it, whether in training mode, rows, line), since the last backward pass
+        self.hidden = {}  # id of a weight that was used under no_grad() in a pass with gradients: line
+        self.early_steps, self.forward_waits = 0, False
+        self.losses_seen, self.loss_line = 0, None
+        self.optimizers_over = Counter()  # id of the first parameter: how many were built
         self.used = set()  # ids of parameters that a forward pass has used
         self.all_optimizers = []
         self.pending_clip = None
@@ -81,6 +90,8 @@ class Recorder:
             self.notes.append(text)
 
     def on_op(self, op):
+        if op.name in ops.PRODUCTS and not torch.is_grad_enabled():
+            self.hidden[id(op.known.get("weight"))] = op.line
         if op.name in ops.PRODUCTS or op.name == "batch_norm":
             self.used |= {id(op.known.get("weight")), id(op.known.get("bias"))}
             training = self.roots.get(id(op.known.get("weight")))
@@ -88,10 +99,12 @@ class Recorder:
                 training.root_input = op.input
         if op.name in ("sigmoid", "softmax", "clamp"):
             self.on_squash(op)
-        elif op.name == "detach" and op.line and op.input.requires_grad and op.input.dim() > 0:
+        elif op.name == "detach" and op.line and op.parent is not None and op.input.dim() > 0:
             self.detached.append((op.line, op.input.data_ptr()))
             del self.detached[:-200]
-        elif op.name in ops.LOSSES and not op.input.requires_grad:
+        elif op.name in ops.LOSSES and op.input.requires_grad:
+            self.losses_seen, self.loss_line = self.losses_seen + 1, op.line
+        elif op.name in ops.LOSSES:
             self.on_evaluation(op)
 
     def on_squash(self, op):
@@ -104,18 +117,42 @@ class Recorder:
 
     def on_largest(self, known, output):
         value, dim = known.get("input"), known.get("dim")
-        if not torch.is_tensor(value) or value.dim() != 2 or dim not in (1, -1):
+        if not torch.is_tensor(value) or value.dim() != 2 or not isinstance(dim, int):
             return
-        if value.shape[1] == 1 and self.largest_of_one is None:
-            if any(o.data_ptr() == value.data_ptr() for o in self.outputs):
-                self.largest_of_one = lines.here()
+        if not any(o.data_ptr() == value.data_ptr() for o in self.outputs):
+            return
+        if dim in (1, -1) and value.shape[1] == 1 and self.largest_of_one is None:
+            self.largest_of_one = lines.here()
+        if dim in (0, -2) and value.shape[1] > 1 and self.largest_of_batch is None:
+            self.largest_of_batch = lines.here()
 
-    def on_module(self, module, args, output):
+    def on_assign(self, known, parent):
+        if parent is not None:
+            self.assigned.append(lines.here())
+            del self.assigned[:-50]
+
+    def on_freeze(self, known, parent):
+        if ops.freezes(known) and len(self.frozen) < 50:
+            self.frozen.append(lines.here())
+
+    def on_eval(self, module):
+        self.eval_lines[id(module)] = lines.here()
+
+    def on_module(self, module, mode, args, output):
         tensors = [a for a in args if torch.is_tensor(a)]
         first = output[0] if isinstance(output, (tuple, list)) and output else output
-        if tensors and torch.is_tensor(first):
-            self.module = (module, tensors[0], first)
-            self.outputs.append(first.detach())
+        if not tensors or not torch.is_tensor(first):
+            return
+        line = lines.here()
+        self.module = (module, tensors[0], first, mode, line)
+        self.outputs.append(first.detach())
+        self.forward_waits = first.requires_grad
+        if not first.requires_grad:
+            self.hidden.clear()
+        rows = len(tensors[0]) if tensors[0].dim() else 0
+        known = self.asked.get(id(module))
+        if known is None or known[1] != mode or known[2] < rows:
+            self.asked[id(module)] = (module, mode, rows, line)
 
     def on_loader(self, loader):
         self.pass_number += 1
@@ -138,6 +175,10 @@ class Recorder:
         training.held_out.add(x, y)
 
     def on_backward(self, loss, landmarks):
+        self.asked.clear()
+        self.forward_waits = False
+        if loss.grad_fn is None and len(self.cut_losses) < 50:
+            self.cut_losses.append((lines.here(), loss.requires_grad))
         self.backwards += 1
         self.since_step += 1
         if self.backwards > self.most_steps and self.backwards % THINNED and self.current is not None:
@@ -148,8 +189,12 @@ class Recorder:
         if training is None:
             return
         training.losses.append(float(loss.detach().sum()))
+        if training.module is not None and training.hidden_line is None:
+            hidden = [self.hidden[id(p)] for p in training.module.parameters() if id(p) in self.hidden]
+            training.hidden_line = hidden[0] if hidden else None
+        self.hidden.clear()
         if self.module is not None:
-            training.training_mode[self.module[0].training] += 1
+            training.training_mode[self.module[3]] += 1
         self.look_at_gradients(training)
         self.keep_batch(training)
 
@@ -166,15 +211,22 @@ class Recorder:
             }
 
     def on_optimizer(self, optimizer):
-        self.all_optimizers.append(optimizer)
+        first = optimizer.param_groups[0]["params"][:1]
+        self.optimizers_over[id(first[0]) if first else None] += 1
+        if len(self.all_optimizers) < MOST_OPTIMIZERS:
+            self.all_optimizers.append(optimizer)
 
     def on_step(self, optimizer):
-        if not any(o is optimizer for o in self.all_optimizers):  # made before we watched
+        if self.forward_waits:
+            self.early_steps += 1
+        many = len(self.all_optimizers) >= MOST_OPTIMIZERS
+        if not many and not any(o is optimizer for o in self.all_optimizers):  # made before we watched
             self.all_optimizers.append(optimizer)
         training = self.owner_of(optimizer) or self.current
         if training is None:
             return
-        training.optimizers.setdefault(id(optimizer), optimizer)
+        if len(training.optimizers) < MOST_OPTIMIZERS:
+            training.optimizers.setdefault(id(optimizer), optimizer)
         training.steps += 1
         training.rates.append(float(optimizer.param_groups[0]["lr"]))
         self.accumulated[self.since_step] += 1
@@ -226,7 +278,7 @@ class Recorder:
         training.layers, training.why_not, training.loss = layers, why_not, found
         training.parameters = [p for p in parameters if p.requires_grad]
         if self.module is not None and self.is_of(self.module[2], found):
-            training.module = self.module[0]
+            training.module, training.call_line = self.module[0], self.module[4]
             training.module_input = shape(self.module[1])[1:]
             if not training.parameters:
                 training.parameters = [p for p in self.module[0].parameters() if p.requires_grad]
@@ -264,7 +316,11 @@ class Recorder:
     def keep_batch(self, training):
         found, x = training.batch
         pred, target = found.pred, found.target
-        if x is None or pred is None or target is None or len(x) != target.shape[0]:
+        if x is None or pred is None or target is None:
+            return
+        if target.shape == (1, len(x)):
+            target = target.reshape(len(x))
+        if target.dim() == 0 or len(x) != target.shape[0]:
             return
         rows_x, rows_y = as_rows(x), as_rows(target)
         if not self.loaders:

@@ -20,6 +20,7 @@ class Tracer(TorchFunctionMode):
         self.landmarks, self.counts = {}, {}
         self.backwards = 0
         self.depth = 0
+        self.last_loss = None
         self.quiet = False  # while we compute ourselves
         self.undo, self.optimizers = [], []
         self.seconds = 0.0  # that watching took
@@ -47,6 +48,9 @@ class Tracer(TorchFunctionMode):
         value = known.get("input")
         parent = value.grad_fn if torch.is_tensor(value) else None
         output = function(*args, **kwargs)
+        if name in ("assign", "freeze"):
+            self.tell("on_" + name, known, parent)
+            return output
         if name == "largest":
             self.tell("on_largest", known, output)
             return output
@@ -60,14 +64,18 @@ class Tracer(TorchFunctionMode):
             self.landmarks[output.grad_fn] = op
         self.tell("on_op", op)
         if name in ops.LOSSES:
+            self.last_loss = output if output.requires_grad else self.last_loss
             self.counts.clear()
         return output
 
     def tell(self, event, *args):
+        """What the listener cannot read is noted: watching never ends a script."""
         was, self.quiet = self.quiet, True
         begun = time.perf_counter()
         try:
             getattr(self.listener, event)(*args)
+        except Exception as reason:  # whatever a script may do
+            self.listener.on_note(f"{event} could not be read: {type(reason).__name__}: {str(reason)[:200]}")
         finally:
             self.quiet = was
             self.seconds += time.perf_counter() - begun
@@ -78,6 +86,7 @@ class Tracer(TorchFunctionMode):
         self.wrap(torch.autograd, "backward", self.on_backward)
         self.wrap(torch.nn.Module, "__call__", self.on_module)
         self.wrap(torch.optim.Optimizer, "__init__", self.on_optimizer)
+        self.wrap(torch.nn.Module, "train", self.on_train)
         self.wrap(torch.utils.data.DataLoader, "__iter__", self.on_loader)
         self.wrap(torch.nn.utils, "clip_grad_norm_", self.on_clip)
         self.wrap(torch.nn.utils, "clip_grad_value_", self.on_clip_value)
@@ -140,6 +149,9 @@ class Tracer(TorchFunctionMode):
     def on_step(self, old, optimizer, *args, **kwargs):
         if self.changes is not None and self.changes.is_stand_in(optimizer):
             return old(optimizer, *args, **kwargs)
+        if self.changes is not None and self.changes.back and self.last_loss is not None:
+            loss, self.last_loss = self.last_loss, None
+            torch.autograd.backward(loss)
         self.tell("on_step", optimizer)
         if self.changes is not None:
             return self.changes.on_step(old, optimizer, args, kwargs)
@@ -151,6 +163,8 @@ class Tracer(TorchFunctionMode):
         self.backwards += 1
         result = old(tensors, *args, **kwargs)
         self.tell("on_gradients")
+        if self.changes is not None:
+            self.changes.after_backward(self.landmarks)
         self.landmarks.clear()
         self.counts.clear()
         if self.changes is not None and self.changes.steps_anyway:
@@ -166,13 +180,21 @@ class Tracer(TorchFunctionMode):
         if self.changes is not None:
             self.changes.on_module_call(module)
             args = self.changes.module_args(args)
+        mode = module.training
         self.depth += 1
         try:
             output = old(module, *args, **kwargs)
         finally:
             self.depth -= 1
-        self.tell("on_module", module, args, output)
+            if self.changes is not None:
+                self.changes.after_module_call(module)
+        self.tell("on_module", module, mode, args, output)
         return output
+
+    def on_train(self, old, module, mode=True):
+        if not mode and self.depth == 0:
+            self.tell("on_eval", module)
+        return old(module, mode)
 
     def on_loader(self, old, loader):
         self.tell("on_loader", loader)

@@ -3,6 +3,8 @@
 Every rerun happens in a copy of the working directory, and is announced with count and time. The budget
 is counted in runs of the script, as that of `pitprop why` is in trainings of a job."""
 
+import re
+
 import numpy as np
 
 from . import rerun
@@ -37,8 +39,8 @@ class Trials:
         self.each = (capture["seconds"] + STARTING) / AT_ONCE  # seconds that a run adds
         self.runs = int(options.budget or max(USUAL_RUNS, USUAL_SECONDS / self.each))
         self.seeds = SEEDS[: max(1, min(len(SEEDS), self.runs // 2))]
-        self.measured_by = capture["measure"]["name"]
-        self.is_held_out = capture["measure"]["held_out"]
+        measured = capture.get("measure") or {"name": "the measure", "held_out": False}  # nothing was trained
+        self.measured_by, self.is_held_out = measured["name"], measured["held_out"]
 
     def are_possible(self):
         if self.options.no_rerun:
@@ -146,7 +148,7 @@ class Trials:
         before, after = self.before or found[: len(self.seeds)], found[-len(self.seeds) :]
         self.tell_pairs(before, after)
         values = np.array([[value_of(a), value_of(b)] for a, b in zip(before, after)])
-        holds = self.judge(values[:, 1] - values[:, 0])
+        holds = self.judge(before, after, values)
         return values[:, 0].tolist(), values[:, 1].tolist(), holds
 
     def tell_pairs(self, before, after):
@@ -157,14 +159,32 @@ class Trials:
             if b and b.get("error"):
                 say(f"  {'':24s}   ends with {b['error']['text'][:90]}")
 
-    def judge(self, gain):
+    def judge(self, before, after, values):
+        gain = values[:, 1] - values[:, 0]
         finite = bool(np.isfinite(gain).all())
-        holds = bool(finite and (gain > 0).all() and np.mean(gain) > 0.05)
+        holds = bool(finite and (gain > 0).all() and np.mean(gain) > NOTICED)
+        every = f"in all {len(self.seeds)}" if len(self.seeds) > 1 else "with one seed"
         says = "is not proven by these."
         if holds:
-            says = f"repairs the script in all {len(self.seeds)}." if len(self.seeds) > 1 else "repairs it with one seed."
+            says = f"repairs the script {every}."
+        elif np.isnan(values[:, 0]).all() and all(has_learnt(r) for r in after):
+            holds, says = True, f"repairs the script {every}: it comes to its end now, and learns."
         elif finite and abs(gain).max() < 0.02:
             says = "does not change what this measures."
+            if all(tells_its_accuracy(r) for r in after) and not any(tells_its_accuracy(r) for r in before):
+                holds, says = True, f"makes the script's own last line tell its accuracy {every}; the training was sound."
         held = "held-out" if self.is_held_out else "training"
         say(f"  {self.measured_by} on {held} rows: the remedy {says}")
         return holds
+
+
+def has_learnt(result):
+    """Better than the best constant answer."""
+    return value_of(result) > (result["measure"]["floor"] if result and result.get("trained") else 0) + NOTICED
+
+
+def tells_its_accuracy(result):
+    """Whether a number of the script's last line is the share of right answers."""
+    accuracy = (result or {}).get("measure", {}).get("accuracy")
+    numbers = [float(n) for n in re.findall(r"\d+\.?\d*", (result or {}).get("said", ""))]
+    return accuracy is not None and any(min(abs(n - accuracy), abs(n / 100 - accuracy)) < 0.015 for n in numbers)
