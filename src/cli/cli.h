@@ -26,7 +26,7 @@ typedef struct cli_args {
     const char *drop, *keep, *na, *skip, *decimal;
     const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
-    const char *budget, *causes, *explain;                                      /* of why */
+    const char *budget, *rows_asked, *causes, *explain;                         /* of why */
     const char *nodes, *ranks_per_node, *time, *account, *partition, *launcher; /* of submit */
     const char *array_workers;
 } cli_args;
@@ -99,8 +99,9 @@ void cli_warn_of_rows(cli *c, const pp_job *job, int64_t most_bytes);
 pp_status cli_read_sweep(const char *path, char **text, char **job, pp_error *err);
 /* Collective: malloc'ed text from rank 0 to all; NULL stays NULL. */
 pp_status cli_share_text(pp_comm *world, char **text, pp_error *err);
-/* Before MPI starts: the kernel of OpenBLAS for the job, or for this CPU. May start the program again
- * with argv (as main got it) and not return. wanted [PP_KERNEL_NAME]: "auto" or runtime.blas_kernel. */
+/* Before MPI starts: the kernel of OpenBLAS for the job, or for this CPU. May start the program
+ * again with argv (as main got it) and not return. wanted [PP_KERNEL_NAME]: "auto" or
+ * runtime.blas_kernel. */
 pp_status cli_settle_kernel(const cli *c, char **argv, char *wanted, pp_error *err);
 /* Collective: says what there is to say of the kernel; fails where ranks have unlike ones, or C
  * libraries that compute unlike digits. */

@@ -1,4 +1,5 @@
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,7 @@ static void print_json(const pp_why *why)
     pp_json_writer_destroy(w);
 }
 
-static int explain(cli *c, const subject *s, double budget)
+static int explain(cli *c, const subject *s, double budget, double rows)
 {
     pp_error err = {0};
     pp_why *why = NULL;
@@ -124,6 +125,7 @@ static int explain(cli *c, const subject *s, double budget)
                         .directory = s->directory,
                         .causes = c->args.causes,
                         .budget = budget,
+                        .rows = rows,
                         .replace = c->args.overwrite,
                         .comm = c->world,
                         .log = &c->log,
@@ -157,7 +159,7 @@ int cli_explain_run(cli *c, const pp_job *job)
         status = pp_fs_read(verdict, &s.verdict, NULL, &err);
     status = pp_comm_agree(c->world, status, &err);
     if (status == PP_OK) status = cli_share_text(c->world, &s.verdict, &err);
-    int code = status == PP_OK ? explain(c, &s, 0) : cli_fail(c, status, &err);
+    int code = status == PP_OK ? explain(c, &s, 0, 0) : cli_fail(c, status, &err);
     free(s.job);
     free(s.verdict);
     return code;
@@ -207,11 +209,26 @@ static pp_status read_budget(const char *text, double *budget, pp_error *err)
     return pp_fail(err, PP_E_ARG, "--budget %s: wants a number above 0, such as 3", text);
 }
 
+/* "20000", "0.1" or "10%". */
+static pp_status read_rows(const char *text, double *rows, pp_error *err)
+{
+    char *end;
+    if (text == NULL) return PP_OK;
+    *rows = strtod(text, &end);
+    int is_share = strcmp(end, "%") == 0, is_number = end != text && (is_share || *end == '\0');
+    if (is_share) *rows /= 100;
+    int is_count = !is_share && *rows >= 1 && *rows == floor(*rows) && *rows < 1e15;
+    if (is_number && (is_count || (*rows > 0 && *rows < 1))) return PP_OK;
+    return pp_fail(err, PP_E_ARG,
+                   "--rows %s: wants how many rows, such as 20000, or a share, such as 0.1 or 10%%",
+                   text);
+}
+
 static int run(cli *c)
 {
     pp_error err = {0};
     subject s = {0};
-    double budget = 0;
+    double budget = 0, rows = 0;
     if (c->args.list || c->args.explain != NULL) {
         if (c->args.list && c->log.speaks) list_causes();
         pp_status told =
@@ -219,11 +236,12 @@ static int run(cli *c)
         return told == PP_OK ? 0 : cli_fail(c, told, &err);
     }
     pp_status status = read_budget(c->args.budget, &budget, &err);
+    if (status == PP_OK) status = read_rows(c->args.rows_asked, &rows, &err);
     if (status == PP_OK) status = check_causes(c->args.causes, &err);
     if (status == PP_OK && c->args.n_positional == 0)
         status = pp_fail(&err, PP_E_ARG, "why: wants JOB or RUN; see pitprop why --help");
     if (status == PP_OK) status = load(c, &s, &err);
-    int code = status == PP_OK ? explain(c, &s, budget) : cli_fail(c, status, &err);
+    int code = status == PP_OK ? explain(c, &s, budget, rows) : cli_fail(c, status, &err);
     free(s.job);
     free(s.verdict);
     return code;
@@ -237,6 +255,10 @@ static const cli_option options[] = {
     CLI_OPTION("--budget", NULL, "TIMES", CLI_TEXT, budget,
                "what the experiments may cost, in trainings of the job (default 3; more for a job "
                "of seconds)"),
+    CLI_OPTION(
+        "--rows", NULL, "N|SHARE", CLI_TEXT, rows_asked,
+        "ask about the job on so many of its rows (20000) or such a share of them (10%), from "
+        "all over the files: cheaper"),
     CLI_OPTION("--causes", NULL, "LIST", CLI_TEXT, causes, "probe these alone, commas between"),
     CLI_OPTION("--list", NULL, NULL, CLI_FLAG, list, "list the causes"),
     CLI_OPTION("--explain", NULL, "CAUSE", CLI_TEXT, explain,

@@ -212,6 +212,29 @@ class Why(support.Case):
             self.expect(result, 2)
             self.assertIn("--budget", result.errors[0])
 
+    def test_a_part_of_the_rows(self):
+        """Asked of a part, told of the whole: the fixed job has the job's own rows, and as many epochs more
+        as the remedy has."""
+        files = self.data("large.h5", 30000, 1)
+        job = patched(self.job, {"optimizer.lr": 30.0, "data.files": files, "training.epochs": 1})
+        out = self.why(job, "2", extra=["--rows", "5%", "--causes", "learning-rate-too-high,too-few-steps"])
+        found = self.answer(out)
+        self.assertEqual((found["answer"], found["causes"][0]), ("cause", "learning-rate-too-high"))
+        self.assertEqual(found["rows"], {"asked": 1500, "of": 30000})
+        fixed = support.read_json(os.path.join(out, "fixed.json"))
+        self.assertEqual((fixed["data"]["files"], fixed["training"]["epochs"]), ([files], 1))
+        # few steps are no fault of the job where the part has fewer than the job
+        slow = patched(job, {"optimizer": {"type": "sgd", "lr": 0.01}, "training.epochs": 4})
+        found = self.answer(self.why(slow, "2", "slow", extra=["--rows", "1000", "--causes", "too-few-steps"]))
+        self.assertNotIn("too-few-steps", found["causes"])
+
+    def test_rows_must_be_a_number_or_a_share(self):
+        support.write_json(os.path.join(self.scratch, "job.json"), self.job)
+        for text in ("0", "-3", "1.5", "200%", "ten", "0%", ""):
+            result = run(["why", os.path.join(self.scratch, "job.json"), "--rows", text])
+            self.expect(result, 2)
+            self.assertIn("--rows", result.err)
+
     def test_a_small_budget_is_kept(self):
         job = patched(self.job, {"optimizer.lr": 30.0, "training.epochs": 40})
         found = self.answer(self.why(job, "2", extra=["--budget", "3"]))

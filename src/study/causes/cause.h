@@ -30,6 +30,7 @@ typedef struct pp_mend {
     double target_low, target_high; /* rows whose first target is beyond are left out */
     int unique;                     /* rows that repeat an earlier one in x and y are left out */
     int64_t slip, slip_row; /* rows from slip_row on get the target of the row `slip` further on */
+    int64_t rows, held_out; /* so many rows, from all over the files; 0: all of them */
 } pp_mend;
 
 /* "dropout 0": model.layers[1].rate = 0. A patch without changes: could not be made, no memory. */
@@ -65,5 +66,12 @@ const char *pp_cause_prose(const pp_cause *cause);
 pp_status pp_cause_reference(const pp_case *c, pp_patch *patch, pp_error *err);
 /* The same without hidden layers. */
 pp_status pp_cause_linear(const pp_case *c, pp_patch *patch, pp_error *err);
+
+/* The job on `rows` of its all_rows training rows and on as large a part of the rows of its
+ * validation files; steps in proportion, but PP_PART_STEPS of them where the job has as many. The
+ * probe names the copy of the rows that is to be made. */
+enum { PP_PART_STEPS = 1000 };
+pp_status pp_cause_part(const pp_case *c, int64_t rows, int64_t all_rows, int64_t all_held_out,
+                        pp_probe *probe, pp_error *err);
 
 #endif

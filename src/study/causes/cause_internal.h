@@ -116,6 +116,8 @@ CAUSE_PROBES(pp__probe_leak);
 CAUSE_SIGN(pp__sign_copies);
 CAUSE_PROBES(pp__probe_copies);
 
+/* The job on a mended copy of its rows; 0: no memory. */
+int pp__on_copy(const pp_case *c, pp_probe *probe, const char *label, const pp_mend *mend);
 /* Moves them back. */
 int pp__realign(const pp_case *c, pp_probe *probe, const pp_inspection_slip *slip);
 

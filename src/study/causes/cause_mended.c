@@ -29,7 +29,7 @@ static const char *quoted(const pp_case *c, const char *text, const char *end)
 }
 
 /* Names and columns are those of the copy; what is asked of the rows stays. */
-static int on_copy(const pp_case *c, pp_probe *probe, const char *label, const pp_mend *mend)
+int pp__on_copy(const pp_case *c, pp_probe *probe, const char *label, const pp_mend *mend)
 {
     static const char *const tasks[] = {[PP_TASK_AUTO] = "auto",
                                         [PP_TASK_BINARY] = "binary",
@@ -95,7 +95,7 @@ static int exchange_codes(const pp_case *c, pp_probe *probe)
     }
     m->code = code;
     m->instead = instead;
-    return on_copy(c, probe, "medians in place of the codes", m);
+    return pp__on_copy(c, probe, "medians in place of the codes", m);
 }
 
 static int leave_codes_out(const pp_case *c, pp_probe *probe)
@@ -112,7 +112,7 @@ static int leave_codes_out(const pp_case *c, pp_probe *probe)
     }
     m->low = low;
     m->high = high;
-    return on_copy(c, probe, "rows with a code left out", m);
+    return pp__on_copy(c, probe, "rows with a code left out", m);
 }
 
 CAUSE_PROBES(pp__probe_codes)
@@ -158,7 +158,7 @@ CAUSE_PROBES(pp__probe_outliers)
         m->target_low = y->median - FAR * (y->q75 - y->q25);
         m->target_high = y->median + FAR * (y->q75 - y->q25);
     }
-    return on_copy(c, probes, "rows with a value far from all others left out", m);
+    return pp__on_copy(c, probes, "rows with a value far from all others left out", m);
 }
 
 /* ---- what makes a score too good ---- */
@@ -191,7 +191,7 @@ CAUSE_PROBES(pp__probe_leak)
         left -= left_out[j];
     }
     m->left_out = left_out;
-    return left > 0 && on_copy(c, probes, "the feature that is the target left out", m);
+    return left > 0 && pp__on_copy(c, probes, "the feature that is the target left out", m);
 }
 
 /* Held-out rows with a copy among the training rows: of files as counted, else by the copies that
@@ -216,7 +216,7 @@ CAUSE_PROBES(pp__probe_copies)
     pp_mend *m = new_mend(c, "copied-rows");
     if (m == NULL) return 0;
     m->unique = 1;
-    return on_copy(c, probes, "rows that repeat others left out", m);
+    return pp__on_copy(c, probes, "rows that repeat others left out", m);
 }
 
 /* ---- targets that have slipped from a row on ---- */
@@ -229,5 +229,5 @@ int pp__realign(const pp_case *c, pp_probe *probe, const pp_inspection_slip *sli
     if (m == NULL || label == NULL) return 0;
     m->slip = slip->lag;
     m->slip_row = slip->row;
-    return on_copy(c, probe, label, m);
+    return pp__on_copy(c, probe, label, m);
 }

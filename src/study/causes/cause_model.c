@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "json/json_arena.h"
+
 static int is_dense(const flat_layer *f)
 {
     return f->layer->type == PP_LAYER_DENSE;
@@ -298,10 +300,7 @@ static const char *insert_hidden(const pp_case *c, const pp_json *layers, int at
         pp_json_put_value(w, NULL, pp_json_at(layers, i));
     }
     pp_json_end_array(w);
-    const char *text = pp_json_text(w, NULL);
-    if (text != NULL) text = pp_arena_strdup(c->arena, text);
-    pp_json_writer_destroy(w);
-    return text;
+    return pp_json_writer_into_arena(w, c->arena);
 }
 
 /* A hidden layer in front of the only dense one; the others stay. */

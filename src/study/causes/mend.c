@@ -11,7 +11,12 @@
 #include "data/dataset.h"
 #include "store/h5.h"
 
-enum { PORTION_VALUES = 1 << 18, CHUNK_BYTES = 1 << 18, SETS = 4 };
+enum {
+    PORTION_VALUES = 1 << 18,
+    CHUNK_BYTES = 1 << 18,
+    SETS = 4,
+    BLOCK = 64 /* rows that stay together where only some are kept: neighbours show the order */
+};
 static const double most_bytes = 1e9;
 
 int pp__mend_fits(const pp_inspection *data)
@@ -37,6 +42,7 @@ typedef struct copying {
     const pp_mend *mend;
     set sets[SETS]; /* x, y, weights, groups */
     int64_t portion, rows;
+    int64_t wanted; /* of the rows; 0: all */
     seen seen;
     int64_t *whole; /* [portion] y as integers */
 } copying;
@@ -138,12 +144,31 @@ static pp_status put(copying *c, pp_h5_writer *writer, const set *s, int64_t at,
     return pp_h5_writer_put(writer, s->name, at, rows, PP_H5_I64, c->whole, err);
 }
 
+/* The k-th run of rows to copy, [*first, *first + result); 0: there is none. Where some are wanted,
+ * a block at a place of its own within each of equal stretches of the file. */
+static int64_t run_of_rows(const copying *c, int64_t k, int64_t *first)
+{
+    int64_t block = c->portion < BLOCK ? c->portion : BLOCK;
+    if (c->wanted == 0 || c->wanted >= c->rows) {
+        *first = k * c->portion;
+        return c->rows - *first < c->portion ? c->rows - *first : c->portion;
+    }
+    int64_t blocks = (c->wanted + block - 1) / block;
+    if (k == blocks) return 0;
+    int64_t rows = k < blocks - 1 ? block : c->wanted - (blocks - 1) * block;
+    int64_t from = (int64_t)((double)c->rows * (double)k / (double)blocks);
+    int64_t to = (int64_t)((double)c->rows * (double)(k + 1) / (double)blocks);
+    float place = (float)k;
+    uint64_t room = to - from > rows ? (uint64_t)(to - from - rows) : 0;
+    *first = from + (int64_t)(hash_of(0xcbf29ce484222325ULL, &place, 1) % (room + 1));
+    return rows < c->rows - *first ? rows : c->rows - *first;
+}
+
 static pp_status copy_rows(copying *c, pp_h5_writer *writer, pp_error *err)
 {
-    int64_t at = 0;
+    int64_t at = 0, first, rows;
     pp_status status = PP_OK;
-    for (int64_t first = 0; first < c->rows && status == PP_OK; first += c->portion) {
-        int64_t rows = c->rows - first < c->portion ? c->rows - first : c->portion;
+    for (int64_t k = 0; status == PP_OK && (rows = run_of_rows(c, k, &first)) > 0; k++) {
         for (int s = X; s < SETS && status == PP_OK; s++) {
             if (c->sets[s].name == NULL) continue;
             status = s == Y ? read_targets(c, first, rows, err)
@@ -255,6 +280,7 @@ static pp_status copy_files(copying *c, const pp_job_data *data, int is_training
                                       &files, &n_files, err);
     if (status != PP_OK || n_files == 0) return status;
     snprintf(path, sizeof path, "%s%s.h5", c->mend->files, is_training ? "" : "-held-out");
+    c->wanted = is_training ? c->mend->rows : c->mend->held_out;
     status = open_sets(c, data, files, n_files, is_training, err);
     if (status == PP_OK) status = make_room(c, err);
     if (status == PP_OK) status = write_copy(c, path, err);

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "claim.h"
+#include "stages.h"
 
 #include "base/fs.h"
 #include "train/trial.h"
@@ -23,6 +24,8 @@ typedef struct farm {
     const pp_farm_spec *spec;
     const pp_farm_trial *trials;
     int count;
+    int *order;     /* [count] of the trials */
+    pp_stage stage; /* that runs */
     pp_comm *group;
     int leads;   /* rank 0 of its group */
     claim held;  /* of the group's trial; leader */
@@ -248,8 +251,8 @@ static pp_status try_to_take(farm *f, int i, int *ours, pp_error *err)
 static pp_status take(farm *f, int *next, pp_error *err)
 {
     *next = NONE_OPEN;
-    for (int i = 0; i < f->count; i++) {
-        int ours = 0;
+    for (int k = f->stage.first; k < f->stage.first + f->stage.count; k++) {
+        int ours = 0, i = f->order[k];
         if (has_ended(f, i)) continue;
         pp_status status = try_to_take(f, i, &ours, err);
         if (status != PP_OK) return status;
@@ -308,12 +311,44 @@ static pp_status work(farm *f, int *stopped, pp_error *err)
 
 /* ---- the farm ---- */
 
-static int groups_of(const pp_farm_spec *spec, int count)
+/* Collective: the stages, the same on all ranks. */
+static pp_status plan_stages(farm *f, pp_stage *stages, int *n, pp_error *err)
 {
-    int ranks = pp_comm_size(spec->comm);
-    int groups = spec->ranks_per_trial > 0 ? ranks / spec->ranks_per_trial : ranks;
-    if (groups > count) groups = count;
-    return groups < 1 ? 1 : groups;
+    const pp_farm_spec *spec = f->spec;
+    int ranks = pp_comm_size(spec->comm), each = spec->ranks_per_trial;
+    f->ended = calloc((size_t)f->count, 2);
+    f->told = f->ended + f->count;
+    f->order = malloc((size_t)f->count * sizeof *f->order);
+    *n = f->order != NULL ? pp__stages(f->trials, f->count, ranks, f->order, stages) : 0;
+    if (each > 0) { /* as it was asked for, in the order of the list */
+        stages[0] = pp__stage(0, f->count, each, ranks);
+        for (int i = 0; f->order != NULL && i < f->count; i++)
+            f->order[i] = i;
+        *n = *n > 0;
+    }
+    pp_status status = f->ended != NULL && *n > 0 ? PP_OK : PP_E_MEMORY;
+    if (status != PP_OK) pp_fail(err, PP_E_MEMORY, "out of memory");
+    return pp_comm_agree(spec->comm, status, err);
+}
+
+/* Collective. */
+static pp_status run_stage(farm *f, pp_stage stage, int *stopped, pp_error *err)
+{
+    pp_comm *comm = f->spec->comm;
+    int rank = pp_comm_rank(comm), ranks = pp_comm_size(comm);
+    int64_t groups = stage.groups;
+    f->stage = stage;
+    pp_status status = pp_comm_split(comm, (int)(rank * groups / ranks), &f->group, err);
+    if (status != PP_OK) return status;
+    f->leads = pp_comm_rank(f->group) == 0;
+    status = pp_comm_agree(comm, work(f, stopped, err), err);
+    if (status == PP_OK && rank == 0 && !*stopped) status = tell(f, err);
+    int64_t any = *stopped;
+    pp_comm_max_i64(comm, &any, 1);
+    *stopped = (int)any;
+    pp_comm_destroy(f->group);
+    f->group = NULL;
+    return pp_comm_agree(comm, status, err);
 }
 
 static pp_status open_study(const pp_farm_spec *spec, pp_error *err)
@@ -333,26 +368,15 @@ pp_status pp_farm_run(const pp_farm_spec *spec, const pp_farm_trial *trials, int
                       int *stopped, pp_error *err)
 {
     farm f = {.spec = spec, .trials = trials, .count = count};
-    int rank = pp_comm_rank(spec->comm), ranks = pp_comm_size(spec->comm);
+    pp_stage stages[PP_STAGES];
+    int n = 0;
     *stopped = 0;
     pp_status status = open_study(spec, err);
     if (status != PP_OK || count == 0) return status;
-    int64_t groups = groups_of(spec, count);
-    status = pp_comm_split(spec->comm, (int)(rank * groups / ranks), &f.group, err);
-    if (status == PP_OK) {
-        f.leads = pp_comm_rank(f.group) == 0;
-        f.ended = calloc((size_t)count, 2);
-        f.told = f.ended + count;
-        if (f.ended == NULL) status = pp_fail(err, PP_E_MEMORY, "out of memory");
-    }
-    status = pp_comm_agree(spec->comm, status, err);
-    if (status == PP_OK) status = work(&f, stopped, err);
-    status = pp_comm_agree(spec->comm, status, err);
-    if (status == PP_OK && rank == 0 && !*stopped) status = tell(&f, err);
-    int64_t any = *stopped;
-    pp_comm_max_i64(spec->comm, &any, 1);
-    *stopped = (int)any;
-    pp_comm_destroy(f.group);
+    status = plan_stages(&f, stages, &n, err);
+    for (int i = 0; i < n && status == PP_OK && !*stopped; i++)
+        status = run_stage(&f, stages[i], stopped, err);
+    free(f.order);
     free(f.ended);
-    return pp_comm_agree(spec->comm, status, err);
+    return status;
 }

@@ -30,6 +30,9 @@ enum {
 typedef struct pp_farm_trial {
     const char *id; /* letters, digits, '.', '_' and '-'; unique in its study */
     pp_patch patch; /* of the study's job; borrowed */
+    /* On one rank, in any unit; 0: not known. serial: the part that more ranks do not share. */
+    double work, serial;
+    int64_t lanes; /* the most ranks that it can use; 0: not known */
 } pp_farm_trial;
 
 typedef enum pp_trial_state { PP_TRIAL_OPEN, PP_TRIAL_DONE, PP_TRIAL_FAILED } pp_trial_state;
@@ -46,7 +49,7 @@ typedef struct pp_farm_spec {
     const char *job,
         *origin;           /* text of the job that the patches change, and its name in messages */
     const char *directory; /* of the study; made if it is not there */
-    int ranks_per_trial;   /* 0: as few as leave no rank without work */
+    int ranks_per_trial;   /* 0: by the work of the trials, else as few as leave none idle */
     pp_comm *comm;
     pp_log *log;
     const volatile sig_atomic_t *stop; /* not 0: trials are saved, and the farm returns; nullable */

@@ -6,6 +6,8 @@
 #include "base/arena.h"
 #include "pitprop/json.h"
 
+enum { BEFORE_PATCH = 4 }; /* id, work, serial, lanes; then path and value of each change */
+
 static char *trials_to_text(const pp_farm_trial *trials, int n)
 {
     pp_json_writer *w = pp_json_writer_create(0);
@@ -14,6 +16,9 @@ static char *trials_to_text(const pp_farm_trial *trials, int n)
     for (int i = 0; i < n; i++) {
         pp_json_begin_array(w, NULL);
         pp_json_put_string(w, NULL, trials[i].id);
+        pp_json_put_number(w, NULL, trials[i].work);
+        pp_json_put_number(w, NULL, trials[i].serial);
+        pp_json_put_int(w, NULL, trials[i].lanes);
         for (int k = 0; k < trials[i].patch.count; k++) {
             pp_json_put_string(w, NULL, trials[i].patch.paths[k]);
             pp_json_put_string(w, NULL, trials[i].patch.values[k]);
@@ -37,14 +42,17 @@ static pp_status trials_from(const pp_json *list, pp_arena *arena, pp_farm_trial
     for (int64_t i = 0; i < n; i++) {
         const pp_json *row = pp_json_at(list, i);
         pp_farm_trial *trial = &(*trials)[i];
-        int count = (int)(pp_json_count(row) / 2);
+        int count = (int)((pp_json_count(row) - BEFORE_PATCH) / 2);
         const char **texts = PP_ARENA_NEW(arena, const char *, 2 * count + 1);
         if (texts == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
         trial->id = pp_json_string(pp_json_at(row, 0));
+        trial->work = pp_json_number(pp_json_at(row, 1));
+        trial->serial = pp_json_number(pp_json_at(row, 2));
+        trial->lanes = (int64_t)pp_json_number(pp_json_at(row, 3));
         trial->patch = (pp_patch){texts, texts + count, count};
         for (int k = 0; k < count; k++) {
-            texts[k] = pp_json_string(pp_json_at(row, 1 + 2 * k));
-            texts[count + k] = pp_json_string(pp_json_at(row, 2 + 2 * k));
+            texts[k] = pp_json_string(pp_json_at(row, BEFORE_PATCH + 2 * k));
+            texts[count + k] = pp_json_string(pp_json_at(row, BEFORE_PATCH + 1 + 2 * k));
         }
     }
     return PP_OK;

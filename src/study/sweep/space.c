@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "json/json_arena.h"
 
 enum { GRID_POINTS = 5 };
 
@@ -15,17 +16,6 @@ static pp_status no_memory(pp_error *err)
 
 /* ---- reading ---- */
 
-static const char *text_of(const pp_json *value, pp_arena *arena)
-{
-    pp_json_writer *w = pp_json_writer_create(0);
-    if (w == NULL) return NULL;
-    pp_json_put_value(w, NULL, value);
-    const char *text = pp_json_text(w, NULL);
-    const char *copy = text != NULL ? pp_arena_strdup(arena, text) : NULL;
-    pp_json_writer_destroy(w);
-    return copy;
-}
-
 static pp_status read_choices(const pp_json *list, pp_arena *arena, axis *a, pp_error *err)
 {
     if (pp_json_type_of(list) != PP_JSON_ARRAY || pp_json_count(list) == 0)
@@ -34,7 +24,7 @@ static pp_status read_choices(const pp_json *list, pp_arena *arena, axis *a, pp_
     a->count = (int)pp_json_count(list);
     a->choices = PP_ARENA_NEW(arena, const char *, a->count);
     for (int i = 0; a->choices != NULL && i < a->count; i++) {
-        a->choices[i] = text_of(pp_json_at(list, i), arena);
+        a->choices[i] = pp_json_in_arena(pp_json_at(list, i), arena);
         if (a->choices[i] == NULL) return no_memory(err);
     }
     return a->choices != NULL ? PP_OK : no_memory(err);
@@ -79,7 +69,7 @@ static pp_status read_when(const space *s, const pp_json *when, pp_arena *arena,
         return pp_fail(err, PP_E_JOB,
                        "space: %s: 'when' wants {PATH: VALUE} of an axis that stands before",
                        a->path);
-    a->when_value = text_of(first, arena);
+    a->when_value = pp_json_in_arena(first, arena);
     return a->when_value != NULL ? PP_OK : no_memory(err);
 }
 

@@ -5,6 +5,8 @@
 
 #include "sweep_internal.h"
 
+#include "json/json_arena.h"
+
 static const char *const searches[] = {[SEARCH_GRID] = "grid",
                                        [SEARCH_RANDOM] = "random",
                                        [SEARCH_SOBOL] = "sobol",
@@ -143,12 +145,8 @@ pp_status pp_sweep_job_path(const char *text, const char *origin, char **path, p
 static const char *embedded_job(const pp_json *root, pp_arena *arena)
 {
     pp_json_writer *w = pp_json_writer_create(2);
-    if (w == NULL) return NULL;
-    pp_json_put_value(w, NULL, pp_json_get(root, "job"));
-    const char *text = pp_json_text(w, NULL);
-    const char *copy = text != NULL ? pp_arena_strdup(arena, text) : NULL;
-    pp_json_writer_destroy(w);
-    return copy;
+    if (w != NULL) pp_json_put_value(w, NULL, pp_json_get(root, "job"));
+    return pp_json_writer_into_arena(w, arena);
 }
 
 /* Each value of an axis at its ends, or each choice, on the job: wrong paths are told before

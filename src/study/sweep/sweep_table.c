@@ -10,6 +10,7 @@
 
 #include "study/causes/cause.h"
 #include "base/fs.h"
+#include "json/json_arena.h"
 
 static pp_status no_memory(pp_error *err)
 {
@@ -367,12 +368,9 @@ static int read_point(pp_sweep_table *t, pp_sweep_row *row, const pp_json *objec
     }
     row->at = place;
     for (int i = 0; i < n; i++) {
-        pp_json_writer *w = pp_json_writer_create(0);
-        if (w == NULL) return 0;
-        pp_json_put_value(w, NULL, pp_json_at(changes, i));
         row->point.paths[i] = pp_arena_strdup(t->arena, pp_json_key(pp_json_at(changes, i)));
-        row->point.values[i] = pp_arena_strdup(t->arena, pp_json_text(w, NULL));
-        pp_json_writer_destroy(w);
+        row->point.values[i] = pp_json_in_arena(pp_json_at(changes, i), t->arena);
+        if (row->point.paths[i] == NULL || row->point.values[i] == NULL) return 0;
     }
     return 1;
 }

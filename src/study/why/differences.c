@@ -6,6 +6,8 @@
 
 #include "why_internal.h"
 
+#include "json/json_arena.h"
+
 /* What a path of the recipe is in words, the cause that owns such a change, and where the probes
  * of causes change the same. The path is a member of an object, or one of the two below. */
 static const struct {
@@ -36,17 +38,6 @@ static void set_owner(pp__difference *d, const char *path)
             d->cause = owners[i].cause;
             d->probes = owners[i].probes;
         }
-}
-
-static const char *text_of(const pp_json *value, pp_arena *arena)
-{
-    pp_json_writer *w = pp_json_writer_create(0);
-    if (w == NULL) return NULL;
-    pp_json_put_value(w, NULL, value);
-    const char *text = pp_json_text(w, NULL);
-    const char *copy = text != NULL ? pp_arena_strdup(arena, text) : NULL;
-    pp_json_writer_destroy(w);
-    return copy;
 }
 
 /* ---- the patch of some differences ---- */
@@ -83,10 +74,7 @@ static const char *join(const pp_json *body, const pp_json *head, pp_arena *aren
     put_layers(w, body, 0, last_dense(body));
     put_layers(w, head, last_dense(head), (int)pp_json_count(head));
     pp_json_end_array(w);
-    const char *text = pp_json_text(w, NULL);
-    if (text != NULL) text = pp_arena_strdup(arena, text);
-    pp_json_writer_destroy(w);
-    return text;
+    return pp_json_writer_into_arena(w, arena);
 }
 
 static void add_change(pp_patch *patch, const char *path, const char *value)
@@ -120,7 +108,8 @@ static void add_training(const pp__differences *d, pp_patch *patch, const char *
         int of_batch = strcmp(key, "batch") == 0 || strcmp(key, "lanes") == 0;
         int wanted = is_length ? of_length : is_batch ? of_batch : !of_length && !of_batch;
         if (!wanted) continue;
-        add_change(patch, pp_arena_printf(d->arena, "training.%s", key), text_of(member, d->arena));
+        add_change(patch, pp_arena_printf(d->arena, "training.%s", key),
+                   pp_json_in_arena(member, d->arena));
     }
     if (is_length) add_change(patch, "training.early_stopping", "0");
 }

@@ -43,6 +43,11 @@ double pp__work_of(const pp_job *job, int64_t rows, int64_t inputs, int64_t outp
     return (double)pp__steps_of(job, rows) * (3 * batch_rows * t.work + work_of_a_step);
 }
 
+double pp__serial_work_of(const pp_job *job, int64_t rows)
+{
+    return (double)pp__steps_of(job, rows) * work_of_a_step;
+}
+
 static double number(const pp_json *object, const char *key)
 {
     const pp_json *value = object != NULL ? pp_json_get(object, key) : NULL;

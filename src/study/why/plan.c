@@ -432,6 +432,9 @@ pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_fa
     patch_append(&trial->patch, &e->patch);
     quiet(job, &trial->patch);
     int64_t steps = pp__steps_of(job, p->rows);
+    trial->work = pp__work_of(job, p->rows, p->inputs, p->outputs) / parts;
+    trial->serial = pp__serial_work_of(job, p->rows) / parts;
+    trial->lanes = pp_job_lanes(job);
     trial->id = e->id;
     if (parts > 1) {
         const char *bound = pp_arena_printf(p->arena, "%" PRId64, (steps + parts - 1) / parts);

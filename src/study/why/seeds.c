@@ -79,7 +79,8 @@ static int seeds_to_try(const why *w, int64_t *seeds, int most)
     return n;
 }
 
-static pp_status repeat(why *w, int i, int *holds, pp_error *err)
+/* *says: 1: it holds, -1: it was luck, 0: the budget bears no more. */
+static pp_status repeat(why *w, int i, int *says, pp_error *err)
 {
     int64_t seeds[3];
     int first = w->plan.count, ran, n = seeds_to_try(w, seeds, 2);
@@ -87,9 +88,9 @@ static pp_status repeat(why *w, int i, int *holds, pp_error *err)
     for (int k = 0; k < n && status == PP_OK; k++)
         status = add_repeat(w, i, seeds[k], err);
     if (status == PP_OK) status = run_from(w, first, &ran, err);
-    *holds = 1;
+    *says = status == PP_OK && (ran || n == 0);
     for (int k = first; status == PP_OK && ran && k < w->plan.count; k++)
-        *holds = *holds && pp__still_repairs(w->result, &w->plan.experiments[k]);
+        if (!pp__still_repairs(w->result, &w->plan.experiments[k])) *says = -1;
     return status;
 }
 
@@ -102,13 +103,14 @@ pp_status pp__confirm(why *w, pp_error *err)
 {
     pp_status status = PP_OK;
     for (int round = 0; round < MOST_ROUNDS && status == PP_OK && !w->rounds.stopped; round++) {
-        int holds, i = pp__accused(w->result);
+        int says, i = pp__accused(w->result);
         if (i < 0 || is_of_start(&w->plan.experiments[i]) || w->plan.experiments[i].confirmed)
             return PP_OK;
-        status = repeat(w, i, &holds, err);
-        w->plan.experiments[i].confirmed = holds ? 1 : -1;
+        status = repeat(w, i, &says, err);
+        w->plan.experiments[i].confirmed = says;
         w->result->count = w->plan.count;
         pp__find_repairs(w->result, w->plan.experiments);
+        if (says == 0) return status;
     }
     return status;
 }

@@ -9,6 +9,7 @@
 #include "why_run.h"
 
 #include "base/fs.h"
+#include "json/json_arena.h"
 
 enum {
     KEEP_ONE_OF = 6, /* of the probes of a round that is shorter than the job go on to the next */
@@ -17,15 +18,22 @@ enum {
     MOST_PAIRS = 60
 };
 
+/* Multiply-adds of one core, for what is told before anything is timed. */
+static const double work_a_second = 1e10;
+/* Of what is left of the budget, for the controls of a round after the first. */
+static const double share_for_controls = 0.3;
+
 /* ---- rank 0 ---- */
 
 /* The job with the remedy, ready to run. */
 static pp_status write_fixed(const why *w, pp_error *err)
 {
     if (w->result->remedy < 0) return PP_OK;
-    const pp_patch *remedy = &w->result->experiments[w->result->remedy].patch;
+    pp_patch remedy;
     pp_job *job;
-    pp_status status = pp_job_parse(w->spec->job, w->spec->origin, remedy, &job, err);
+    pp_status status =
+        pp__for_whole(w, &w->result->experiments[w->result->remedy].patch, &remedy, err);
+    if (status == PP_OK) status = pp_job_parse(w->asked->job, w->asked->origin, &remedy, &job, err);
     if (status != PP_OK) return status;
     job->name = pp_arena_printf(job->arena, "%s-fixed", job->name);
     job->output = "";
@@ -84,9 +92,8 @@ static void mark_best(const why *w, rank_of *ranks, int n)
 }
 
 /* The most likely of the probes in list [n], the best of each cause before the others, as many as
- * the rest of the budget bears; how many. Before the last round what one whole training costs is
- * kept back. */
-static int survivors(const why *w, int *list, int n, int parts)
+ * `allowed` bears; how many. Before the last round what one whole training costs is kept back. */
+static int survivors(const why *w, int *list, int n, int parts, double allowed)
 {
     rank_of ranks[WHY_MOST];
     int probes = 0, kept = 0;
@@ -103,28 +110,74 @@ static int survivors(const why *w, int *list, int n, int parts)
     for (int i = 0; i < probes && kept < wanted; i++) {
         double more = w->plan.experiments[ranks[i].index].work / parts;
         int is_only_one = kept == 0 && parts == 1;
-        if (!is_only_one && work + more + reserve > pp__rest(w)) break;
+        if (!is_only_one && work + more + reserve > allowed) break;
         work += more;
         list[kept++] = ranks[i].index;
     }
     return kept;
 }
 
+/* Adds the controls of a group that have not had all of their training, at 1/parts of it, where
+ * they all together cost no more than `allowed`; what they cost. */
+static double add_controls(const why *w, const int *group, int size, int parts, double allowed,
+                           int *list, int *n)
+{
+    int added = 0;
+    double work = 0;
+    for (int i = 0; i < size; i++) {
+        const pp_experiment *e = &w->plan.experiments[group[i]];
+        if (e->failed || e->share * parts >= 1) continue;
+        list[*n + added++] = group[i];
+        work += e->work / parts;
+    }
+    if (work > allowed) return 0;
+    *n += added;
+    return work;
+}
+
+/* What the next round compares with is trained as long as what it compares: the recipes together,
+ * as one says nothing without the others; other seeds; and the recipes without a cause in the data.
+ */
+static int next_controls(const why *w, int parts, int *list, double *work)
+{
+    static const int recipes[] = {PP_WHY_REFERENCE, PP_WHY_PERMUTED, PP_WHY_LINEAR};
+    static const int seeds[] = {PP_WHY_SEED_1, PP_WHY_SEED_2};
+    double allowed = share_for_controls * pp__rest(w);
+    int n = 0;
+    *work = add_controls(w, recipes, 3, parts, allowed, list, &n);
+    *work += add_controls(w, seeds, 2, parts, allowed - *work, list, &n);
+    for (int i = PP_WHY_LINEAR + 1; i < w->plan.count; i++)
+        if (w->plan.experiments[i].on_reference && w->plan.experiments[i].share > 0)
+            *work += add_controls(w, &i, 1, parts, allowed - *work, list, &n);
+    return n;
+}
+
+/* Of the next round, *parts of whose training is one: the best of list [n], and the controls; how
+ * many. Where no probe can be had on the way it is straight to the last round. */
+static int next_round(const why *w, int *list, int n, int *parts)
+{
+    int controls[WHY_MOST], n_controls, left;
+    double work;
+    *parts = *parts > LONGER ? *parts / LONGER : 1;
+    for (;;) {
+        n_controls = next_controls(w, *parts, controls, &work);
+        left = survivors(w, list, n, *parts, pp__rest(w) - work);
+        if (left > 0 || *parts == 1) break;
+        *parts = 1;
+    }
+    memcpy(list + left, controls, sizeof *list * (size_t)n_controls);
+    return left + n_controls;
+}
+
 /* Successive halving: all of the list for a part of their training, the best for longer, until some
- * have had all of it. list is overwritten. */
+ * have had all of it. list [WHY_MOST] is overwritten. */
 static pp_status halve(why *w, int *list, int n, double allowed, pp_error *err)
 {
     int parts = parts_for(pp__work_of_list(w, list, n), allowed);
     for (;;) {
         pp_status status = pp__experiment(w, list, n, parts, err);
         if (status != PP_OK || w->rounds.stopped || parts == 1) return status;
-        parts = parts > LONGER ? parts / LONGER : 1;
-        int left = survivors(w, list, n, parts);
-        if (left == 0) { /* a round on the way is too dear: straight to the last one */
-            parts = 1;
-            left = survivors(w, list, n, parts);
-        }
-        n = left;
+        n = next_round(w, list, n, &parts);
         if (n == 0) return PP_OK;
     }
 }
@@ -145,6 +198,21 @@ static pp_status read_known(why *w, pp_error *err)
     return status;
 }
 
+/* What is ahead, before anything runs: by the size of the job, as nothing has been timed. */
+static pp_status tell_plan(why *w, pp_error *err)
+{
+    int first = w->plan.count;
+    double seconds = w->plan.job_work / work_a_second, budget = w->result->budget;
+    pp_status status = pp__plan_singles(&w->plan, err); /* to count them: what they are to be is
+                                                           seen when the job has run */
+    pp_log_write(w->spec->log, PP_LOG_INFO,
+                 "the job once, then some %d experiments and what they lead to, for at most %.3g "
+                 "times its training: by their size about %.2g and %.2g s of one core",
+                 w->plan.count - 1, budget, seconds, budget * seconds);
+    w->plan.count = first;
+    return status;
+}
+
 /* What is ahead at most, once it is known how long the job takes; of one rank. */
 static void tell_price(const why *w, double seconds)
 {
@@ -159,8 +227,10 @@ static void tell_price(const why *w, double seconds)
 static pp_status run_job(why *w, pp_error *err)
 {
     const int job = PP_WHY_JOB;
+    pp_status status = tell_plan(w, err);
+    if (status != PP_OK) return status;
     if (w->spec->verdict != NULL && !w->plan.holds_out) return read_known(w, err);
-    pp_status status = pp__experiment(w, &job, 1, 1, err);
+    status = pp__experiment(w, &job, 1, 1, err);
     if (status != PP_OK || w->rounds.stopped) return status;
     pp_outcome outcome;
     status = pp_farm_read(w->study, "job", &outcome, err);
@@ -287,24 +357,13 @@ static pp_status investigate(why *w, pp_error *err)
     return try_changes(w, looks_healthy ? w->plan.count : PP_WHY_SEED_1, err);
 }
 
-static const char *json_text(const pp_json *value, pp_arena *arena)
-{
-    pp_json_writer *w = pp_json_writer_create(0);
-    if (w == NULL) return NULL;
-    pp_json_put_value(w, NULL, value);
-    const char *text = pp_json_text(w, NULL);
-    if (text != NULL) text = pp_arena_strdup(arena, text);
-    pp_json_writer_destroy(w);
-    return text;
-}
-
 /* As JSON: what does not parse as such is a string. */
 static const char *value_text(const char *value, pp_arena *arena)
 {
     pp_json *json = NULL;
     if (pp_json_parse(value, "", &json, NULL) != PP_OK)
         return pp_arena_printf(arena, "\"%s\"", value);
-    const char *text = json_text(json, arena);
+    const char *text = pp_json_in_arena(json, arena);
     pp_json_destroy(json);
     return text;
 }
@@ -315,13 +374,14 @@ static pp_status write_diff(why *w, pp_error *err)
     pp_json *job;
     pp_arena *arena = w->plan.arena;
     const char *diff = "";
-    pp_status status = pp_json_parse(w->spec->job, w->spec->origin, &job, err);
+    pp_status status = pp_json_parse(w->asked->job, w->asked->origin, &job, err);
     if (status != PP_OK) return status;
-    for (int i = 0; w->result->remedy >= 0 && diff != NULL; i++) {
-        const pp_patch *patch = &w->result->experiments[w->result->remedy].patch;
-        if (i == patch->count) break;
+    pp_patch whole = {0}, *patch = &whole;
+    if (w->result->remedy >= 0)
+        status = pp__for_whole(w, &w->result->experiments[w->result->remedy].patch, &whole, err);
+    for (int i = 0; status == PP_OK && diff != NULL && i < patch->count; i++) {
         const pp_json *old = pp_json_find(job, patch->paths[i]);
-        const char *was = old != NULL ? json_text(old, arena) : NULL;
+        const char *was = old != NULL ? pp_json_in_arena(old, arena) : NULL;
         const char *is = value_text(patch->values[i], arena);
         if (is == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
         if (strcmp(was != NULL ? was : "null", is) == 0) continue; /* nothing changes */
@@ -330,6 +390,7 @@ static pp_status write_diff(why *w, pp_error *err)
             diff = pp_arena_printf(arena, "%s+ %s = %s\n", diff, patch->paths[i], is);
     }
     pp_json_destroy(job);
+    if (status != PP_OK) return status;
     w->result->diff = diff;
     return diff != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
 }
@@ -339,6 +400,7 @@ static pp_status conclude(why *w, pp_error *err)
     if (w->rounds.stopped) return pp__write_why(w, err);
     pp__accuse(w->result);
     pp__settle_warnings(&w->plan, w->result);
+    pp__say_part(w);
     pp_status status = write_diff(w, err);
     if (status == PP_OK) status = pp__write_why(w, err);
     return status == PP_OK ? write_fixed(w, err) : status;
@@ -389,13 +451,14 @@ static pp_status make_result(why *w, pp_error *err)
 
 pp_status pp_why_run(const pp_why_spec *spec, pp_why **out, int *stopped, pp_error *err)
 {
-    why w = {.spec = spec};
+    why w = {.asked = spec, .spec = spec};
     int rank = pp_comm_rank(spec->comm);
     *out = NULL;
     pp_status status = make_result(&w, err);
     if (snprintf(w.study, sizeof w.study, "%s/why", spec->directory) >= PATH_MAX)
         status = pp_fail(err, PP_E_IO, "%s: path is too long", spec->directory);
-    w.rounds.farm = (pp_farm_spec){.job = spec->job,
+    if (status == PP_OK) status = pp__take_part(&w, err);
+    w.rounds.farm = (pp_farm_spec){.job = w.spec->job,
                                    .origin = spec->origin,
                                    .directory = w.study,
                                    .comm = spec->comm,
@@ -404,12 +467,14 @@ pp_status pp_why_run(const pp_why_spec *spec, pp_why **out, int *stopped, pp_err
                                    .ended = rank == 0 ? pp__tell_end : NULL,
                                    .context = &w};
     if (status == PP_OK && rank == 0) status = open_study(&w, err);
+    if (status == PP_OK && rank == 0) status = pp__write_part(&w, err);
     status = pp_comm_agree(spec->comm, status, err);
-    if (status == PP_OK) status = pp__plan_open(&w.plan, spec, w.result->arena, err);
+    if (status == PP_OK) status = pp__plan_open(&w.plan, w.spec, w.result->arena, err);
     if (status == PP_OK) status = rank == 0 ? lead(&w, err) : pp__rounds_serve(&w.rounds, err);
     status = pp_comm_agree(spec->comm, status, err);
     *stopped = w.rounds.stopped;
     pp__plan_close(&w.plan);
+    pp_job_destroy(w.whole);
     if (status == PP_OK && rank == 0)
         *out = w.result;
     else

@@ -83,8 +83,9 @@ typedef struct pp_why {
     int count;
     const char *named[PP_WHY_ACCUSED]; /* ids of causes that the data show and no probe repairs */
     int n_named;
-    int64_t rows, inputs;       /* of training */
-    const pp_finding *findings; /* [n_findings] of the survey of the rows */
+    int64_t rows, inputs;        /* of training */
+    int64_t part_rows, all_rows; /* a part was asked about (--rows); 0: all rows */
+    const pp_finding *findings;  /* [n_findings] of the survey of the rows */
     int n_findings;
     pp_why_warning *warnings; /* [n_warnings] of the job itself */
     int n_warnings;
@@ -114,6 +115,7 @@ typedef struct pp_why_spec {
     const char *causes;       /* ids to probe, commas between; NULL: all */
     double budget;            /* multiples of the job's training; 0: PP_WHY_BUDGET, and as much as
                                  PP_WHY_LEAST_WORK where the job is small */
+    double rows;              /* asked about: below 1 a share, else how many; 0: all */
     int replace;              /* experiments on another job that lie there are removed */
     pp_comm *comm;
     pp_log *log;

@@ -42,6 +42,8 @@ double pp__gain(const pp_experiment *a, const pp_experiment *b, double *error);
 int64_t pp__steps_of(const pp_job *job, int64_t rows);
 /* Multiply-adds of the whole training of a job, and what its steps cost besides. */
 double pp__work_of(const pp_job *job, int64_t rows, int64_t inputs, int64_t outputs);
+/* What its steps cost besides, which several ranks do not share. */
+double pp__serial_work_of(const pp_job *job, int64_t rows);
 /* directory: of its run. What it holds goes into the arena. */
 pp_status pp__measure(pp_experiment *experiment, const pp_outcome *outcome, const char *directory,
                       const pp__yardstick *yardstick, pp_arena *arena, pp_error *err);

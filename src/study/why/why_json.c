@@ -143,6 +143,12 @@ void pp_why_write(const pp_why *why, pp_json_writer *w)
         pp_json_put_number(w, "score", e[why->remedy].score);
         pp_json_end_object(w);
     }
+    if (why->part_rows > 0) {
+        pp_json_begin_object(w, "rows");
+        pp_json_put_int(w, "asked", why->part_rows);
+        pp_json_put_int(w, "of", why->all_rows);
+        pp_json_end_object(w);
+    }
     if (why->n_seeds > 0) {
         pp_json_begin_object(w, "seeds");
         pp_json_put_int(w, "tried", why->n_seeds);

@@ -8,7 +8,11 @@
 #include "why_internal.h"
 
 typedef struct why {
-    const pp_why_spec *spec;
+    const pp_why_spec *asked, *spec; /* as asked about; of a part of the rows, or the same */
+    pp_why_spec part;
+    pp_job *whole;            /* rank 0: on all rows, where a part is asked about; NULL: not so */
+    const pp_mend *part_mend; /* rank 0: makes the copy of that part; NULL: all rows are asked */
+    double fewer_epochs, fewer_steps; /* of the whole over those of the part; 0: none are given */
     plan plan;
     pp_why *result;       /* rank 0 */
     char study[PATH_MAX]; /* directory of the trials */
@@ -32,6 +36,16 @@ pp_status pp__write_why(const why *w, pp_error *err);
 pp_status pp__experiment(why *w, const int *list, int n, int parts, pp_error *err);
 /* What is left of the budget. */
 double pp__rest(const why *w);
+
+/* ---- part.c: a part of the rows ---- */
+/* Collective: w->spec is of the part that w->asked wants. */
+pp_status pp__take_part(why *w, pp_error *err);
+/* The copy of it. */
+pp_status pp__write_part(const why *w, pp_error *err);
+/* A patch of the job on the part, for the job on all rows. */
+pp_status pp__for_whole(const why *w, const pp_patch *patch, pp_patch *out, pp_error *err);
+/* What the part says of the whole. */
+void pp__say_part(why *w);
 
 /* ---- walk.c ---- */
 /* From the control that works best back to the job: halves what they differ in until the smallest

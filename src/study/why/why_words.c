@@ -10,6 +10,14 @@ static const char *title_of(const char *id)
     return cause != NULL ? cause->title : id;
 }
 
+/* How far they are apart, where there are any; borrowed until the next call. */
+static const char *other_seeds(const pp_why *w)
+{
+    static char text[64];
+    snprintf(text, sizeof text, ", and other seeds of the job vary by %.3f", w->noise);
+    return pp__with_seed(w, PP_WHY_SEED_1) != NULL ? text : "";
+}
+
 static void say_accused(pp_why *w)
 {
     const pp_experiment *job = &w->experiments[PP_WHY_JOB];
@@ -29,9 +37,9 @@ static void say_accused(pp_why *w)
     else
         snprintf(w->sentence, sizeof w->sentence,
                  "The cause is %s: with '%s' and all else equal the score rises from %.3f (%s) to "
-                 "%.3f (%s), and other seeds of the job vary by %.3f. That change is the remedy, "
-                 "verified at full length.",
-                 what, e->label, job->score, job->verdict, e->score, e->verdict, w->noise);
+                 "%.3f (%s)%s. That change is the remedy, verified at full length%s.",
+                 what, e->label, job->score, job->verdict, e->score, e->verdict, other_seeds(w),
+                 e->confirmed == 0 ? " with one seed, as the budget bears no second" : "");
 }
 
 static void say_seeds(pp_why *w)
@@ -85,6 +93,26 @@ static void say_unknown(pp_why *w)
              control->label, control->score);
 }
 
+/* At which length controls were compared, where it is not their own. */
+static void say_lengths(pp_why *w)
+{
+    const char *opening =
+        " Controls had less than their training, as the budget bears no more (--budget): ";
+    if (w->answer == PP_WHY_UNFINISHED || w->experiments[PP_WHY_JOB].failed) return;
+    for (int i = PP_WHY_SEED_1; i <= PP_WHY_LINEAR && i < w->count; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        size_t used = strlen(w->sentence), room = sizeof w->sentence - used;
+        if (e->share >= 1 || e->failed || i == PP_WHY_SEED_2) continue;
+        if (e->share > 0)
+            snprintf(w->sentence + used, room, "%s%s 1/%.0f", opening, e->label, 1 / e->share);
+        else
+            snprintf(w->sentence + used, room, "%s%s none", opening, e->label);
+        opening = ", ";
+    }
+    size_t used = strlen(w->sentence);
+    if (*opening == ',') snprintf(w->sentence + used, sizeof w->sentence - used, ".");
+}
+
 void pp__say_why(pp_why *w)
 {
     const pp_experiment *e = w->experiments, *job = &e[PP_WHY_JOB];
@@ -130,4 +158,5 @@ void pp__say_why(pp_why *w)
         break;
     }
     say_rows(w);
+    say_lengths(w);
 }
