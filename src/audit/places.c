@@ -4,6 +4,8 @@
 
 #include "audit_internal.h"
 
+#include "base/fs.h"
+
 enum { BLOCK_VALUES = 1 << 19, MOST_BLOCK = 1 << 16, PATH_SIZE = 4096 };
 
 static const char *const options[PP__ROLES] = {"--p", "--y", "--raw", "--rank", "--held-out"};
@@ -13,6 +15,16 @@ static const char *const default_names[][2] = {
     [PP_TABLE_H5] = {"/p", "/y"}, [PP_TABLE_NPY] = {NULL, NULL}, [PP_TABLE_CSV] = {"p", "y"}};
 
 /* ---- places ---- */
+
+/* Whether the text before the last ":/" is a file that is there, whatever its name. */
+static size_t any_file(const char *place)
+{
+    char file[PATH_SIZE];
+    const char *colon = strrchr(place, ':');
+    if (colon == NULL || colon[1] != '/' || colon - place >= (long)sizeof file) return 0;
+    snprintf(file, sizeof file, "%.*s", (int)(colon - place), place);
+    return pp_fs_exists(file) ? (size_t)(colon - place) : 0;
+}
 
 /* Length of FILE in "FILE.npy" and "FILE.h5:/name", which are files of their own; else 0. */
 static size_t own_file(const char *place)
@@ -24,7 +36,7 @@ static size_t own_file(const char *place)
         const char *found = strstr(place, marks[i]);
         if (found != NULL) return (size_t)(found - place) + strlen(marks[i]) - 1;
     }
-    return 0;
+    return any_file(place);
 }
 
 void pp__places_name(const pp__places *places, pp__role role, char *text, size_t size)

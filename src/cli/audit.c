@@ -97,7 +97,7 @@ static pp_status put_results(const cli *c, const pp_audit_spec *spec, const pp_a
     size_t length = 0;
     const char *text = w == NULL ? NULL : pp_json_text(w, &length);
     pp_status status = text == NULL ? pp_fail(err, PP_E_MEMORY, "no memory for the result") : PP_OK;
-    if (status == PP_OK && c->args.output != NULL)
+    if (status == PP_OK && c->command == &cli_audit && c->args.output != NULL)
         status = pp_fs_write(c->args.output, text, length, err);
     if (status == PP_OK && c->args.json) puts(text);
     if (status == PP_OK && !c->args.json) print_page(c, audit);
@@ -105,14 +105,11 @@ static pp_status put_results(const cli *c, const pp_audit_spec *spec, const pp_a
     return status;
 }
 
-static int run(cli *c)
+int cli_judge(cli *c, const pp_audit_spec *spec)
 {
     pp_error err = {0};
-    pp_audit_spec spec;
     pp_audit audit = {0};
-    pp_status status = make_spec(&c->args, &spec, &err);
-    if (status == PP_OK) status = pp_comm_agree(c->world, keep_places(&c->args, &err), &err);
-    if (status == PP_OK) status = pp_audit_run(c->world, &spec, &audit, &err);
+    pp_status status = pp_audit_run(c->world, spec, &audit, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
     int collapse = 0;
     if (audit.labels_unnamed)
@@ -120,7 +117,7 @@ static int run(cli *c)
                      "the classes of the predictions have names, those of the targets have none: "
                      "labels are taken as numbers of classes, from 0");
     if (c->log.speaks) {
-        status = put_results(c, &spec, &audit, &err);
+        status = put_results(c, spec, &audit, &err);
         collapse = audit.verdict.collapse;
     }
     pp_audit_free(&audit);
@@ -128,6 +125,15 @@ static int run(cli *c)
     if (status != PP_OK) return cli_fail(c, status, &err);
     pp_comm_broadcast(c->world, 0, &collapse, sizeof collapse);
     return collapse && c->args.fail_on_collapse ? 4 : 0;
+}
+
+static int run(cli *c)
+{
+    pp_error err = {0};
+    pp_audit_spec spec;
+    pp_status status = make_spec(&c->args, &spec, &err);
+    if (status == PP_OK) status = pp_comm_agree(c->world, keep_places(&c->args, &err), &err);
+    return status == PP_OK ? cli_judge(c, &spec) : cli_fail(c, status, &err);
 }
 
 static const cli_option options[] = {

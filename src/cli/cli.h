@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "audit/audit.h"
 #include "comm/comm.h"
 #include "pitprop/error.h"
 #include "job/job.h"
@@ -20,12 +21,13 @@ typedef struct cli_args {
     const char *set_paths[CLI_SETS + 1], *set_values[CLI_SETS + 1]; /* of --set */
     int n_sets;
     int help, resume, overwrite, json, quiet, verbose, no_header, fail_on_collapse, logits, strict,
-        list, dry_run, only_failed, no_wait, submit, follow_links;
+        list, dry_run, only_failed, no_wait, submit, follow_links, audit;
     const char *output, *target, *labels, *x, *seed, *rows, *missing;
     int has_header, no_target, class_names; /* of import, with: */
     const char *drop, *keep, *na, *skip, *decimal;
     const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
+    const char *id;                                                             /* of predict */
     const char *budget, *rows_asked, *causes, *explain;                         /* of why */
     const char *nodes, *ranks_per_node, *time, *account, *partition, *launcher; /* of submit */
     const char *array_workers;
@@ -113,6 +115,8 @@ void cli_tell_of_allocation(cli *c);
 /* Collective: a warning where a Slurm allocation has fewer cores on a host than ranks. */
 void cli_warn_of_shared_cores(cli *c);
 
+/* Collective: prints the verdict of predictions as `audit` does, and returns its exit code. */
+int cli_judge(cli *c, const pp_audit_spec *spec);
 /* Collective: why the job that has just been run collapsed; returns the exit code. */
 int cli_explain_run(cli *c, const pp_job *job);
 

@@ -65,6 +65,15 @@ static pp_status fail_column(const pp__csv_plan *p, const char *option, const ch
                                     : " (of a header further down: --skip the lines before it)");
 }
 
+static int column_named(const pp__csv_plan *p, const char *name, int likely)
+{
+    for (int i = 0; i < p->n_columns; i++) {
+        int k = (likely + i) % p->n_columns;
+        if (strcmp(p->columns[k].name, name) == 0) return k;
+    }
+    return -1;
+}
+
 /* A list "a,b": the whole text may be one name that holds a comma. */
 static pp_status each_column(pp__csv_plan *p, const char *option, const char *list,
                              void (*mark)(pp__csv_column *column), pp_error *err)
@@ -99,10 +108,29 @@ static void keep(pp__csv_column *column)
     column->is_kept = 1;
 }
 
+/* The features of a model, which knows what they are. */
+static pp_status take_only(pp__csv_plan *p, pp_error *err)
+{
+    const pp_csv_options *o = p->options;
+    for (int i = 0; i < p->n_columns; i++)
+        p->columns[i].role = PP__LEFT_OUT;
+    for (int i = 0; i < o->n_only; i++) {
+        int column = column_named(p, o->only[i], i);
+        if (column < 0)
+            return pp_fail(err, PP_E_DATA, "%s: has no column '%.60s', which the model takes",
+                           p->files[0].path, o->only[i]);
+        p->columns[column].role = PP__FEATURE;
+        p->columns[column].is_kept = 1;
+    }
+    return PP_OK;
+}
+
 static pp_status give_roles(pp__csv_plan *p, pp_error *err)
 {
     const pp_csv_options *o = p->options;
-    pp_status status = each_column(p, "--drop", o->drop, leave_out, err);
+    pp_status status = PP_OK;
+    if (o->only != NULL && p->heads != NULL) status = take_only(p, err);
+    if (status == PP_OK) status = each_column(p, "--drop", o->drop, leave_out, err);
     if (status == PP_OK) status = each_column(p, "--keep", o->keep, keep, err);
     if (status != PP_OK) return status;
     p->target = -1;
@@ -220,15 +248,6 @@ static int is_listed(const char *list, const char *name)
         at += item;
     }
     return 0;
-}
-
-static int column_named(const pp__csv_plan *p, const char *name, int likely)
-{
-    for (int i = 0; i < p->n_columns; i++) {
-        int k = (likely + i) % p->n_columns;
-        if (strcmp(p->columns[k].name, name) == 0) return k;
-    }
-    return -1;
 }
 
 /* Columns of a further file by their names. */

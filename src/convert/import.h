@@ -31,13 +31,17 @@ typedef struct pp_csv_options {
      * several is an error. */
     const char *target; /* NULL: an error, but with no_target */
     int no_target;      /* features alone: no /y */
-    const char *drop;   /* "a,b": no features; NULL: none */
-    const char *keep;   /* features although they look like ids, codes or marks */
-    const char *na;     /* "nd,-999": missing values too; NULL: none */
-    const char *skip;   /* "1-4,9": lines of each file that are no part of the table */
-    int classes;        /* targets are names as they stand: numbers too, and whatever their case */
-    char separator;     /* 0 = guess among , ; | tab */
-    char decimal;       /* '.' or ','; 0 = as the columns tell */
+    /* Names [n_only] of the features, in their order: others are left out, one that is missing is
+     * an error that says that the model takes it. NULL: all that is no target. */
+    const char *const *only;
+    int n_only;
+    const char *drop; /* "a,b": no features; NULL: none */
+    const char *keep; /* features although they look like ids, codes or marks */
+    const char *na;   /* "nd,-999": missing values too; NULL: none */
+    const char *skip; /* "1-4,9": lines of each file that are no part of the table */
+    int classes;      /* targets are names as they stand: numbers too, and whatever their case */
+    char separator;   /* 0 = guess among , ; | tab */
+    char decimal;     /* '.' or ','; 0 = as the columns tell */
     pp_csv_header header;
     pp_csv_policy policy;
     float fill; /* with PP_CSV_FILL */

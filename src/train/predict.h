@@ -8,6 +8,12 @@
 #include "compute/compute.h"
 #include "pitprop/error.h"
 
+/* Not collective. The rows of a csv or npy file as an HDF5 file for pp_predict (/x, and /y with
+ * target): of csv the columns that the model of RUN takes, by their names. target: a csv column;
+ * NULL: features alone. */
+pp_status pp_predict_import(const char *run, const char *data, const char *target,
+                            const char *output, pp_error *err);
+
 typedef struct pp_prediction {
     int64_t rows;
     int moved;   /* the columns of the file had another order than the model's, and were put into it

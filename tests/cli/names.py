@@ -55,6 +55,47 @@ class Names(support.Case):
             self.assertEqual(list(file["x"].attrs["columns"]), COLUMNS)
             self.assertEqual(file["y"][:].tolist(), [[1, 0, 2][k] for k in rows(1)[1]])
 
+    def test_answers_in_csv_and_npy(self):
+        path = self.table("a", COLUMNS, ["mid", "a, \"sh\"", "zoo"])
+        run_, home = self.trained(self.job(path)), self.folder("answers")
+        self.expect(run(["predict", run_, path, "-o", "p.h5"], cwd=home))
+        with h5py.File(f"{home}/p.h5") as file:
+            p, label = file["p"][:], file["class"][:]
+        names = ['a, "sh"', "mid", "zoo"]  # in the order of their bytes
+        # Other columns first, features in another order, and the target.
+        x, y = rows(1)
+        with open(f"{home}/new.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["who", "wear", "kind", "age", "load"])
+            for i, row in enumerate(x.tolist()):
+                writer.writerow([f"r,{i}", row[2], ["mid", 'a, "sh"', "zoo"][y[i]], row[0], row[1]])
+        for ranks in (1, 2):
+            result = run(["predict", run_, "new.csv", "-o", "out.csv", "--id", "who", "--target", "kind", "--audit"],
+                         ranks=ranks, cwd=home)
+            self.expect(result)
+            self.assertIn("Verdict:", result.out)
+            with open(f"{home}/out.csv", newline="", encoding="utf-8") as file:
+                told = list(csv.reader(file))
+            self.assertEqual(told[0], ["who", "class", *(f"p_{n}" for n in names)])
+            self.assertEqual([row[0] for row in told[1:]], [f"r,{i}" for i in range(len(x))])
+            self.assertEqual([row[1] for row in told[1:]], [names[k] for k in label])
+            np.testing.assert_array_equal(np.array([row[2:] for row in told[1:]], np.float32), p)
+        self.expect(run(["predict", run_, "new.csv", "-o", "out.npy"], cwd=home))
+        np.testing.assert_array_equal(np.load(f"{home}/out.npy"), p)
+        np.save(f"{home}/x.npy", x.astype(np.float32))
+        self.expect(run(["predict", run_, "x.npy", "-o", "plain.csv"], cwd=home))
+        with open(f"{home}/plain.csv", newline="", encoding="utf-8") as file:
+            self.assertEqual([row[0] for row in csv.reader(file)], ["row", *map(str, range(len(x)))])
+        self.assertEqual(sorted(os.listdir(home)), ["new.csv", "out.csv", "out.npy", "p.h5", "plain.csv", "x.npy"])
+        for words, told in ((["new.csv", "-o", "a.csv", "--audit"], "--target"),
+                            (["new.csv", "-o", "a.csv", "--id", "nobody"], "nobody"),
+                            (["x.npy", "-o", "a.csv", "--id", "who"], "--id")):
+            self.expect_error(run(["predict", run_, *words], cwd=home), 2, told)
+        with open(f"{home}/short.csv", "w", encoding="utf-8") as file:
+            file.write("age,load\n1.5,2.5\n")
+        self.expect_error(run(["predict", run_, "short.csv", "-o", "a.csv"], cwd=home), 3, "'wear', which the model takes")
+        self.assertFalse(os.path.exists(f"{home}/a.csv"))
+
     def test_carried_and_shown(self):
         path = self.table("a", COLUMNS, ["mid", "ash", "zoo"])
         run_ = self.trained(self.job(path))
