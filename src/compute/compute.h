@@ -40,7 +40,7 @@ typedef struct pp_backend {
     pp_status (*open)(int node_rank, const char *kernel, pp_device **device, pp_error *err);
     void (*close)(pp_device *device);
     const char *(*describe)(const pp_device *device); /* library and kernel, one line */
-    const char *(*kernel)(const pp_device *device); /* what multiplies: another has other bits */
+    const char *(*kernel)(const pp_device *device);   /* what multiplies: another has other bits */
 
     /* 64-byte aligned and zeroed; NULL when out of memory. */
     void *(*allocate)(pp_device *device, size_t bytes);
@@ -102,6 +102,32 @@ typedef struct pp_backend {
     /* sums [n] = column sums of a [rows, n] * b [rows, n]: gradient of gamma from dy and hat */
     void (*sum_products)(pp_device *device, int64_t rows, int64_t n, const float *a, const float *b,
                          float *sums);
+
+    /* Windows over channels of places, one row at a time: x [channels, in], [channels, out] behind
+     * it, in and out being places of a height and a width. Channels [first, first + count) as
+     * columns, for output lines [line, line + lines): columns [count * kernel places, lines *
+     * out width], zeros where the window is beyond the edge. */
+    void (*unfold)(pp_device *device, const pp_window *w, int64_t first, int64_t count,
+                   int64_t line, int64_t lines, const float *x, float *columns);
+    /* The same back: x += what lies in the columns for it. */
+    void (*fold_add)(pp_device *device, const pp_window *w, int64_t first, int64_t count,
+                     int64_t line, int64_t lines, const float *columns, float *x);
+    /* x [rows, channels, in] to y [rows, channels, out]: the largest of each window, NaN where it
+     * has one; its gradient goes to the first place that holds it. dx is not dy. */
+    void (*max_pool)(pp_device *device, const pp_window *w, int64_t rows, const float *x, float *y);
+    void (*max_pool_backward)(pp_device *device, const pp_window *w, int64_t rows, const float *x,
+                              const float *y, const float *dy, float *dx);
+    /* The mean of each window, places beyond the edge counting as 0. */
+    void (*average_pool)(pp_device *device, const pp_window *w, int64_t rows, const float *x,
+                         float *y);
+    void (*average_pool_backward)(pp_device *device, const pp_window *w, int64_t rows,
+                                  const float *dy, float *dx);
+    /* y [rows, n, places] = value [n] at every place */
+    void (*fill_places)(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                        const float *value, float *y);
+    /* sums [n] of y [rows, n, places] over rows and places */
+    void (*sum_places)(pp_device *device, int64_t rows, int64_t n, int64_t places, const float *y,
+                       float *sums);
 
     /* g [n] = g / rows + l1 sign(w) + 2 l2 w: sum of row gradients to gradient of the mean loss */
     void (*finish_gradient)(pp_device *device, int64_t n, float rows, float l1, float l2,

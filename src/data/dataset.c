@@ -50,6 +50,8 @@ static pp_status open_sources(pp_dataset *set, const pp_job_data *data, pp_error
     set->rows.n_sources = 1;
     set->rows.info.file_rows = train->rows;
     set->rows.info.inputs = pp_h5_columns(train->x);
+    pp_shape *shape = &set->rows.info.x_shape;
+    shape->n_dims = pp_h5_row_shape(train->x, shape->size, PP_MOST_DIMS - 1);
     set->rows.info.y_columns = pp_h5_columns(train->y);
     set->rows.info.chunk_rows = pp_h5_chunk_rows(train->x);
     if (data->n_validation_files == 0) return PP_OK;

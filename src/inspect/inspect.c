@@ -97,6 +97,7 @@ static pp_status make_report(pp__scan *scan, pp_error *err)
     r->rows = scan->rows;
     r->held_out_rows = scan->rows - scan->train_rows;
     r->inputs = scan->inputs;
+    r->x_shape.n_dims = pp_h5_row_shape(scan->x, r->x_shape.size, PP_MOST_DIMS - 1);
     r->y_columns = scan->y_columns;
     r->n_files = scan->n_files;
     r->features = PP_ARENA_NEW(arena, pp_inspection_feature, r->inputs);

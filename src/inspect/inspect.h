@@ -138,6 +138,7 @@ typedef struct pp_inspection_timing {
 typedef struct pp_inspection {
     int64_t rows, held_out_rows; /* all rows; those of data.validation.files among them */
     int64_t inputs, y_columns;
+    pp_shape x_shape; /* of a row of x, as the files have it */
     int n_files;
     pp_h5_facts x, y; /* of the first file */
     pp_inspection_layout layout;

@@ -5,6 +5,22 @@
 
 #include "job/job.h"
 
+static void echo_pair(const pp__key *key, const char *at, pp_json_writer *writer)
+{
+    int64_t pair[2];
+    memcpy(pair, at, sizeof pair);
+    if (key->word != NULL && pair[0] == PP_AUTO) {
+        pp_json_put_string(writer, key->name, key->word);
+    } else if (pair[0] == pair[1]) {
+        pp_json_put_int(writer, key->name, pair[0]);
+    } else {
+        pp_json_begin_array(writer, key->name);
+        pp_json_put_int(writer, NULL, pair[0]);
+        pp_json_put_int(writer, NULL, pair[1]);
+        pp_json_end_array(writer);
+    }
+}
+
 static void echo_scalar(const pp__key *key, const char *at, pp_json_writer *writer)
 {
     int i = 0;
@@ -30,6 +46,9 @@ static void echo_scalar(const pp__key *key, const char *at, pp_json_writer *writ
     case PP__NUMBER:
         memcpy(&d, at, sizeof d);
         pp_json_put_number(writer, key->name, d);
+        break;
+    case PP__PAIR:
+        echo_pair(key, at, writer);
         break;
     default:
         memcpy(&text, at, sizeof text);

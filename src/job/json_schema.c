@@ -104,6 +104,28 @@ static void put_strings(const pp__key *key, pp_json_writer *w)
     pp_json_end_array(w);
 }
 
+static void put_pair(const pp__key *key, pp_json_writer *w)
+{
+    pp_json_begin_array(w, "oneOf");
+    if (key->word != NULL) {
+        pp_json_begin_object(w, NULL);
+        pp_json_put_string(w, "const", key->word);
+        pp_json_end_object(w);
+    }
+    pp_json_begin_object(w, NULL);
+    put_integer(key, w);
+    pp_json_end_object(w);
+    pp_json_begin_object(w, NULL);
+    pp_json_put_string(w, "type", "array");
+    pp_json_put_int(w, "minItems", 2);
+    pp_json_put_int(w, "maxItems", 2);
+    pp_json_begin_object(w, "items");
+    put_integer(key, w);
+    pp_json_end_object(w);
+    pp_json_end_object(w);
+    pp_json_end_array(w);
+}
+
 static void put_numbers(const pp__key *key, pp_json_writer *w)
 {
     begin_list(key, w);
@@ -145,6 +167,9 @@ static void put_kind(const pp__key *key, pp_json_writer *w)
         break;
     case PP__NUMBERS:
         put_numbers(key, w);
+        break;
+    case PP__PAIR:
+        put_pair(key, w);
         break;
     case PP__OBJECT:
         pp__group_schema(key->group, w);

@@ -68,7 +68,8 @@ typedef enum pp_init {
     PP_INIT_ZEROS
 } pp_init;
 
-/* Shape of what one row holds, row-major: [features]. A size is PP_AUTO where it is not known, and
+/* Shape of what one row holds, row-major: [features], [channels, height, width]; a sequence that
+ * has been through a layer is [channels, 1, length]. A size is PP_AUTO where it is not known, and
  * n_dims 0 where nothing is. */
 enum { PP_MOST_DIMS = 4 };
 typedef struct pp_shape {
@@ -96,7 +97,16 @@ typedef enum pp_layer_role {
     X(PP_LAYER_DROPOUT, "dropout", PP_ROLE_PASSING, 0, same_shape, no_work)                        \
     X(PP_LAYER_BATCH_NORM, "batch_norm", PP_ROLE_SCALE, 1, same_shape, no_work)                    \
     X(PP_LAYER_LAYER_NORM, "layer_norm", PP_ROLE_MIXING, 1, same_shape, no_work)                   \
-    X(PP_LAYER_RESIDUAL, "residual", PP_ROLE_MIXING, 0, residual_shape, no_work)
+    X(PP_LAYER_RESIDUAL, "residual", PP_ROLE_MIXING, 0, residual_shape, no_work)                   \
+    X(PP_LAYER_CONV1D, "conv1d", PP_ROLE_LINEAR, 1, window_shape, conv_work)                       \
+    X(PP_LAYER_CONV2D, "conv2d", PP_ROLE_LINEAR, 1, window_shape, conv_work)                       \
+    X(PP_LAYER_MAX_POOL1D, "max_pool1d", PP_ROLE_MIXING, 0, window_shape, no_work)                 \
+    X(PP_LAYER_MAX_POOL2D, "max_pool2d", PP_ROLE_MIXING, 0, window_shape, no_work)                 \
+    X(PP_LAYER_AVERAGE_POOL1D, "average_pool1d", PP_ROLE_PASSING, 0, window_shape, no_work)        \
+    X(PP_LAYER_AVERAGE_POOL2D, "average_pool2d", PP_ROLE_PASSING, 0, window_shape, no_work)        \
+    X(PP_LAYER_GLOBAL_AVERAGE_POOL, "global_average_pool", PP_ROLE_PASSING, 0, global_shape,       \
+      no_work)                                                                                     \
+    X(PP_LAYER_FLATTEN, "flatten", PP_ROLE_PASSING, 0, flat_shape, no_work)
 
 #define PP_LAYER_ENUM(identifier, name, role, has_weights, shape, work) identifier,
 typedef enum pp_layer_type { PP_LAYER_LIST(PP_LAYER_ENUM) } pp_layer_type;
@@ -105,7 +115,8 @@ typedef enum pp_layer_type { PP_LAYER_LIST(PP_LAYER_ENUM) } pp_layer_type;
 /* One layer of the list; which members count depends on type (layer_kinds.c says so). */
 typedef struct pp_layer_spec {
     pp_layer_type type;
-    int64_t units;            /* dense; PP_AUTO only for the last one: from task and y */
+    int64_t units;            /* dense; PP_AUTO only for the last one: from task and y;
+                                 conv: channels that it gives */
     pp_activation activation; /* dense, activation */
     int bias;                 /* dense */
     pp_init init, bias_init;  /* dense; bias_init PP_INIT_ZEROS by default */
@@ -116,6 +127,10 @@ typedef struct pp_layer_spec {
     double epsilon;  /* batch_norm, layer_norm */
     int trainable;   /* layers with weights: 0 = parameters stay at their initial values; running
                         statistics move all the same */
+    /* conv, pools: down and across; of a sequence the second alone counts */
+    int64_t kernel[2], stride[2]; /* stride of a pool PP_AUTO: its kernel */
+    int64_t padding[2];           /* zeros on each side; conv: PP_AUTO: "same" */
+    int64_t dilation[2], groups;  /* conv */
     struct pp_layer_spec *layers; /* residual: [n_layers], output = input + layers(input) */
     int n_layers;
 } pp_layer_spec;
@@ -132,6 +147,20 @@ typedef struct pp_layer_kind {
     double (*work)(const pp_layer_spec *spec, pp_shape in, pp_shape out);
 } pp_layer_kind;
 const pp_layer_kind *pp_layer_kind_of(pp_layer_type type);
+
+/* A window that moves over channels of places, as conv and pools see a row. Sizes are height and
+ * width; of a sequence the height is 1. */
+typedef struct pp_window {
+    int64_t channels, groups; /* of the input; groups of channels that a conv keeps apart */
+    int64_t in[2], out[2];    /* places */
+    int64_t kernel[2], stride[2], dilation[2];
+    int64_t before[2]; /* zeros in front of the first place */
+} pp_window;
+/* Of a layer with a kernel on a shape that is known. */
+pp_status pp_window_of(const pp_layer_spec *spec, const char *path, pp_shape in, pp_window *window,
+                       pp_error *err);
+/* The whole of an image as one window. */
+pp_window pp_window_of_all(pp_shape in);
 
 /* One layer of a list with its surroundings. */
 typedef struct pp_layer_place {

@@ -18,7 +18,7 @@ static pp_status complain(const pp__reader *r, const char *format, ...)
 /* "PATH: ..." */
 static pp_status complain(const pp__reader *r, const char *format, ...)
 {
-    char text[640];
+    char text[900];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
@@ -196,7 +196,7 @@ static void list_names(const char *const *names, int count, char *text, size_t s
 
 static pp_status refuse_name(pp__reader *r, const pp__key *key, const char *word)
 {
-    char all[256];
+    char all[512];
     list_names(key->names, key->n_names, all, sizeof all);
     const char *near = pp__nearest(key->names, key->n_names, word);
     if (near == NULL) return complain(r, "must be one of %s; got '%s'", all, word);
@@ -205,7 +205,7 @@ static pp_status refuse_name(pp__reader *r, const pp__key *key, const char *word
 
 static pp_status read_enum(pp__reader *r, const pp__key *key, const pp_json *value, char *at)
 {
-    char all[256];
+    char all[512];
     list_names(key->names, key->n_names, all, sizeof all);
     if (pp_json_type_of(value) != PP_JSON_STRING)
         return complain(r, "must be one of the strings %s; got %s", all, found(value));
@@ -278,6 +278,27 @@ static pp_status read_numbers(pp__reader *r, const pp__key *key, const pp_json *
     return PP_OK;
 }
 
+static pp_status read_pair(pp__reader *r, const pp__key *key, const pp_json *value, char *at)
+{
+    int64_t pair[2] = {PP_AUTO, PP_AUTO};
+    const pp_json_type type = pp_json_type_of(value);
+    const int is_word = key->word != NULL && type == PP_JSON_STRING &&
+                        strcmp(pp_json_string(value), key->word) == 0;
+    if (!is_word && type != PP_JSON_NUMBER && (type != PP_JSON_ARRAY || pp_json_count(value) != 2))
+        return complain(r, "must be an integer, a list of two%s%s%s; got %s",
+                        key->word != NULL ? " or \"" : "", key->word != NULL ? key->word : "",
+                        key->word != NULL ? "\"" : "", found(value));
+    for (int i = 0; i < 2 && !is_word; i++) {
+        const size_t length = type == PP_JSON_ARRAY ? enter_index(r, i) : strlen(r->path);
+        pp_status status =
+            check_int(r, key, type == PP_JSON_ARRAY ? pp_json_at(value, i) : value, &pair[i]);
+        if (status != PP_OK) return status;
+        leave(r, length);
+    }
+    memcpy(at + key->offset, pair, sizeof pair);
+    return PP_OK;
+}
+
 static pp_status read_object(pp__reader *r, const pp__key *key, const pp_json *value, char *at)
 {
     return pp__group_read(r, key->group, value, at + key->offset);
@@ -313,7 +334,7 @@ static const read_fn readers[] = {
     [PP__BOOL] = read_bool,       [PP__INT] = read_int,       [PP__NUMBER] = read_number,
     [PP__STRING] = read_string,   [PP__ENUM] = read_enum,     [PP__STRINGS] = read_strings,
     [PP__NUMBERS] = read_numbers, [PP__OBJECT] = read_object, [PP__LIST] = read_list,
-    [PP__IGNORED] = read_nothing,
+    [PP__IGNORED] = read_nothing, [PP__PAIR] = read_pair,
 };
 
 /* ---- the group ---- */
@@ -362,7 +383,7 @@ static pp_status refuse_here(pp__reader *r, const pp__group *group, const char *
 {
     const pp__key *selector = pp__selector(group);
     const char *owners[MAX_NAMES];
-    char all[256];
+    char all[512];
     int count = 0;
     PP_CHECK(selector->n_names <= MAX_NAMES);
     for (int v = 0; v < selector->n_names; v++)

@@ -21,6 +21,7 @@ typedef enum pp__kind {
     PP__ENUM,    /* an enum, as int */
     PP__STRINGS, /* const char ** and a count; one string counts as a list of one */
     PP__NUMBERS, /* const double * and a count */
+    PP__PAIR,    /* int64_t [2]: an integer for both, a list of two, or a word: PP_AUTO twice */
     PP__OBJECT,  /* a group, in place */
     PP__LIST,    /* a list of a group: pointer to structs and a count */
     PP__IGNORED  /* accepted and dropped */
@@ -41,8 +42,9 @@ typedef struct pp__key {
     size_t offset;            /* of the value in the struct of the group */
     size_t count;             /* STRINGS, NUMBERS, LIST: offset of the int that counts them */
     unsigned when;            /* bit v: applies where the selector is v; 0: always */
-    pp__range range;          /* INT, NUMBER, NUMBERS: of each */
+    pp__range range;          /* INT, NUMBER, NUMBERS, PAIR: of each */
     int may_be_auto;          /* INT: "auto" is PP_AUTO */
+    const char *word;         /* PAIR: what may stand for the numbers; NULL: none */
     int may_be_integer;       /* STRING, STRINGS: a whole number counts as its text */
     int power_of_two;         /* INT */
     int at_least;             /* STRINGS, NUMBERS, LIST: elements */

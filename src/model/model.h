@@ -43,6 +43,7 @@ typedef struct pp_op {
     int skip;                     /* residual: op whose output is added, -1: the model's input */
     pp_activation activation;
     float rate, epsilon;
+    pp_window window; /* conv, pools */
     int layer; /* number of the layer in depth-first order, for messages and random streams */
 } pp_op;
 

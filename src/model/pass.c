@@ -142,6 +142,7 @@ void pp_pass_destroy(pp_pass *pass)
         backend->release(device, m->inverse);
         backend->release(device, m->statistics);
         backend->release(device, m->skipped);
+        backend->release(device, m->columns);
     }
     for (int i = 0; i < 2; i++)
         backend->release(device, pass->gradient[i]);

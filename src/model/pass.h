@@ -11,6 +11,7 @@ typedef struct pp_op_memory {
     float *hat;        /* norms [rows, out]; dropout: the mask */
     float *inverse;    /* batch norm [lanes, out], layer norm [rows] */
     float *statistics; /* batch norm [lanes, 2 out] */
+    float *columns;    /* conv: an image unfolded, a part at a time */
     float *skipped;    /* add: gradient on its way past the block [rows, out] */
     int forward_as_one, backward_as_one; /* dense: one product for all lanes has the same bits */
     int weight_adds; /* dense: gemm_add has the bits of a gemm and an add, for weight gradients */

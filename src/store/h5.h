@@ -48,9 +48,12 @@ void pp_h5_close(pp_h5_set *set);
 
 int64_t pp_h5_rows(const pp_h5_set *set);
 int64_t pp_h5_file_rows(const pp_h5_set *set, int file); /* file: index into the list */
-int64_t pp_h5_columns(const pp_h5_set *set);    /* product of the further dimensions, or 1 */
-int pp_h5_is_integer(const pp_h5_set *set);     /* integer type in every file */
-int pp_h5_is_single(const pp_h5_set *set); /* float32 holds every number of the types exactly */
+int64_t pp_h5_columns(const pp_h5_set *set); /* product of the further dimensions, or 1 */
+/* The further dimensions, sizes [returned number of them]: of one data set as it is; else, and
+ * where there are more than `most`, one: the columns. */
+int pp_h5_row_shape(const pp_h5_set *set, int64_t *sizes, int most);
+int pp_h5_is_integer(const pp_h5_set *set); /* integer type in every file */
+int pp_h5_is_single(const pp_h5_set *set);  /* float32 holds every number of the types exactly */
 int64_t pp_h5_chunk_rows(const pp_h5_set *set); /* rows of a chunk; 0 when no file is chunked */
 /* Bytes of chunks that its open files may keep at a time. */
 int64_t pp_h5_cache_bytes(const pp_h5_set *set);

@@ -138,6 +138,7 @@ void pp__h5_one_close(pp__h5_one *one);
 int64_t pp__h5_one_rows(const pp__h5_one *one);
 int64_t pp__h5_one_file_rows(const pp__h5_one *one, int file);
 int64_t pp__h5_one_columns(const pp__h5_one *one);
+int pp__h5_one_row_shape(const pp__h5_one *one, int64_t *sizes, int most); /* pp_h5_row_shape */
 int pp__h5_one_is_integer(const pp__h5_one *one);
 int pp__h5_one_is_single(const pp__h5_one *one);
 int pp__h5_one_is_category(const pp__h5_one *one);

@@ -306,6 +306,17 @@ int64_t pp__h5_one_file_rows(const pp__h5_one *set, int file)
     return set->parts[file].rows;
 }
 
+int pp__h5_one_row_shape(const pp__h5_one *set, int64_t *sizes, int most)
+{
+    int n = set->shape.n_dims - 1;
+    int64_t count = 1;
+    for (int d = 0; d < n && n <= most; d++)
+        count *= sizes[d] = (int64_t)set->shape.dims[d + 1];
+    if (n > 0 && n <= most && count == set->columns) return n;
+    sizes[0] = set->columns;
+    return 1;
+}
+
 int64_t pp__h5_one_columns(const pp__h5_one *set)
 {
     return set->columns;

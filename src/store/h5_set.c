@@ -295,6 +295,14 @@ int64_t pp_h5_columns(const pp_h5_set *set)
     return set->columns;
 }
 
+int pp_h5_row_shape(const pp_h5_set *set, int64_t *sizes, int most)
+{
+    if (set->routes == NULL && set->n_parts == 1)
+        return pp__h5_one_row_shape(set->parts[0].one, sizes, most);
+    sizes[0] = set->columns;
+    return 1;
+}
+
 int pp_h5_is_integer(const pp_h5_set *set)
 {
     for (int i = 0; i < set->n_parts; i++)

@@ -78,6 +78,8 @@ static const float *vector_of(const predictor *p, const char *name, int64_t coun
 static int64_t width_of_model(predictor *p, pp_error *err)
 {
     if (pp_model_plan(p->job, pp_h5_columns(p->x), p->arena, &p->model, err) != PP_OK) return 0;
+    pp_shape x = pp_job_x_shape(p->job);
+    if (x.n_dims > 0) return pp_shape_count(x);
     const pp_tensor *first = pp_tensorfile_find(p->file, p->model->params[0].name);
     return first == NULL ? -1 : first->shape[first->n_dims - 1];
 }

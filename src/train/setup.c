@@ -58,6 +58,7 @@ static void find_room(trial *t)
 static pp_status resolve(trial *t, pp_error *err)
 {
     pp_job_facts facts = {.rows = t->info->train_rows,
+                          .x = t->info->x_shape,
                           .y_columns = t->info->y_columns,
                           .task = t->info->task,
                           .classes = t->info->classes,

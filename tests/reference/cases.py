@@ -1,6 +1,7 @@
 """What is compared: a table of data, layers, losses, optimisers and schedules."""
 import copy
 import dataclasses
+import math
 
 import numpy
 
@@ -13,6 +14,10 @@ class Case:
     name: str
     y: str  # key of TARGETS
     changes: dict = dataclasses.field(default_factory=dict)  # merged into the base job
+
+    @property
+    def inputs(self):
+        return math.prod(self.changes.get("data", {}).get("x_shape", [INPUTS]))
 
 
 def softmax(z):
@@ -27,7 +32,7 @@ def one_hot(labels, classes):
 def logits_of(x, columns):
     """Something to learn, with noise; the same for every case."""
     random = numpy.random.default_rng(5)
-    z = numpy.tanh(x @ random.normal(size=(INPUTS, columns))) * 2
+    z = numpy.tanh(x @ random.normal(size=(x.shape[1], columns)) * (INPUTS / x.shape[1]) ** 0.5) * 2
     return z + 0.3 * random.normal(size=z.shape)
 
 
@@ -47,7 +52,7 @@ TARGETS = {
 def make_data(case):
     """x [rows, inputs], y, and the data set of row weights (1 unless the case wants others)."""
     random = numpy.random.default_rng(7)
-    x = random.normal(size=(ROWS, INPUTS)).astype("f4")
+    x = random.normal(size=(ROWS, case.inputs)).astype("f4")
     _, columns, make = TARGETS[case.y]
     y = make(logits_of(x.astype("f8"), columns))
     weights = numpy.ones(ROWS, "f4")
@@ -115,6 +120,49 @@ def activation_cases():
     for f in ["relu", "silu", "softmax"]:
         apart = {"type": "activation", "activation": f}
         yield Case(f"layer-{f}", "real3", net(dense(12), apart, dense(8), apart, dense(3)))
+
+
+def image_net(shape, *layers):
+    return {"data": {"x_shape": shape}, **net(*layers)}
+
+
+def conv(channels, kernel, kind="conv2d", **more):
+    return {"type": kind, "channels": channels, "kernel": kernel, "bias_init": "normal",
+            "bias_scale": 0.1, **more}
+
+
+def convolution_cases():
+    """Odd sizes, one place, strides above the kernel, dilation, groups, same; pools of each kind."""
+    pool, flat = {"type": "max_pool2d"}, {"type": "flatten"}
+    mean = {"type": "global_average_pool"}
+    yield Case("conv-2d", "real3", image_net(
+        [2, 7, 6], conv(5, 3, activation="relu"), conv(4, [2, 3], padding=[1, 0]), flat, dense(3)))
+    yield Case("conv-2d-of-lines", "real3", image_net([9, 5], conv(4, [3, 1]), mean, dense(3)))
+    yield Case("conv-2d-same", "classes", {**image_net(
+        [1, 9, 8], conv(4, [4, 3], padding="same", activation="tanh"), pool,
+        conv(4, 2, padding="same", dilation=2, l2=0.01), mean, dense(4)),
+        **loss("cross_entropy_logits")})
+    yield Case("conv-2d-stride", "real3", image_net(
+        [3, 8, 11], conv(6, 1, stride=[2, 3], bias=False), conv(3, 2, stride=3), dense(3)))
+    yield Case("conv-2d-groups", "real3", image_net(
+        [4, 6, 5], conv(8, 3, padding=1, groups=2), conv(8, 3, groups=8, activation="gelu"),
+        conv(6, 1), dense(3)))
+    yield Case("conv-2d-block", "real3", image_net(
+        [4, 5, 5], {"type": "residual", "layers": [conv(4, 3, padding="same", activation="relu"),
+                                                   conv(4, 1, trainable=False)]},
+        mean, dense(3)))
+    yield Case("max-pool-2d", "real3", image_net(
+        [2, 9, 7], conv(4, 2), {"type": "max_pool2d", "kernel": [3, 2], "stride": [2, 1],
+                                "padding": [1, 1]}, dense(3)))
+    yield Case("average-pool-2d", "real3", image_net(
+        [2, 9, 7], conv(4, 2), {"type": "average_pool2d", "kernel": 3, "stride": 2, "padding": 1},
+        {"type": "average_pool2d"}, dense(3)))
+    yield Case("conv-1d", "real3", image_net(
+        [2, 31], conv(5, 4, "conv1d", padding="same", activation="relu"), {"type": "max_pool1d"},
+        conv(4, 3, "conv1d", stride=2, dilation=2, padding=1), mean, dense(3)))
+    yield Case("pool-1d", "real3", image_net(
+        [1, 40], conv(4, 5, "conv1d"), {"type": "average_pool1d", "kernel": 3, "padding": 1},
+        {"type": "max_pool1d", "kernel": 4, "stride": 2, "padding": 2}, flat, dense(3)))
 
 
 def loss(kind, **more):
@@ -239,6 +287,6 @@ def schedule_cases():
 
 
 def all_cases():
-    for group in (activation_cases, loss_cases, optimizer_cases, layer_cases, gradient_cases,
+    for group in (activation_cases, convolution_cases, loss_cases, optimizer_cases, layer_cases, gradient_cases,
                   schedule_cases):
         yield from group()

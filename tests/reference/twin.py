@@ -50,7 +50,44 @@ class Dense(nn.Linear):
         self.spec = spec
 
     def forward(self, x):
-        return ACTIVATIONS[self.spec.get("activation", "identity")](super().forward(x))
+        return ACTIVATIONS[self.spec.get("activation", "identity")](super().forward(x.flatten(1)))
+
+
+def window(spec, key, default):
+    """As PyTorch takes it: a number, a pair or a word."""
+    value = spec.get(key, default)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def make_conv(base):
+    class Conv(base):
+        def __init__(self, channels, spec):
+            super().__init__(channels, spec["channels"], window(spec, "kernel", None),
+                             window(spec, "stride", 1), window(spec, "padding", 0),
+                             window(spec, "dilation", 1), spec.get("groups", 1),
+                             spec.get("bias", True))
+            self.spec = spec
+
+        def forward(self, x):
+            return ACTIVATIONS[self.spec.get("activation", "identity")](super().forward(x))
+
+    return Conv
+
+
+CONVS = {"conv1d": make_conv(nn.Conv1d), "conv2d": make_conv(nn.Conv2d)}
+POOLS = {"max_pool1d": nn.MaxPool1d, "max_pool2d": nn.MaxPool2d,
+         "average_pool1d": nn.AvgPool1d, "average_pool2d": nn.AvgPool2d}
+
+
+class GlobalAveragePool(nn.Module):
+    def forward(self, x):
+        return x.flatten(2).mean(dim=2)
+
+
+def make_pool(spec):
+    kernel, stride = window(spec, "kernel", 2), window(spec, "stride", "kernel")
+    return POOLS[spec["type"]](kernel, kernel if stride == "kernel" else stride,
+                               window(spec, "padding", 0))
 
 
 class Activation(nn.Module):
@@ -65,12 +102,13 @@ class Activation(nn.Module):
 class Sequence(nn.Module):
     """Its parameters are named layers.N.weight and so on, as in Pitprop's model files."""
 
-    def __init__(self, width, specs):
+    def __init__(self, shape, specs):
         super().__init__()
         self.layers = nn.ModuleList()
         for spec in specs:
-            self.layers.append(make_layer(width, spec))
-            width = spec.get("units", width)
+            layer = make_layer(shape, spec)
+            shape = tuple(layer.eval()(torch.zeros(1, *shape)).shape[1:])
+            self.layers.append(layer.train())
 
     def forward(self, x):
         for layer in self.layers:
@@ -83,17 +121,25 @@ class Residual(Sequence):
         return x + super().forward(x)
 
 
-def make_layer(width, spec):
-    kind = spec["type"]
+def make_layer(shape, spec):
+    kind, width = spec["type"], math.prod(shape)
     if kind == "activation":
         return Activation(spec)
     if kind == "residual":
-        return Residual(width, spec["layers"])
+        return Residual(shape, spec["layers"])
     if kind == "dropout":
         return nn.Dropout(spec["rate"])
+    if kind == "flatten":
+        return nn.Flatten()
+    if kind == "global_average_pool":
+        return GlobalAveragePool()
+    if kind in POOLS:
+        return make_pool(spec)
     epsilon = spec.get("epsilon", 1e-5)
     if kind == "dense":
         layer = Dense(width, spec)
+    elif kind in CONVS:
+        layer = CONVS[kind](shape[0], spec)
     elif kind == "batch_norm":
         layer = nn.BatchNorm1d(width, eps=epsilon, momentum=spec.get("momentum", 0.1))
     elif kind == "layer_norm":
@@ -104,8 +150,15 @@ def make_layer(width, spec):
     return layer
 
 
+def shape_of_rows(job, columns):
+    """Of the model's input, with the channel that [height, width] leaves out."""
+    shape = tuple(job["data"].get("x_shape", [columns]))
+    is_image = "2d" in job["model"]["layers"][0]["type"]
+    return (1,) + shape if is_image and len(shape) == 2 else shape
+
+
 def make_model(job, width, weights):
-    model = Sequence(width, job["model"]["layers"]).double()
+    model = Sequence(shape_of_rows(job, width), job["model"]["layers"]).double()
     state = {name: torch.from_numpy(values.astype("f8")) for name, values in weights.items()}
     for name, value in model.state_dict().items():  # PyTorch's own counter, without effect here
         if name.endswith("num_batches_tracked"):
@@ -120,10 +173,10 @@ def weights_of(model):
 
 
 def penalty(model):
-    """l1 sum|w| + l2 sum w^2 of the dense weights, which no logged loss includes."""
+    """l1 sum|w| + l2 sum w^2 of dense and convolution weights, which no logged loss includes."""
     total = torch.zeros((), dtype=torch.float64)
     for layer in model.modules():
-        if isinstance(layer, Dense):
+        if hasattr(layer, "spec"):
             total = total + layer.spec.get("l1", 0) * layer.weight.abs().sum()
             total = total + layer.spec.get("l2", 0) * layer.weight.square().sum()
     return total
@@ -244,6 +297,7 @@ def train(job, x, y, row_weights, initial):
     x, y = torch.from_numpy(x).double(), torch.from_numpy(y).double()
     weight = torch.from_numpy(row_weights).double()
     model = make_model(job, x.shape[1], initial)
+    x = x.reshape(len(x), *shape_of_rows(job, x.shape[1]))
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = make_optimizer(job["optimizer"], parameters)
     schedule = dict(job.get("schedule", {}), min_delta=training.get("min_delta", 0))

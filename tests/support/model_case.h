@@ -38,6 +38,22 @@ static inline pp_layer_spec layer_residual(pp_layer_spec *layers, int n_layers)
     return (pp_layer_spec){.type = PP_LAYER_RESIDUAL, .layers = layers, .n_layers = n_layers};
 }
 
+static inline pp_layer_spec layer_conv(pp_layer_type type, int64_t units, int64_t high,
+                                       int64_t wide)
+{
+    pp_layer_spec layer = layer_dense(units, PP_ACT_IDENTITY);
+    layer.type = type;
+    layer.kernel[0] = high;
+    layer.kernel[1] = wide;
+    layer.stride[0] = layer.stride[1] = layer.dilation[0] = layer.dilation[1] = layer.groups = 1;
+    return layer;
+}
+
+static inline pp_layer_spec layer_pool(pp_layer_type type, int64_t kernel, int64_t stride)
+{
+    return (pp_layer_spec){.type = type, .kernel = {kernel, kernel}, .stride = {stride, stride}};
+}
+
 static inline pp_layer_spec layer_frozen(pp_layer_spec layer)
 {
     layer.trainable = 0;

@@ -32,6 +32,7 @@ typedef struct naive {
     const double *params; /* [model size] */
     double *statistics;   /* [model size] what batch norms leave for their running statistics */
     int layer;            /* number of the one at hand, depth first */
+    int64_t image[3];     /* channels, height, width of what is at hand */
 } naive;
 
 static inline const double *values_of(const naive *v, const char *prefix, const char *name)
@@ -166,6 +167,86 @@ static inline void naive_norm(const naive *v, const pp_layer_spec *layer, const 
         x[i] = gamma[i % n] * x[i] + beta[i % n];
 }
 
+/* ---- windows ---- */
+
+/* How a window lies along height (d = 0) or width. */
+typedef struct naive_line {
+    int64_t in, out, kernel, stride, dilation, before;
+} naive_line;
+
+static inline naive_line line_of(const naive *v, const pp_layer_spec *l, int d)
+{
+    int conv = l->type == PP_LAYER_CONV1D || l->type == PP_LAYER_CONV2D;
+    int flat = d == 0 && (l->type == PP_LAYER_CONV1D || l->type == PP_LAYER_MAX_POOL1D ||
+                          l->type == PP_LAYER_AVERAGE_POOL1D);
+    naive_line n = {v->image[1 + d], 0, 1, 1, 1, 0};
+    if (l->type == PP_LAYER_GLOBAL_AVERAGE_POOL) n.kernel = n.in;
+    if (l->type != PP_LAYER_GLOBAL_AVERAGE_POOL && !flat) {
+        n.kernel = l->kernel[d];
+        n.dilation = conv ? l->dilation[d] : 1;
+        n.stride = l->stride[d] == PP_AUTO ? n.kernel : l->stride[d];
+    }
+    int64_t same = n.dilation * (n.kernel - 1), given = flat ? 0 : l->padding[d];
+    int64_t both = l->type == PP_LAYER_GLOBAL_AVERAGE_POOL ? 0
+                   : given == PP_AUTO                      ? same
+                                                           : 2 * given;
+    n.before = both / 2;
+    while (n.out * n.stride + same < n.in + both)
+        n.out++;
+    return n;
+}
+
+/* Where tap k of output o lies; -1: beyond the edge. */
+static inline int64_t place_of(const naive_line *n, int64_t o, int64_t k)
+{
+    int64_t at = o * n->stride + k * n->dilation - n->before;
+    return at < n->in ? at : -1;
+}
+
+/* What one window of one channel x [height, width] makes: with weights their sum, else the largest
+ * or the mean. */
+static inline double naive_window(const pp_layer_spec *l, const naive_line n[2], const double *x,
+                                  int64_t oy, int64_t ox, const double *weight)
+{
+    int max = l->type == PP_LAYER_MAX_POOL1D || l->type == PP_LAYER_MAX_POOL2D;
+    double sum = 0, largest = -INFINITY;
+    for (int64_t ky = 0; ky < n[0].kernel; ky++)
+        for (int64_t kx = 0; kx < n[1].kernel; kx++) {
+            int64_t y = place_of(&n[0], oy, ky), at = place_of(&n[1], ox, kx);
+            if (y < 0 || at < 0) continue;
+            double value = x[y * n[1].in + at];
+            sum += weight != NULL ? weight[ky * n[1].kernel + kx] * value : value;
+            largest = fmax(largest, value);
+        }
+    if (weight != NULL) return sum;
+    return max ? largest : sum / (double)(n[0].kernel * n[1].kernel);
+}
+
+/* Convolutions and pools: y [rows, units, out height, out width]. */
+static inline double *naive_windows(naive *v, const pp_layer_spec *l, const char *prefix,
+                                    const double *x)
+{
+    int conv = l->type == PP_LAYER_CONV1D || l->type == PP_LAYER_CONV2D;
+    naive_line n[2] = {line_of(v, l, 0), line_of(v, l, 1)};
+    int64_t channels = v->image[0], units = conv ? l->units : channels;
+    int64_t group = conv ? channels / l->groups : 1, taps = n[0].kernel * n[1].kernel;
+    int64_t plane = n[0].in * n[1].in, places = n[0].out * n[1].out;
+    const double *weight = conv ? values_of(v, prefix, "weight") : NULL;
+    const double *bias = conv && l->bias ? values_of(v, prefix, "bias") : NULL;
+    double *y = rig_doubles(v->b->rows * units * places);
+    for (int64_t i = 0; i < v->b->rows * units * places; i++) {
+        int64_t row = i / (units * places), unit = i / places % units, o = i % places;
+        int64_t first = conv ? unit / (units / l->groups) * group : unit;
+        y[i] = bias != NULL ? bias[unit] : 0;
+        for (int64_t c = 0; c < group; c++)
+            y[i] += naive_window(l, n, x + (row * channels + first + c) * plane, o / n[1].out,
+                                 o % n[1].out, conv ? weight + (unit * group + c) * taps : NULL);
+    }
+    if (conv) naive_activation(l->activation, v->b->rows, units * places, y);
+    memcpy(v->image, (int64_t[3]){units, n[0].out, n[1].out}, sizeof v->image);
+    return y;
+}
+
 static inline double *naive_layers(naive *v, const pp_layer_spec *layers, int n_layers,
                                    const char *parent, const double *x, int64_t *width);
 
@@ -177,6 +258,10 @@ static inline double *naive_layer(naive *v, const pp_layer_spec *layer, const ch
     if (layer->type == PP_LAYER_DENSE) {
         y = naive_dense(v, layer, prefix, x, *width);
         *width = layer->units;
+        memcpy(v->image, (int64_t[3]){layer->units, 1, 1}, sizeof v->image);
+    } else if (layer->type >= PP_LAYER_CONV1D && layer->type <= PP_LAYER_GLOBAL_AVERAGE_POOL) {
+        y = naive_windows(v, layer, prefix, x);
+        *width = v->image[0] * v->image[1] * v->image[2];
     } else if (layer->type == PP_LAYER_RESIDUAL) {
         y = naive_layers(v, layer->layers, layer->n_layers, prefix, x, width);
         for (int64_t i = 0; i < size; i++)
@@ -186,9 +271,9 @@ static inline double *naive_layer(naive *v, const pp_layer_spec *layer, const ch
         memcpy(y, x, (size_t)size * sizeof *y);
         if (layer->type == PP_LAYER_ACTIVATION)
             naive_activation(layer->activation, v->b->rows, *width, y);
-        else if (layer->type != PP_LAYER_DROPOUT)
+        else if (layer->type == PP_LAYER_BATCH_NORM || layer->type == PP_LAYER_LAYER_NORM)
             naive_norm(v, layer, prefix, *width, y);
-        else if (v->b->train)
+        else if (layer->type == PP_LAYER_DROPOUT && v->b->train)
             naive_dropout(v, layer, *width, y);
     }
     return y;
@@ -214,9 +299,17 @@ static inline double *naive_layers(naive *v, const pp_layer_spec *layers, int n_
 static inline double *naive_forward(const bench *b, const double *params, double *statistics)
 {
     naive v = {.b = b, .params = params, .statistics = statistics, .layer = -1};
-    int64_t width = INPUTS;
-    double *x = rig_doubles(b->rows * INPUTS);
-    for (int64_t i = 0; i < b->rows * INPUTS; i++)
+    int64_t width = b->model->inputs;
+    double *x = rig_doubles(b->rows * width);
+    pp_shape shape = pp_job_x_shape(&b->job);
+    int sequence = b->job.model.layers[0].type == PP_LAYER_CONV1D;
+    memcpy(v.image,
+           shape.n_dims == 3   ? shape.size
+           : shape.n_dims == 0 ? (int64_t[3]){width, 1, 1}
+           : sequence          ? (int64_t[3]){shape.size[0], 1, shape.size[1]}
+                               : (int64_t[3]){1, shape.size[0], shape.size[1]},
+           sizeof v.image);
+    for (int64_t i = 0; i < b->rows * width; i++)
         x[i] = (double)rig_before(b->r, b->x)[i];
     double *y = naive_layers(&v, b->job.model.layers, b->job.model.n_layers, "", x, &width);
     CU_ASSERT_EQUAL(width, b->model->outputs);

@@ -113,20 +113,77 @@ static int frozen(pp_layer_spec *l)
     return 6;
 }
 
+/* Odd sizes, a stride above the kernel, dilation, groups, "same", and one place. */
+static int images(pp_layer_spec *l)
+{
+    l[0] = layer_conv(PP_LAYER_CONV2D, 4, 3, 3);
+    l[0].padding[0] = l[0].padding[1] = PP_AUTO;
+    l[0].activation = PP_ACT_RELU;
+    l[1] = layer_conv(PP_LAYER_CONV2D, 6, 2, 3);
+    l[1].groups = 2;
+    l[1].dilation[1] = 2;
+    l[1].padding[1] = 2;
+    l[2] = layer_pool(PP_LAYER_MAX_POOL2D, 2, PP_AUTO);
+    l[3] = layer_without_bias(layer_conv(PP_LAYER_CONV2D, 3, 1, 1));
+    l[3].activation = PP_ACT_GELU;
+    l[4] = (pp_layer_spec){.type = PP_LAYER_FLATTEN};
+    l[5] = layer_dense(2, PP_ACT_IDENTITY);
+    return 6;
+}
+
+static int strided_images(pp_layer_spec *l)
+{
+    static pp_layer_spec block[2];
+    block[0] = layer_conv(PP_LAYER_CONV2D, 4, 3, 3);
+    block[0].padding[0] = block[0].padding[1] = 1;
+    block[0].activation = PP_ACT_TANH;
+    block[1] = layer_frozen(layer_conv(PP_LAYER_CONV2D, 4, 1, 1));
+    l[0] = layer_conv(PP_LAYER_CONV2D, 4, 1, 2); /* depthwise, then a block */
+    l[0].stride[0] = 2;
+    l[0].stride[1] = 3;
+    l[0].groups = 2;
+    l[1] = layer_residual(block, 2);
+    l[2] = layer_pool(PP_LAYER_AVERAGE_POOL2D, 2, 1);
+    l[2].padding[0] = l[2].padding[1] = 1;
+    l[3] = layer_dropout(0.3);
+    l[4] = (pp_layer_spec){.type = PP_LAYER_GLOBAL_AVERAGE_POOL};
+    l[5] = layer_dense(2, PP_ACT_IDENTITY);
+    return 6;
+}
+
+static int sequences(pp_layer_spec *l)
+{
+    l[0] = layer_conv(PP_LAYER_CONV1D, 4, 1, 4);
+    l[0].padding[1] = PP_AUTO;
+    l[0].activation = PP_ACT_SILU;
+    l[1] = layer_pool(PP_LAYER_MAX_POOL1D, 3, 2);
+    l[1].padding[1] = 1;
+    l[2] = layer_conv(PP_LAYER_CONV1D, 3, 1, 2);
+    l[2].stride[1] = 3;
+    l[3] = layer_pool(PP_LAYER_AVERAGE_POOL1D, 2, PP_AUTO);
+    l[4] = layer_dense(2, PP_ACT_IDENTITY);
+    return 5;
+}
+
 typedef struct model_case {
     const char *name;
     int (*layers)(pp_layer_spec *layers);
+    int n_dims;
+    double shape[3]; /* of x; n_dims 0: a vector of INPUTS */
 } model_case;
 
 static const model_case cases[] = {
-    {"plain", plain},
-    {"one layer", one_layer},
-    {"activations", activations},
-    {"softmax", softmax_inside},
-    {"norms", norms},
-    {"dropouts", dropouts},
-    {"residuals", residuals},
-    {"frozen", frozen},
+    {"plain", plain, 0, {0}},
+    {"one layer", one_layer, 0, {0}},
+    {"activations", activations, 0, {0}},
+    {"softmax", softmax_inside, 0, {0}},
+    {"norms", norms, 0, {0}},
+    {"dropouts", dropouts, 0, {0}},
+    {"residuals", residuals, 0, {0}},
+    {"frozen", frozen, 0, {0}},
+    {"images", images, 2, {7, 6}},
+    {"strided images", strided_images, 3, {2, 5, 7}},
+    {"sequences", sequences, 2, {2, 23}},
 };
 enum { N_CASES = sizeof cases / sizeof *cases, N_SHARES = sizeof all_shares / sizeof *all_shares };
 
@@ -150,11 +207,14 @@ static void bench_make(bench *b, rig *r, const model_case *c, const shares *s, i
 {
     *b = (bench){.r = r, .arena = pp_arena_create(), .shares = s, .step = 3, .train = train};
     b->job = job_of(layers, c->layers(layers));
-    b->model = plan_of(&b->job, INPUTS, b->arena);
+    b->job.data.x_shape = c->shape;
+    b->job.data.n_x_shape = c->n_dims;
+    pp_shape x = pp_job_x_shape(&b->job);
+    b->model = plan_of(&b->job, c->n_dims > 0 ? pp_shape_count(x) : INPUTS, b->arena);
     for (int l = 0; l < s->lanes; l++)
         b->rows += s->rows[l];
     b->params = random_params(r, b->model);
-    b->x = rig_input(r, b->rows * INPUTS, 101);
+    b->x = rig_input(r, b->rows * b->model->inputs, 101);
 }
 
 static void bench_clear(bench *b)

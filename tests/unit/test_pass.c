@@ -187,6 +187,7 @@ typedef struct shape {
     int64_t inputs, hidden, outputs; /* hidden 0: a single dense layer */
     int64_t slots, rows; /* of a whole batch; in the batch at hand, 0: some lanes short */
     int (*layers)(const struct shape *s, pp_layer_spec *layers);
+    double image[3]; /* what the inputs are, where that matters */
 } shape;
 
 static int perceptron(const shape *s, pp_layer_spec *l)
@@ -214,17 +215,31 @@ static int everything(const shape *s, pp_layer_spec *l)
     return 6;
 }
 
+static int convolutions(const shape *s, pp_layer_spec *l)
+{
+    l[0] = layer_conv(PP_LAYER_CONV2D, s->hidden, 3, 3);
+    l[0].padding[0] = l[0].padding[1] = PP_AUTO;
+    l[0].activation = PP_ACT_RELU;
+    l[1] = layer_pool(PP_LAYER_MAX_POOL2D, 2, PP_AUTO);
+    l[2] = layer_conv(PP_LAYER_CONV2D, s->hidden, 3, 3);
+    l[2].groups = 2;
+    l[3] = (pp_layer_spec){.type = PP_LAYER_GLOBAL_AVERAGE_POOL};
+    l[4] = layer_dense(s->outputs, PP_ACT_IDENTITY);
+    return 5;
+}
+
 static const shape shapes[] = {
-    {"wide", 300, 300, 1, 512, 512, perceptron},
-    {"wide, few rows each", 300, 300, 10, 104, 104, perceptron},
-    {"weights of several tiles", 30, 400, 3, 192, 192, perceptron},
-    {"short last batch", 64, 64, 2, 512, 333, perceptron},
-    {"short lanes", 300, 300, 16, 512, 0, perceptron},
-    {"fewer rows than lanes", 40, 50, 2, 8, 5, perceptron},
-    {"fewer slots than lanes", 40, 50, 2, 5, 5, perceptron},
-    {"all layers", 17, 33, 5, 256, 256, everything},
-    {"all layers, uneven", 17, 33, 5, 101, 97, everything},
-    {"long lanes", 20, 24, 1, 8000, 8000, perceptron},
+    {"wide", 300, 300, 1, 512, 512, perceptron, {0}},
+    {"wide, few rows each", 300, 300, 10, 104, 104, perceptron, {0}},
+    {"weights of several tiles", 30, 400, 3, 192, 192, perceptron, {0}},
+    {"short last batch", 64, 64, 2, 512, 333, perceptron, {0}},
+    {"short lanes", 300, 300, 16, 512, 0, perceptron, {0}},
+    {"fewer rows than lanes", 40, 50, 2, 8, 5, perceptron, {0}},
+    {"fewer slots than lanes", 40, 50, 2, 5, 5, perceptron, {0}},
+    {"all layers", 17, 33, 5, 256, 256, everything, {0}},
+    {"all layers, uneven", 17, 33, 5, 101, 97, everything, {0}},
+    {"long lanes", 20, 24, 1, 8000, 8000, perceptron, {0}},
+    {"images", 2 * 13 * 11, 20, 3, 64, 61, convolutions, {2, 13, 11}},
 };
 
 /* Rows in order of slots: what is missing is missing from the last lanes. Or, with rows = 0, from
@@ -244,6 +259,8 @@ static void check_shape(rig *r, const shape *s, uint64_t stream)
     pp_layer_spec layers[MOST_LAYERS];
     bench b = {.r = r, .arena = pp_arena_create()};
     b.job = job_of(layers, s->layers(s, layers));
+    b.job.data.x_shape = s->image;
+    b.job.data.n_x_shape = s->image[0] > 0 ? 3 : 0;
     b.model = plan_of(&b.job, s->inputs, b.arena);
     pp_lanes_cut(s->slots, LANES, b.cut);
     share_rows(&b, s->rows);
@@ -282,7 +299,7 @@ static void check_small(rig *r)
         for (int64_t outputs = 1; outputs <= 2; outputs++)
             for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
                 int64_t batch = LANES * rows[i];
-                shape s = {"small", inputs, 0, outputs, batch, batch, perceptron};
+                shape s = {"small", inputs, 0, outputs, batch, batch, perceptron, {0}};
                 check_shape(r, &s, 300);
             }
 }

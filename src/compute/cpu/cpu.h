@@ -38,6 +38,23 @@ void pp__cpu_layer_norm_backward(pp_device *device, int64_t rows, int64_t n, con
 void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, const float *a,
                           const float *b, float *sums);
 
+void pp__cpu_unfold(pp_device *device, const pp_window *w, int64_t first, int64_t count,
+                    int64_t line, int64_t lines, const float *x, float *columns);
+void pp__cpu_fold_add(pp_device *device, const pp_window *w, int64_t first, int64_t count,
+                      int64_t line, int64_t lines, const float *columns, float *x);
+void pp__cpu_max_pool(pp_device *device, const pp_window *w, int64_t rows, const float *x,
+                      float *y);
+void pp__cpu_max_pool_backward(pp_device *device, const pp_window *w, int64_t rows, const float *x,
+                               const float *y, const float *dy, float *dx);
+void pp__cpu_average_pool(pp_device *device, const pp_window *w, int64_t rows, const float *x,
+                          float *y);
+void pp__cpu_average_pool_backward(pp_device *device, const pp_window *w, int64_t rows,
+                                   const float *dy, float *dx);
+void pp__cpu_fill_places(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                         const float *value, float *y);
+void pp__cpu_sum_places(pp_device *device, int64_t rows, int64_t n, int64_t places, const float *y,
+                        float *sums);
+
 void pp__cpu_finish_gradient(pp_device *device, int64_t n, float rows, float l1, float l2,
                              const float *w, float *g);
 void pp__cpu_average(pp_device *device, int64_t n, float rows, float momentum, const float *g,

@@ -15,6 +15,7 @@
 typedef struct pp_dataset_info {
     int64_t file_rows; /* in data.files */
     int64_t inputs;    /* features of a row */
+    pp_shape x_shape;  /* of a row of x, as the files have it */
     int64_t y_columns; /* 1 for y [n] */
     pp_task task;      /* as the job says or as y shows; never auto */
     int64_t classes;   /* binary 2, multi-class K, regression 0 */

@@ -40,7 +40,8 @@ typedef struct pp__layer_code {
 
 const pp__layer_code *pp__layer_code_of(pp_layer_type type);
 extern const pp__layer_code pp__dense_code, pp__activation_code, pp__dropout_code,
-    pp__batch_norm_code, pp__layer_norm_code, pp__residual_code;
+    pp__batch_norm_code, pp__layer_norm_code, pp__residual_code, pp__conv_code, pp__max_pool_code,
+    pp__average_pool_code, pp__global_average_pool_code, pp__flatten_code;
 
 /* ---- gradients of parameters: sums over lanes as the tree says (fold.c) ---- */
 

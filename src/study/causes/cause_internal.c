@@ -54,6 +54,7 @@ int pp__fits(const pp_case *c, const pp_probe *probe)
     int fits = text != NULL && pp_job_parse(text, "job", &probe->patch, &job, NULL) == PP_OK;
     if (fits && d != NULL) {
         pp_job_facts facts = {.rows = d->rows,
+                              .x = d->x_shape,
                               .y_columns = d->y_columns,
                               .task = d->task,
                               .classes = d->classes,
@@ -88,7 +89,7 @@ int pp__flatten(const pp_case *c, flat_layer *flat)
     const pp_job_model *model = &c->job->model;
     flattening f = {.c = c, .flat = flat};
     pp_shape x = pp_job_x_shape(c->job);
-    if (x.n_dims == 0 && c->data != NULL) x = pp_shape_of(c->data->inputs);
+    if (x.n_dims == 0 && c->data != NULL) x = c->data->x_shape;
     pp_layers_walk(model->layers, model->n_layers, x, keep_flat, &f, NULL);
     for (int i = f.count - 1; i >= 0; i--)
         if (flat[i].layer->type == PP_LAYER_DENSE) {

@@ -30,14 +30,13 @@ int64_t pp__steps_of(const pp_job *job, int64_t rows)
     return pp_job_steps(job, (rows + job->training.batch - 1) / job->training.batch);
 }
 
-double pp__work_of(const pp_job *job, int64_t rows, int64_t inputs, int64_t outputs)
+double pp__work_of(const pp_job *job, int64_t rows, pp_shape x, int64_t outputs)
 {
     const pp_job_model *m = &job->model;
     int64_t batch = job->training.batch;
-    pp_shape x = pp_job_x_shape(job);
+    pp_shape given = pp_job_x_shape(job);
     tally t = {.outputs = outputs};
-    pp_layers_walk(m->layers, m->n_layers, x.n_dims > 0 ? x : pp_shape_of(inputs), add_work, &t,
-                   NULL);
+    pp_layers_walk(m->layers, m->n_layers, given.n_dims > 0 ? given : x, add_work, &t, NULL);
     double batch_rows = (double)(batch < rows ? batch : rows);
     /* forward, and backward for weights and for inputs */
     return (double)pp__steps_of(job, rows) * (3 * batch_rows * t.work + work_of_a_step);

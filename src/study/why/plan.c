@@ -78,13 +78,14 @@ static pp_status resolve(plan *p, pp_error *err)
     p->inputs = d->inputs;
     p->outputs = d->task == PP_TASK_MULTICLASS ? d->classes : d->y_columns;
     p->facts = (pp_job_facts){.rows = p->rows,
+                              .x = d->x_shape,
                               .y_columns = d->y_columns,
                               .task = d->task,
                               .classes = d->classes,
                               .window = d->layout.window};
     pp_status status = pp_job_resolve(p->job, &p->facts, err);
     if (status == PP_OK) p->yardstick = pp__yardstick_of(p->job, d, p->arena);
-    p->job_work = pp__work_of(p->job, p->rows, p->inputs, p->outputs);
+    p->job_work = pp__work_of(p->job, p->rows, p->data->x_shape, p->outputs);
     return status;
 }
 
@@ -121,7 +122,7 @@ static pp_status add(plan *p, const pp_experiment *e, pp_error *err)
         if (e->cause != NULL) return PP_OK; /* not possible on top of this job */
         return pp_fail(err, PP_E_JOB, "%s: %s", e->label, refused.text);
     }
-    added->work = pp__work_of(job, p->rows, p->inputs, p->outputs) / p->job_work;
+    added->work = pp__work_of(job, p->rows, p->data->x_shape, p->outputs) / p->job_work;
     pp_job_destroy(job);
     p->count++;
     return PP_OK;
@@ -432,7 +433,7 @@ pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_fa
     patch_append(&trial->patch, &e->patch);
     quiet(job, &trial->patch);
     int64_t steps = pp__steps_of(job, p->rows);
-    trial->work = pp__work_of(job, p->rows, p->inputs, p->outputs) / parts;
+    trial->work = pp__work_of(job, p->rows, p->data->x_shape, p->outputs) / parts;
     trial->serial = pp__serial_work_of(job, p->rows) / parts;
     trial->lanes = pp_job_lanes(job);
     trial->id = e->id;

@@ -41,7 +41,7 @@ double pp__gain(const pp_experiment *a, const pp_experiment *b, double *error);
 /* ---- measure.c: what an experiment costs, and what came out ---- */
 int64_t pp__steps_of(const pp_job *job, int64_t rows);
 /* Multiply-adds of the whole training of a job, and what its steps cost besides. */
-double pp__work_of(const pp_job *job, int64_t rows, int64_t inputs, int64_t outputs);
+double pp__work_of(const pp_job *job, int64_t rows, pp_shape x, int64_t outputs);
 /* What its steps cost besides, which several ranks do not share. */
 double pp__serial_work_of(const pp_job *job, int64_t rows);
 /* directory: of its run. What it holds goes into the arena. */
