@@ -155,13 +155,19 @@ typedef struct pp_evidence {
 /* Judged on the held-out rows where there are any. */
 pp_verdict pp_verdict_of(const pp_evidence *evidence);
 
-const char *pp_verdict_name(pp_verdict_id id);  /* "at-half" */
-const char *pp_verdict_title(pp_verdict_id id); /* "every prediction is 0.5" */
+const char *pp_verdict_name(pp_verdict_id id);      /* "at-half" */
+pp_verdict_id pp_verdict_by_name(const char *name); /* PP_VERDICT_COUNT: none is called so */
+const char *pp_verdict_title(pp_verdict_id id);     /* "every prediction is 0.5" */
 int pp_verdict_is_collapse(pp_verdict_id id);
 const char *pp_reason_name(pp_reason reason); /* "inverted" */
 
 /* Members of the summary that apply, under their names, into an object that is open. */
 void pp_summary_write(const pp_summary *summary, pp_json_writer *writer);
+/* The same members back; those that are missing are NaN, no rows, or -1 where that is none. NULL:
+ * all are missing. Parts are not read. */
+void pp_summary_read(const pp_json *object, pp_summary *summary);
+/* The member of this name; NaN: it is not known, or there is none. */
+double pp_summary_number(const pp_summary *summary, const char *name);
 /* Members "verdict", "collapse", "also", "reason" (worse-than-constant), "dead" (partly-dead: the
  * names), "sentence", "called", "tests", "evidence": {"train", ...} into an object that is open. */
 void pp_verdict_put(const pp_verdict *verdict, const pp_evidence *evidence, pp_json_writer *writer);

@@ -14,6 +14,7 @@
 #include "compute/kernel.h"
 #include "base/fs.h"
 #include "study/sweep/sweep.h"
+#include "run/run_files.h"
 
 /* ---- before MPI ---- */
 
@@ -31,7 +32,7 @@ static char *read_job(const cli *c)
     char path[PATH_MAX], *text = NULL, *job = NULL;
     const char *given = c->args.positional[0];
     int is_run = pp_fs_is_directory(given);
-    if (snprintf(path, sizeof path, is_run ? "%s/job.json" : "%s", given) >= PATH_MAX ||
+    if (snprintf(path, sizeof path, is_run ? "%s/" PP_RUN_JOB : "%s", given) >= PATH_MAX ||
         !is_file(path))
         return NULL;
     if (!c->command->sweeps) return pp_fs_read(path, &text, NULL, NULL) == PP_OK ? text : NULL;

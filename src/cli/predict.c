@@ -10,6 +10,7 @@
 #include "base/names.h"
 #include "convert/answers.h"
 #include "convert/table.h"
+#include "run/run_files.h"
 
 enum { MOST_CLASSES = 20 };
 
@@ -41,7 +42,7 @@ static pp_status check_output(const cli *c, aside *a, pp_error *err)
         return pp_fail(err, PP_E_ARG,
                        "predict: wants -o FILE (.csv, .npy or .h5) to write the predictions to");
     a->output = pp_answers_format_of(c->args.output);
-    snprintf(model, sizeof model, "%s/model.safetensors", c->args.positional[0]);
+    snprintf(model, sizeof model, "%s/" PP_RUN_MODEL, c->args.positional[0]);
     const char *const inputs[] = {c->args.positional[1], model, NULL};
     pp_status status = cli_keep_inputs(c->args.output, inputs, err);
     if (status == PP_OK) status = pp_table_format_of(c->args.positional[1], &a->data, err);

@@ -7,6 +7,7 @@
 #include "batch.h"
 
 #include "base/fs.h"
+#include "run/run_files.h"
 
 /* What a job says: its name and its run directory. */
 static pp_status place(cli_args *args, const char *origin, const char *otherwise, cli_batch *b,
@@ -38,7 +39,7 @@ static double checkpoint_seconds(const char *directory)
     char path[PATH_MAX], *line = NULL;
     size_t size = 0;
     double longest = 0;
-    if (snprintf(path, sizeof path, "%s/metrics.jsonl", directory) >= PATH_MAX) return 0;
+    if (snprintf(path, sizeof path, "%s/" PP_RUN_METRICS, directory) >= PATH_MAX) return 0;
     FILE *file = fopen(path, "r");
     while (file != NULL && getline(&line, &size, file) > 0) {
         const char *seconds = strstr(line, seconds_key), *count = strstr(line, count_key);
@@ -58,7 +59,7 @@ static pp_status submit_train(cli_args *args, const char *path, pp_error *err)
     char old[PATH_MAX];
     pp_status status = place(args, path, NULL, &b, err);
     if (status != PP_OK) return status;
-    if (snprintf(old, sizeof old, "%s/job.json", b.directory) >= PATH_MAX)
+    if (snprintf(old, sizeof old, "%s/" PP_RUN_JOB, b.directory) >= PATH_MAX)
         return pp_fail(err, PP_E_ARG, "%s: path is too long", b.directory);
     if (!args->dry_run && !args->resume && pp_fs_exists(old))
         return pp_fail(err, PP_E_ARG,
@@ -75,7 +76,7 @@ static pp_status submit_why(cli_args *args, const char *path, pp_error *err)
     cli_batch b = {.command = "why", .path = path};
     char origin[PATH_MAX];
     int is_run = pp_fs_is_directory(path);
-    if (snprintf(origin, sizeof origin, is_run ? "%s/job.json" : "%s", path) >= PATH_MAX)
+    if (snprintf(origin, sizeof origin, is_run ? "%s/" PP_RUN_JOB : "%s", path) >= PATH_MAX)
         return pp_fail(err, PP_E_ARG, "%s: path is too long", path);
     pp_status status = place(args, origin, is_run ? path : NULL, &b, err);
     return status == PP_OK ? cli_batch_submit(args, &b, err) : status;

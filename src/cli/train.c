@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "report/report.h"
 #include "train/trial.h"
+#include "run/run_files.h"
 
 static void print_json(const pp_job *job, const pp_result *r)
 {
@@ -83,11 +84,11 @@ static int finish(cli *c, const pp_job *job, const pp_result *r)
  * replaced by what becomes of it. */
 static pp_status keep_job(const cli *c, const pp_job *job, pp_error *err)
 {
-    static const char *const outputs[] = {"job.json", NULL};
+    static const char *const outputs[] = {PP_RUN_JOB, NULL};
     char directory[PATH_MAX], checkpoints[PATH_MAX];
     int fits = snprintf(directory, PATH_MAX, *job->output != '\0' ? "%s" : "runs/%s",
                         *job->output != '\0' ? job->output : job->name) < PATH_MAX &&
-               snprintf(checkpoints, PATH_MAX, "%s/checkpoints", directory) < PATH_MAX;
+               snprintf(checkpoints, PATH_MAX, "%s/" PP_RUN_CHECKPOINTS, directory) < PATH_MAX;
     if (!fits || pp_fs_exists(checkpoints)) return PP_OK;
     return cli_keep_input_of(directory, outputs, c->args.positional[0], err);
 }

@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "report/report.h"
 #include "study/why/why.h"
+#include "run/run_files.h"
 
 /* What is asked about: a job file, or a run directory with its job and perhaps its verdict. */
 typedef struct subject {
@@ -56,7 +57,7 @@ static pp_status take_job(cli *c, subject *s, const char *text, int is_run, pp_e
     return status;
 }
 
-static const char *const outputs[] = {"why.json", "fixed.json", NULL};
+static const char *const outputs[] = {PP_RUN_WHY, PP_RUN_FIXED, NULL};
 
 /* Rank 0. */
 static pp_status read_subject(cli *c, subject *s, pp_error *err)
@@ -64,8 +65,8 @@ static pp_status read_subject(cli *c, subject *s, pp_error *err)
     const char *path = c->args.positional[0];
     char verdict[PATH_MAX], *text = NULL;
     int is_run = pp_fs_is_directory(path);
-    int fits = snprintf(s->origin, PATH_MAX, is_run ? "%s/job.json" : "%s", path) < PATH_MAX;
-    if (!fits || snprintf(verdict, PATH_MAX, "%s/verdict.json", path) >= PATH_MAX)
+    int fits = snprintf(s->origin, PATH_MAX, is_run ? "%s/" PP_RUN_JOB : "%s", path) < PATH_MAX;
+    if (!fits || snprintf(verdict, PATH_MAX, "%s/" PP_RUN_VERDICT, path) >= PATH_MAX)
         return pp_fail(err, PP_E_ARG, "%s: path is too long", path);
     pp_status status = pp_fs_read(s->origin, &text, NULL, err);
     /* A job that cannot be read is a wrong command line: exit code 2. */
@@ -97,8 +98,8 @@ static void print_page(const cli *c, const pp_why *why, const char *directory)
     pp_style style = pp_style_of(stdout);
     if (c->launched) style.terminal = style.colour = 0;
     pp_report_why(stdout, style, why);
-    printf("Everything: %s/why.json\n", directory);
-    if (why->remedy >= 0) printf("The job with the remedy: %s/fixed.json\n", directory);
+    printf("Everything: %s/" PP_RUN_WHY "\n", directory);
+    if (why->remedy >= 0) printf("The job with the remedy: %s/" PP_RUN_FIXED "\n", directory);
 }
 
 static void print_json(const pp_why *why)
@@ -150,8 +151,8 @@ int cli_explain_run(cli *c, const pp_job *job)
     char verdict[PATH_MAX];
     int fits = snprintf(s.directory, PATH_MAX, "%s", job->output) < PATH_MAX &&
                snprintf(s.run, PATH_MAX, "%s", job->output) < PATH_MAX &&
-               snprintf(s.origin, PATH_MAX, "%s/job.json", job->output) < PATH_MAX &&
-               snprintf(verdict, PATH_MAX, "%s/verdict.json", job->output) < PATH_MAX;
+               snprintf(s.origin, PATH_MAX, "%s/" PP_RUN_JOB, job->output) < PATH_MAX &&
+               snprintf(verdict, PATH_MAX, "%s/" PP_RUN_VERDICT, job->output) < PATH_MAX;
     pp_status status = PP_OK;
     if (!fits) status = pp_fail(&err, PP_E_ARG, "%s: path is too long", job->output);
     if (s.job == NULL) status = pp_fail(&err, PP_E_MEMORY, "out of memory");

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 typedef enum member_type { INT64, INT, REAL } member_type;
 
@@ -139,4 +140,42 @@ void pp_summary_write(const pp_summary *summary, pp_json_writer *writer)
         put_number(writer, m->name, value);
     }
     put_parts(writer, summary);
+}
+
+/* ---- back ---- */
+
+static void clear(pp_summary *summary)
+{
+    memset(summary, 0, sizeof *summary);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        if (members[i].type == REAL) *(double *)(void *)((char *)summary + members[i].offset) = NAN;
+    summary->first_non_finite_row = -1;
+    summary->answer = -1;
+}
+
+void pp_summary_read(const pp_json *object, pp_summary *summary)
+{
+    clear(summary);
+    for (size_t i = 0; object != NULL && i < sizeof members / sizeof *members; i++) {
+        const member *m = members + i;
+        const pp_json *value = pp_json_get(object, m->name);
+        void *at = (char *)summary + m->offset;
+        if (value == NULL || pp_json_type_of(value) != PP_JSON_NUMBER) continue;
+        double number = pp_json_number(value);
+        if (m->type == INT64) *(int64_t *)at = (int64_t)number;
+        if (m->type == INT) *(int *)at = (int)number;
+        if (m->type == REAL) *(double *)at = number;
+    }
+}
+
+double pp_summary_number(const pp_summary *summary, const char *name)
+{
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        const member *m = members + i;
+        const char *at = (const char *)summary + m->offset;
+        if (strcmp(m->name, name) != 0) continue;
+        if (m->type == INT64) return (double)*(const int64_t *)(const void *)at;
+        return m->type == INT ? *(const int *)(const void *)at : *(const double *)(const void *)at;
+    }
+    return NAN;
 }

@@ -71,6 +71,14 @@ const char *pp_verdict_name(pp_verdict_id id)
     return names[id];
 }
 
+pp_verdict_id pp_verdict_by_name(const char *name)
+{
+    int id = 0;
+    while (id < PP_VERDICT_COUNT && strcmp(names[id], name) != 0)
+        id++;
+    return (pp_verdict_id)id;
+}
+
 const char *pp_verdict_title(pp_verdict_id id)
 {
     return titles[id];

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fs.h"
+#include "run/run_files.h"
 
 enum {
     PATIENCE = 5, /* seconds that a file server may take to find itself again */
@@ -24,8 +25,9 @@ typedef struct entry {
 
 static int path_of(const char *dir, const entry *e, char path[PATH_MAX])
 {
-    return snprintf(path, PATH_MAX, "%s/checkpoints/step-%012" PRId64 "-g%06" PRId64 ".safetensors",
-                    dir, e->step, e->generation) < PATH_MAX;
+    return snprintf(path, PATH_MAX,
+                    "%s/" PP_RUN_CHECKPOINTS "/step-%012" PRId64 "-g%06" PRId64 ".safetensors", dir,
+                    e->step, e->generation) < PATH_MAX;
 }
 
 /* Step first: a checkpoint of a superseded run holds the same bits. */
@@ -75,7 +77,7 @@ static pp_status list_once(const char *dir, listing *l, pp_error *err)
 {
     char path[PATH_MAX];
     *l = (listing){0};
-    snprintf(path, sizeof path, "%s/checkpoints", dir);
+    snprintf(path, sizeof path, "%s/" PP_RUN_CHECKPOINTS, dir);
     DIR *d = opendir(path);
     if (d == NULL && errno == ENOENT) return PP_OK;
     l->error = errno;
@@ -113,8 +115,8 @@ static pp_status list(const char *dir, listing *l, pp_error *err)
 
 int pp_generation_path(const char *dir, int64_t generation, char path[PATH_MAX])
 {
-    return snprintf(path, PATH_MAX, "%s/checkpoints/generation-%06" PRId64, dir, generation) <
-           PATH_MAX;
+    return snprintf(path, PATH_MAX, "%s/" PP_RUN_CHECKPOINTS "/generation-%06" PRId64, dir,
+                    generation) < PATH_MAX;
 }
 
 pp_status pp_generation_newest(const char *dir, int64_t *generation, pp_error *err)
@@ -130,7 +132,7 @@ pp_status pp_generation_take(const char *dir, int64_t after, int *taken, pp_erro
 {
     char path[PATH_MAX];
     *taken = 0;
-    snprintf(path, sizeof path, "%s/checkpoints", dir);
+    snprintf(path, sizeof path, "%s/" PP_RUN_CHECKPOINTS, dir);
     pp_status status = pp_fs_make_directory(path, err);
     if (status != PP_OK) return status;
     if (!pp_generation_path(dir, after + 1, path))
@@ -139,7 +141,7 @@ pp_status pp_generation_take(const char *dir, int64_t after, int *taken, pp_erro
     if (fd < 0 && (errno == EEXIST || errno == ENOENT)) return PP_OK;
     if (fd < 0) return pp_fail(err, PP_E_IO, "%s: cannot write: %s", path, strerror(errno));
     close(fd);
-    snprintf(path, sizeof path, "%s/checkpoints", dir);
+    snprintf(path, sizeof path, "%s/" PP_RUN_CHECKPOINTS, dir);
     pp_fs_remove_unfinished(path, "step-");
     *taken = 1;
     return PP_OK;
@@ -306,7 +308,8 @@ pp_status pp_checkpoint_newest(const char *dir, pp_tensorfile **file,
 
 static int idle_path(const char *dir, int64_t step, char path[PATH_MAX])
 {
-    return snprintf(path, PATH_MAX, "%s/checkpoints/idle-%012" PRId64, dir, step) < PATH_MAX;
+    return snprintf(path, PATH_MAX, "%s/" PP_RUN_CHECKPOINTS "/idle-%012" PRId64, dir, step) <
+           PATH_MAX;
 }
 
 pp_status pp_idle_note(const char *dir, int64_t *step, int *again, pp_error *err)
@@ -318,7 +321,7 @@ pp_status pp_idle_note(const char *dir, int64_t *step, int *again, pp_error *err
     *step = l.count > 0 ? l.entries[0].step : 0;
     *again = 0;
     free(l.entries);
-    snprintf(path, sizeof path, "%s/checkpoints", dir);
+    snprintf(path, sizeof path, "%s/" PP_RUN_CHECKPOINTS, dir);
     status = pp_fs_make_directory(path, err);
     if (status != PP_OK || !idle_path(dir, *step, path)) return status;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0666);

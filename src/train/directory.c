@@ -14,18 +14,9 @@
 
 #include "train/checkpoint.h"
 #include "base/fs.h"
+#include "run/run_files.h"
 
-/* What a run writes; replacing a run removes these and its checkpoints, and nothing else. */
-static const char *const leavings[] = {
-    "metrics.jsonl",      "model.safetensors", "verdict.json", "initial.safetensors",
-    "sample.safetensors", "run.json",          "log.txt",      "job.json"};
-enum { N_LEAVINGS = sizeof leavings / sizeof leavings[0], LOOKS = 1000 };
-
-pp_status pp__trial_path(const trial *t, const char *file, char path[PATH_MAX], pp_error *err)
-{
-    if (snprintf(path, PATH_MAX, "%s/%s", t->dir, file) < PATH_MAX) return PP_OK;
-    return pp_fail(err, PP_E_IO, "%s: path is too long", t->dir);
-}
+enum { LOOKS = 1000 };
 
 static pp_status check_owner(void *context, pp_error *err)
 {
@@ -177,7 +168,7 @@ static pp_status same_job_as_there(trial *t, const char *path, pp_error *err)
 static pp_status may_take(trial *t, int64_t newest, int *holds_run, pp_error *err)
 {
     char path[PATH_MAX];
-    pp_status status = pp__trial_path(t, "job.json", path, err);
+    pp_status status = pp_run_path(t->dir, PP_RUN_JOB, path, err);
     if (status == PP_OK) status = pp_fs_look(path, holds_run, err);
     if (status != PP_OK) return status;
     if (t->spec->existing == PP_EXISTING_REFUSE && (*holds_run || newest > 0))
@@ -236,8 +227,8 @@ static pp_status remove_run(trial *t, pp_error *err)
 {
     char path[PATH_MAX];
     pp_status status = pp_checkpoint_clear(t->dir, t->generation, err);
-    for (int i = 0; i < N_LEAVINGS && status == PP_OK; i++) {
-        status = pp__trial_path(t, leavings[i], path, err);
+    for (int i = 0; i < PP_RUN_WRITES && status == PP_OK; i++) {
+        status = pp_run_path(t->dir, pp_run_writes[i], path, err);
         if (status == PP_OK) status = pp_fs_remove_if(path, &t->guard, err);
     }
     return status;
@@ -250,7 +241,7 @@ static pp_status open_log(trial *t, pp_error *err)
     char path[PATH_MAX], aside[PATH_MAX + 32], *old = NULL;
     size_t length = 0;
     int exists = 0;
-    pp_status status = pp__trial_path(t, "log.txt", path, err);
+    pp_status status = pp_run_path(t->dir, PP_RUN_LOG, path, err);
     if (status == PP_OK) status = pp_fs_look(path, &exists, err);
     if (status == PP_OK && exists) status = pp_fs_read(path, &old, &length, err);
     if (status != PP_OK) return status;
@@ -274,10 +265,10 @@ static pp_status take(trial *t, pp_error *err)
     t->existing_part = existing_part(t->dir);
     pp_status status = claim(t, err);
     /* Only now does a run that is still writing there leave it alone. */
-    for (int i = 0; i < N_LEAVINGS && status == PP_OK; i++)
-        pp_fs_remove_unfinished(t->dir, leavings[i]);
+    for (int i = 0; i < PP_RUN_WRITES && status == PP_OK; i++)
+        pp_fs_remove_unfinished(t->dir, pp_run_writes[i]);
     if (status == PP_OK && t->spec->existing == PP_EXISTING_REPLACE) status = remove_run(t, err);
-    if (status == PP_OK) status = pp__trial_path(t, "job.json", path, err);
+    if (status == PP_OK) status = pp_run_path(t->dir, PP_RUN_JOB, path, err);
     if (status == PP_OK)
         status = pp_fs_write_if(path, t->resolved, strlen(t->resolved), &t->guard, err);
     return status == PP_OK ? open_log(t, err) : status;
@@ -286,16 +277,16 @@ static pp_status take(trial *t, pp_error *err)
 /* What the run writes must not be what it reads. */
 static pp_status keep_files(trial *t, const char *const *names, int n_names, pp_error *err)
 {
-    char paths[N_LEAVINGS][PATH_MAX];
-    const char **files, *outputs[N_LEAVINGS];
+    char paths[PP_RUN_WRITES][PATH_MAX];
+    const char **files, *outputs[PP_RUN_WRITES];
     int n_files;
     pp_status status = pp_data_expand(t->arena, names, n_names, &files, &n_files, err);
-    for (int i = 0; i < N_LEAVINGS && status == PP_OK; i++) {
-        status = pp__trial_path(t, leavings[i], paths[i], err);
+    for (int i = 0; i < PP_RUN_WRITES && status == PP_OK; i++) {
+        status = pp_run_path(t->dir, pp_run_writes[i], paths[i], err);
         outputs[i] = paths[i];
     }
     if (status != PP_OK) return status;
-    return pp_fs_keep_inputs(outputs, N_LEAVINGS, files, n_files, err);
+    return pp_fs_keep_inputs(outputs, PP_RUN_WRITES, files, n_files, err);
 }
 
 static pp_status take_if_free(trial *t, pp_error *err)
@@ -342,7 +333,7 @@ void pp__trial_close_directory(trial *t)
 static void remove_directories(const trial *t)
 {
     char path[PATH_MAX];
-    if (pp__trial_path(t, "checkpoints", path, NULL) != PP_OK) return;
+    if (pp_run_path(t->dir, PP_RUN_CHECKPOINTS, path, NULL) != PP_OK) return;
     for (size_t length = strlen(path); length > t->existing_part; length = strlen(path)) {
         char *slash = strrchr(path, '/');
         if (rmdir(path) != 0 || slash == NULL) return;
@@ -355,8 +346,8 @@ void pp__trial_leave_directory(trial *t)
     char path[PATH_MAX];
     pp_status status = PP_OK;
     if (!t->is_fresh || t->generation == 0) return;
-    for (int i = 0; i < N_LEAVINGS && status == PP_OK; i++)
-        if (pp__trial_path(t, leavings[i], path, NULL) == PP_OK)
+    for (int i = 0; i < PP_RUN_WRITES && status == PP_OK; i++)
+        if (pp_run_path(t->dir, pp_run_writes[i], path, NULL) == PP_OK)
             status = pp_fs_remove_if(path, &t->guard, NULL);
     if (status != PP_OK) return; /* it is another's by now */
     pp_generation_leave(t->dir, t->generation);

@@ -10,6 +10,7 @@
 
 #include "base/rng.h"
 #include "store/tensorfile.h"
+#include "run/run_files.h"
 
 enum { MOST_ROWS = 16384, MOST_FLOATS = 1 << 18, INDEX = sizeof(int64_t) / sizeof(float) };
 
@@ -120,7 +121,7 @@ static pp_status write_records(const trial *t, const float *records, int64_t row
                            {"p", PP_F32, 2, {rows, columns}, p},
                            {"target", PP_F32, 2, {rows, targets}, target}};
     pp_tensor_note part = {"part", t->info->validation_rows > 0 ? "held_out" : "train"};
-    if (status == PP_OK) status = pp__trial_path(t, "sample.safetensors", path, err);
+    if (status == PP_OK) status = pp_run_path(t->dir, PP_RUN_SAMPLE, path, err);
     if (status == PP_OK)
         status = pp_tensorfile_write_if(path, tensors, 3, &part, 1, &t->guard, err);
     free(index);

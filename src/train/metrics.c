@@ -12,6 +12,7 @@
 #include "trial_internal.h"
 
 #include "base/fs.h"
+#include "run/run_files.h"
 
 struct pp__metrics {
     char path[PATH_MAX];
@@ -204,7 +205,7 @@ pp_status pp__trial_open_metrics(trial *t, const pp__metrics_past *past, pp_erro
     m->file = -1;
     m->log = t->log;
     pp_status status = PP_OK;
-    if (snprintf(m->path, sizeof m->path, "%s/metrics.jsonl", t->dir) >= PATH_MAX)
+    if (snprintf(m->path, sizeof m->path, "%s/" PP_RUN_METRICS, t->dir) >= PATH_MAX)
         status = pp_fail(err, PP_E_IO, "%s: path is too long", t->dir);
     if (status == PP_OK && past->kept > 0) status = restored(m, past, &text, &length, err);
     if (status == PP_OK) status = begin_file(t, m, text, length, err);

@@ -17,6 +17,7 @@
 #include "store/tensorfile.h"
 
 #include "origin.h"
+#include "run/run_files.h"
 
 typedef struct predictor {
     pp_comm *comm;
@@ -48,7 +49,7 @@ typedef struct predictor {
 static pp_status read_model(predictor *p, const char *run, pp_error *err)
 {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/model.safetensors", run);
+    snprintf(path, sizeof path, "%s/" PP_RUN_MODEL, run);
     if (!pp_fs_exists(path))
         return pp_fail(err, PP_E_ARG, "%s: no model there; is %s the directory of a finished run?",
                        path, run);
@@ -154,12 +155,12 @@ static pp_status open_data(predictor *p, const char *data, const char *x, pp_err
     p->wide_shift = values_of(p, "input.shift", PP_F64, inputs);
     p->wide_scale = values_of(p, "input.scale", PP_F64, inputs);
     if (p->scale == NULL && p->wide_scale == NULL && pp_tensorfile_find(p->file, "input.scale"))
-        return pp_fail(err, PP_E_DATA, "model.safetensors: input.scale is of another shape");
+        return pp_fail(err, PP_E_DATA, PP_RUN_MODEL ": input.scale is of another shape");
     const pp_tensor *target = pp_tensorfile_find(p->file, "output.shift");
     if (target == NULL) return PP_OK;
     p->target_columns = target->shape[0];
     if (p->target_columns != 1 && p->target_columns != p->model->outputs)
-        return pp_fail(err, PP_E_DATA, "model.safetensors: output.shift is of another shape");
+        return pp_fail(err, PP_E_DATA, PP_RUN_MODEL ": output.shift is of another shape");
     p->target_shift = vector_of(p, "output.shift", p->target_columns);
     p->target_scale = vector_of(p, "output.scale", p->target_columns);
     return PP_OK;
@@ -170,7 +171,7 @@ static pp_status load_params(predictor *p, pp_error *err)
     float *values = calloc((size_t)p->model->size, sizeof *values);
     p->params = p->backend->allocate(p->device, (size_t)p->model->size * sizeof(float));
     pp_status status = values != NULL && p->params != NULL
-                           ? pp__read_params(p->model, p->file, "model.safetensors", values, err)
+                           ? pp__read_params(p->model, p->file, PP_RUN_MODEL, values, err)
                            : pp_fail(err, PP_E_MEMORY, "no memory for the model");
     if (status == PP_OK)
         p->backend->upload(p->device, p->params, values, (size_t)p->model->size * sizeof *values);

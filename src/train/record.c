@@ -12,6 +12,7 @@
 #include "train/checkpoint.h"
 #include "base/fs.h"
 #include "base/version.h"
+#include "run/run_files.h"
 
 static void put_where_and_when(const trial *t, pp_json_writer *writer)
 {
@@ -41,7 +42,7 @@ static pp_status write_json(const trial *t, const char *file, pp_json_writer *wr
     const char *text = pp_json_text(writer, &length);
     if (text == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
     pp_fs_file *out;
-    pp_status status = pp__trial_path(t, file, path, err);
+    pp_status status = pp_run_path(t->dir, file, path, err);
     if (status == PP_OK) status = pp_fs_create(path, &out, err);
     if (status != PP_OK) return status;
     fwrite(text, 1, length, pp_fs_stream(out));
@@ -57,7 +58,7 @@ pp_status pp__trial_write_run(trial *t, pp_error *err)
     put_where_and_when(t, writer);
     pp__origin_put(t->data, "data", writer);
     pp_json_end_object(writer);
-    pp_status status = write_json(t, "run.json", writer, err);
+    pp_status status = write_json(t, PP_RUN_RUN, writer, err);
     pp_json_writer_destroy(writer);
     return status;
 }
@@ -131,7 +132,7 @@ static pp_status write_tensors(trial *t, const char *file, float *params, pp_ten
                               {"low_label", low},
                               {"high_label", high}};
     int n = model_tensors(t, params, tensors);
-    pp_status status = pp__trial_path(t, file, path, err);
+    pp_status status = pp_run_path(t->dir, file, path, err);
     if (status == PP_OK)
         status = pp_tensorfile_write_if(path, tensors, n, notes, 5, &t->guard, err);
     return status;
@@ -163,7 +164,7 @@ pp_status pp__trial_write_verdict(trial *t, const pp_result *result, pp_error *e
     pp_verdict_put(&result->verdict, &evidence, writer);
     pp_layer_signs_write(result->layers, result->n_layers, writer);
     pp_json_end_object(writer);
-    pp_status status = write_json(t, "verdict.json", writer, err);
+    pp_status status = write_json(t, PP_RUN_VERDICT, writer, err);
     pp_json_writer_destroy(writer);
     return status;
 }

@@ -9,6 +9,7 @@
 
 #include "pitprop/check.h"
 #include "train/checkpoint.h"
+#include "run/run_files.h"
 
 /* ---- saving ---- */
 
@@ -259,7 +260,7 @@ static pp_status keep_model(const trial *t, pp_error *err)
 {
     char path[PATH_MAX];
     int exists = 0;
-    pp_status status = pp__trial_path(t, "model.safetensors", path, err);
+    pp_status status = pp_run_path(t->dir, PP_RUN_MODEL, path, err);
     if (status == PP_OK) status = pp_fs_look(path, &exists, err);
     if (status != PP_OK || !exists) return status;
     return pp_fail(err, PP_E_JOB,

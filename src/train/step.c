@@ -16,7 +16,7 @@ static double rows_to_batch(trial *t, int64_t *mine)
     for (int l = 0; l < t->range.count; l++)
         *mine += t->lane_rows[l];
     t->backend->upload(t->device, t->batch.x, t->batch.rows.x,
-                             (size_t)(*mine * t->info->inputs) * sizeof(float));
+                       (size_t)(*mine * t->info->inputs) * sizeof(float));
     t->watch_time.input += now() - begun;
     return (double)rows;
 }

@@ -8,6 +8,7 @@
 #include "trial_internal.h"
 
 #include "pitprop/check.h"
+#include "run/run_files.h"
 
 /* Collective: sketches of a part merged on rank 0, its summary known to all. */
 static pp_status evaluate(trial *t, pp_part part, pp_sketch **sketch, pp_summary *summary,
@@ -173,7 +174,7 @@ static pp_status record_result(trial *t, pp_result *result, pp_error *err)
     pp_json_writer_destroy(row);
     int64_t bytes;
     pp_status status = pp__metrics_sync(t->metrics, &bytes, err);
-    if (status == PP_OK) status = pp__trial_write_model(t, "model.safetensors", err);
+    if (status == PP_OK) status = pp__trial_write_model(t, PP_RUN_MODEL, err);
     if (status == PP_OK) status = pp__trial_write_verdict(t, result, err);
     return status;
 }
@@ -262,7 +263,7 @@ static pp_status begin(trial *t, pp_error *err)
                      t->steps);
     }
     if (status == PP_OK && t->rank == 0 && t->step == 0 && t->job->monitor.save_initial)
-        status = pp__trial_write_model(t, "initial.safetensors", err);
+        status = pp__trial_write_model(t, PP_RUN_INITIAL, err);
     return pp_comm_agree(t->comm, status, err);
 }
 

@@ -33,7 +33,7 @@ typedef struct pp_progress {
 typedef struct pp_trial_spec {
     pp_job *job;   /* parsed; resolved by the trial, otherwise unchanged; the caller destroys it */
     pp_comm *comm; /* borrowed */
-    pp_log *log; /* borrowed; its file is log.txt of the run directory while the trial runs */
+    pp_log *log;   /* borrowed; its file is log.txt of the run directory while the trial runs */
     pp_existing existing; /* what to do when the run directory holds a run */
     void (*progress)(void *context,
                      const pp_progress *progress); /* nullable; a few times a second, rank 0 */

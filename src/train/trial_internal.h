@@ -61,7 +61,7 @@ typedef struct trial {
     pp_lane_range range;
     int64_t *lane_rows; /* [range.count] */
 
-    pp_arena *arena; /* plans and host buffers */
+    pp_arena *arena;           /* plans and host buffers */
     const pp_backend *backend; /* of the job */
     pp_device *device;
     pp_model *model;
@@ -220,7 +220,6 @@ void pp__trial_close_directory(trial *t);
 /* Nothing has come of this start: what it has made goes, unless somebody had been there before or
  * has taken over. Closed before. Rank 0. */
 void pp__trial_leave_directory(trial *t);
-pp_status pp__trial_path(const trial *t, const char *file, char path[PATH_MAX], pp_error *err);
 /* Whether the text is of this job, wherever it ran, and wherever its data lay. Rank 0. */
 pp_status pp__trial_same_job(trial *t, const char *text, const char *path, pp_error *err);
 

@@ -20,7 +20,7 @@ CAUSE_SIGN(pp__sign_imbalance)
 {
     if (c->job->data.balance != PP_BALANCE_NONE) return 0;
     double sign = 0.6 * pp__ramp(rarity(c), 0.5, 0.04);
-    return pp__has_verdict(c, "one-class") ? fmin(1, sign * 1.4) : sign;
+    return pp__has_verdict(c, PP__VERDICT(ONE_CLASS)) ? fmin(1, sign * 1.4) : sign;
 }
 
 CAUSE_PROBES(pp__probe_imbalance)
@@ -168,7 +168,10 @@ CAUSE_PROBES(pp__probe_unmixed)
 CAUSE_SIGN(pp__sign_misaligned)
 {
     if (c->data != NULL && c->data->slip.lag != 0) return 0.9;
-    return pp__has_verdict(c, "uninformative memorised at-base-rate at-target-mean") ? 0.05 : 0.02;
+    return pp__has_verdict(c, PP__VERDICT(UNINFORMATIVE) | PP__VERDICT(MEMORISED) |
+                                  PP__VERDICT(AT_BASE_RATE) | PP__VERDICT(AT_TARGET_MEAN))
+               ? 0.05
+               : 0.02;
 }
 
 static int shift_targets(const pp_case *c, pp_probe *probe, int64_t by)
@@ -200,7 +203,10 @@ CAUSE_SIGN(pp__sign_validation)
 {
     if (c->job->data.n_validation_files == 0) return 0;
     if (c->data != NULL && pp_inspection_find(c->data, "held-out-shift") != NULL) return 0.8;
-    return pp__has_verdict(c, "memorised uninformative diverged worse-than-constant") ? 0.4 : 0.1;
+    return pp__has_verdict(c, PP__VERDICT(MEMORISED) | PP__VERDICT(UNINFORMATIVE) |
+                                  PP__VERDICT(DIVERGED) | PP__VERDICT(WORSE_THAN_CONSTANT))
+               ? 0.4
+               : 0.1;
 }
 
 CAUSE_PROBES(pp__probe_validation)

@@ -153,15 +153,11 @@ int64_t pp__output_units(const pp_case *c)
 
 /* ---- facts ---- */
 
-int pp__has_verdict(const pp_case *c, const char *names)
+int pp__has_verdict(const pp_case *c, uint32_t any)
 {
-    const pp_json *verdict = c->verdict != NULL ? pp_json_get(c->verdict, "verdict") : NULL;
-    if (verdict == NULL || pp_json_type_of(verdict) != PP_JSON_STRING) return 0;
-    const char *name = pp_json_string(verdict);
-    size_t length = strlen(name);
-    for (const char *at = names; (at = strstr(at, name)) != NULL; at += length)
-        if ((at == names || at[-1] == ' ') && (at[length] == '\0' || at[length] == ' ')) return 1;
-    return 0;
+    const pp_json *name = c->verdict != NULL ? pp_json_get(c->verdict, "verdict") : NULL;
+    if (name == NULL || pp_json_type_of(name) != PP_JSON_STRING) return 0;
+    return any >> pp_verdict_by_name(pp_json_string(name)) & 1;
 }
 
 double pp__most_of_layers(const pp_case *c, pp_activation activation, const char *member)

@@ -3,6 +3,7 @@
 #define PITPROP_CAUSE_INTERNAL_H
 
 #include "study/causes/cause.h"
+#include "pitprop/verdict.h"
 
 /* ---- probes ---- */
 /* A probe without changes yet; 0: no memory. */
@@ -39,7 +40,9 @@ void pp__set_output_units(const pp_case *c, pp_probe *probe, const char *units);
 int64_t pp__output_units(const pp_case *c);
 
 /* ---- facts ---- */
-int pp__has_verdict(const pp_case *c, const char *names); /* any of them, blanks between */
+/* Whether the job's verdict is one of those. */
+#define PP__VERDICT(name) ((uint32_t)1 << PP_VERDICT_##name)
+int pp__has_verdict(const pp_case *c, uint32_t any);
 /* Most of a member of the layers with that activation, after the job's own run; 0: none known. */
 double pp__most_of_layers(const pp_case *c, pp_activation activation, const char *member);
 pp_task pp__task(const pp_case *c);

@@ -183,7 +183,7 @@ CAUSE_SIGN(pp__sign_batch_norm)
     if (count_batch_norms(c, &momentum) == 0) return 0;
     double rows = (double)c->job->training.batch / (double)pp_job_lanes(c->job);
     double sign = fmax(pp__ramp(rows, 16, 2), pp__ramp(momentum * pp__steps(c), 3, 0.3));
-    return pp__has_verdict(c, "bimodal-by-batch-statistics") ? fmax(sign, 0.6) : sign;
+    return pp__has_verdict(c, PP__VERDICT(BATCH_STATISTICS)) ? fmax(sign, 0.6) : sign;
 }
 
 static int normalise_by_layer(const pp_case *c, pp_probe *probe)

@@ -295,7 +295,7 @@ CAUSE_PROBES(pp__probe_smoothing)
 CAUSE_SIGN(pp__sign_clamp)
 {
     if (c->job->model.at_prediction != PP_PREDICT_CLAMP) return 0;
-    return pp__has_verdict(c, "clamped saturated") ? 1 : 0.5;
+    return pp__has_verdict(c, PP__VERDICT(CLAMPED) | PP__VERDICT(SATURATED)) ? 1 : 0.5;
 }
 
 CAUSE_PROBES(pp__probe_clamp)

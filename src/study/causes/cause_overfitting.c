@@ -1,21 +1,15 @@
 /* What is learnt by heart: good on training rows, poor on others. */
 #include "cause_internal.h"
+#include "run/verdict_file.h"
 
 #include <math.h>
-
-static double skill_of(const pp_case *c, const char *part)
-{
-    const pp_json *evidence = c->verdict != NULL ? pp_json_get(c->verdict, "evidence") : NULL;
-    const pp_json *rows = evidence != NULL ? pp_json_get(evidence, part) : NULL;
-    const pp_json *skill = rows != NULL ? pp_json_get(rows, "skill") : NULL;
-    int known = skill != NULL && pp_json_type_of(skill) == PP_JSON_NUMBER;
-    return known ? pp_json_number(skill) : NAN;
-}
 
 /* The share of what it knows of its training rows that does not hold for others. */
 CAUSE_SIGN(pp__sign_overfitting)
 {
-    double trained = skill_of(c, "train"), held_out = skill_of(c, "held_out");
+    pp_verdict_file *file = PP_ARENA_NEW(c->arena, pp_verdict_file, 1);
+    if (file == NULL || c->verdict == NULL || !pp_verdict_file_read(c->verdict, file)) return 0;
+    double trained = file->train.skill, held_out = file->held_out.skill;
     if (!(trained > 0.05) || !isfinite(held_out)) return 0;
     double lost = 1 - fmax(held_out, 0) / trained;
     return lost < 0.25 ? 0 : fmin(lost, 0.9);

@@ -35,14 +35,15 @@ CAUSE_SIGN(pp__sign_rate_high)
 {
     double ratio = c->job->optimizer.lr / usual_rate(c->job);
     double sign = pp__ramp(ratio, 3, 300);
-    return pp__has_verdict(c, "diverged non-finite") ? fmax(sign, 0.3) : sign;
+    return pp__has_verdict(c, PP__VERDICT(DIVERGED) | PP__VERDICT(NON_FINITE)) ? fmax(sign, 0.3)
+                                                                               : sign;
 }
 
 /* Where numbers overflow, the scale of the data may want a rate far below all that is usual. */
 CAUSE_PROBES(pp__probe_rate_high)
 {
     double lowest = usual_rate(c->job) / 100;
-    if (pp__has_verdict(c, "diverged non-finite"))
+    if (pp__has_verdict(c, PP__VERDICT(DIVERGED) | PP__VERDICT(NON_FINITE)))
         lowest = fmin(lowest, c->job->optimizer.lr / 1e6);
     return scale_rate(c, probes, room, 0.1, lowest);
 }
@@ -282,7 +283,7 @@ CAUSE_PROBES(pp__probe_clip)
 
 CAUSE_SIGN(pp__sign_exploding)
 {
-    return pp__has_verdict(c, "diverged non-finite") ? 0.4 : 0.05;
+    return pp__has_verdict(c, PP__VERDICT(DIVERGED) | PP__VERDICT(NON_FINITE)) ? 0.4 : 0.05;
 }
 
 CAUSE_PROBES(pp__probe_exploding)

@@ -12,6 +12,7 @@
 
 #include "base/fs.h"
 #include "train/trial.h"
+#include "run/run_files.h"
 
 enum {
     MOST_DEATHS = 4, /* of workers that had taken a trial: then it is taken for the culprit */
@@ -72,7 +73,7 @@ static pp_status write_failure(const farm *f, const char *id, const char *text, 
     pp_json_end_object(w);
     pp_status status = path_in(f->spec->directory, id, "", path, err);
     if (status == PP_OK) status = pp_fs_make_directory(path, err);
-    if (status == PP_OK) status = path_in(f->spec->directory, id, "failed.json", path, err);
+    if (status == PP_OK) status = path_in(f->spec->directory, id, PP_RUN_FAILED, path, err);
     const char *json = pp_json_text(w, &length);
     if (status == PP_OK && json == NULL) status = pp_fail(err, PP_E_MEMORY, "out of memory");
     if (status == PP_OK) status = pp_fs_write(path, json, length, err);
@@ -82,8 +83,8 @@ static pp_status write_failure(const farm *f, const char *id, const char *text, 
 
 static pp_trial_state state_of(const char *directory, const char *id)
 {
-    return has_file(directory, id, "verdict.json")  ? PP_TRIAL_DONE
-           : has_file(directory, id, "failed.json") ? PP_TRIAL_FAILED
+    return has_file(directory, id, PP_RUN_VERDICT)  ? PP_TRIAL_DONE
+           : has_file(directory, id, PP_RUN_FAILED) ? PP_TRIAL_FAILED
                                                     : PP_TRIAL_OPEN;
 }
 
@@ -93,8 +94,8 @@ pp_status pp_farm_read(const char *directory, const char *id, pp_outcome *outcom
     pp_json *failure = NULL;
     pp_status status = PP_OK;
     if (o.state == PP_TRIAL_DONE)
-        status = read_json(directory, id, "verdict.json", &o.verdict, err);
-    if (o.state == PP_TRIAL_FAILED) status = read_json(directory, id, "failed.json", &failure, err);
+        status = read_json(directory, id, PP_RUN_VERDICT, &o.verdict, err);
+    if (o.state == PP_TRIAL_FAILED) status = read_json(directory, id, PP_RUN_FAILED, &failure, err);
     if (status == PP_OK && failure != NULL) {
         const pp_json *text = pp_json_get(failure, "error");
         o.error = strdup(text != NULL ? pp_json_string(text) : "");
@@ -116,7 +117,7 @@ void pp_outcome_free(pp_outcome *outcome)
 pp_status pp_farm_reopen(const char *directory, const char *id, pp_error *err)
 {
     char path[PATH_MAX];
-    pp_status status = path_in(directory, id, "failed.json", path, err);
+    pp_status status = path_in(directory, id, PP_RUN_FAILED, path, err);
     return status == PP_OK ? pp_fs_remove_tree(path, err) : status;
 }
 

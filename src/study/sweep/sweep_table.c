@@ -11,6 +11,7 @@
 #include "study/causes/cause.h"
 #include "base/fs.h"
 #include "json/json_arena.h"
+#include "run/verdict_file.h"
 
 static pp_status no_memory(pp_error *err)
 {
@@ -99,22 +100,18 @@ pp_status pp__table_add(pp_sweep_table *t, const pp_sweep *s, const point *p, in
 
 /* ---- what came out ---- */
 
-static double number(const pp_json *object, const char *key)
+static pp_status take_verdict(pp_sweep_table *t, pp_sweep_row *row, const pp_json *verdict,
+                              pp_error *err)
 {
-    const pp_json *value = object != NULL ? pp_json_get(object, key) : NULL;
-    return value != NULL && pp_json_type_of(value) == PP_JSON_NUMBER ? pp_json_number(value) : NAN;
-}
-
-static void take_verdict(pp_sweep_table *t, pp_sweep_row *row, const pp_json *verdict)
-{
-    const pp_json *name = pp_json_get(verdict, "verdict");
-    const pp_json *collapse = pp_json_get(verdict, "collapse");
-    const pp_json *evidence = pp_json_get(verdict, "evidence");
-    const pp_json *rows = evidence != NULL ? pp_json_get(evidence, "held_out") : NULL;
-    if (rows == NULL && evidence != NULL) rows = pp_json_get(evidence, "train");
-    if (name != NULL) row->verdict = pp_arena_strdup(t->arena, pp_json_string(name));
-    row->collapsed = collapse != NULL && pp_json_bool(collapse);
-    row->metric = number(rows, t->metric);
+    pp_verdict_file *file = malloc(sizeof *file);
+    if (file == NULL) return no_memory(err);
+    if (pp_verdict_file_read(verdict, file)) {
+        row->verdict = pp_verdict_name(file->id);
+        row->collapsed = file->collapse;
+        row->metric = pp_summary_number(pp_verdict_file_judged(file), t->metric);
+    }
+    free(file);
+    return PP_OK;
 }
 
 /* The cause that the job itself makes most likely; only signs, no experiment. */
@@ -146,7 +143,7 @@ static pp_status refresh(pp_sweep_table *t, pp_sweep_row *row, const char *direc
     row->seconds = o.seconds;
     row->ranks = o.ranks;
     row->error = o.error != NULL ? pp_arena_strdup(t->arena, o.error) : NULL;
-    if (o.state == PP_TRIAL_DONE) take_verdict(t, row, o.verdict);
+    if (o.state == PP_TRIAL_DONE) status = take_verdict(t, row, o.verdict, err);
     if (row->collapsed && s != NULL) row->cause = likely_cause(s, row, o.verdict);
     pp_outcome_free(&o);
     return PP_OK;

@@ -76,7 +76,7 @@ int pp__looks_healthy(const pp_experiment *e)
 {
     int is_proven = e->rows != NULL && e->rows->is_skilled; /* by the loss of the job */
     return pp__is_whole(e) && !e->collapsed && !(e->skill <= 0) &&
-           (is_proven || strcmp(e->verdict, "healthy") == 0);
+           (is_proven || e->verdict_id == PP_VERDICT_HEALTHY);
 }
 
 /* The least gain that is a repair. */

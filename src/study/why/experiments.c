@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/fs.h"
+#include "run/run_files.h"
 
 static pp_status measure(const why *w, pp_experiment *e, const char *id, const pp_outcome *outcome,
                          pp_arena *arena, pp_error *err)
@@ -54,7 +55,7 @@ pp_status pp__write_why(const why *w, pp_error *err)
     pp_json_begin_object(writer, NULL);
     pp_why_write(w->result, writer);
     pp_json_end_object(writer);
-    pp_status status = pp__write_text(w, "why.json", writer, err);
+    pp_status status = pp__write_text(w, PP_RUN_WHY, writer, err);
     pp_json_writer_destroy(writer);
     return status;
 }

@@ -7,6 +7,8 @@
 #include "why_internal.h"
 
 #include "pitprop/verdict.h"
+#include "run/run_files.h"
+#include "run/verdict_file.h"
 
 /* A step does other things than multiply: about 20 microseconds' worth of them. */
 static const double work_of_a_step = 2e5;
@@ -47,16 +49,10 @@ double pp__serial_work_of(const pp_job *job, int64_t rows)
     return (double)pp__steps_of(job, rows) * work_of_a_step;
 }
 
-static double number(const pp_json *object, const char *key)
+static void bound_effect(pp_experiment *e, const pp_summary *rows)
 {
-    const pp_json *value = object != NULL ? pp_json_get(object, key) : NULL;
-    return value != NULL && pp_json_type_of(value) == PP_JSON_NUMBER ? pp_json_number(value) : NAN;
-}
-
-static void bound_effect(pp_experiment *e, const pp_json *rows)
-{
-    double n = number(rows, "rows"), auc = number(rows, "auc"), error = number(rows, "auc_error");
-    double effect = isfinite(auc) ? auc - 0.5 : number(rows, "correlation");
+    double n = (double)rows->rows, auc = rows->auc, error = rows->auc_error;
+    double effect = isfinite(auc) ? auc - 0.5 : rows->correlation;
     if (!isfinite(effect)) effect = 0;
     if (!isfinite(auc) || !isfinite(error)) error = 1 / sqrt(fmax(n, 1));
     e->effect_least = effect - 3 * error;
@@ -65,17 +61,17 @@ static void bound_effect(pp_experiment *e, const pp_json *rows)
 
 /* Predictions on far too small a scale: an untrained model ranks inputs too, by its random
  * features. */
-static int is_compressed(const pp_json *rows)
+static int is_compressed(const pp_summary *rows)
 {
-    return number(rows, "slope") > 5;
+    return rows->slope > 5;
 }
 
 /* Where rows were not kept one by one. */
-static void score_of_summary(pp_experiment *e, const pp_json *rows, int counts_ranking)
+static void score_of_summary(pp_experiment *e, const pp_summary *rows, int counts_ranking)
 {
-    double auc = number(rows, "auc"), skill = number(rows, "skill");
-    double ranking = isfinite(auc) ? 2 * auc - 1 : number(rows, "correlation");
-    double error = number(rows, "auc_error"), skill_error = number(rows, "skill_error");
+    double auc = rows->auc, skill = rows->skill;
+    double ranking = isfinite(auc) ? 2 * auc - 1 : rows->correlation;
+    double error = rows->auc_error, skill_error = rows->skill_error;
     e->skill = skill;
     e->score = (fmax(skill, 0) + (counts_ranking ? fmax(ranking, 0) : 0)) / 2;
     e->score_error =
@@ -83,20 +79,19 @@ static void score_of_summary(pp_experiment *e, const pp_json *rows, int counts_r
     if (!isfinite(e->score)) e->score = 0;
 }
 
-static int is_doubt_of_skill(const char *verdict)
+static int is_doubt_of_skill(pp_verdict_id id)
 {
-    return strcmp(verdict, pp_verdict_name(PP_VERDICT_NOT_YET_LEARNED)) == 0 ||
-           strcmp(verdict, pp_verdict_name(PP_VERDICT_WORSE_THAN_CONSTANT)) == 0;
+    return id == PP_VERDICT_NOT_YET_LEARNED || id == PP_VERDICT_WORSE_THAN_CONSTANT;
 }
 
-static void score(pp_experiment *e, const pp_json *rows, const char *directory,
+static void score(pp_experiment *e, const pp_summary *rows, const char *directory,
                   const pp__yardstick *yardstick, pp_arena *arena)
 {
     char path[PATH_MAX];
     int counts_ranking = !e->collapsed && !is_compressed(rows);
     bound_effect(e, rows);
     e->rows = NULL;
-    if (snprintf(path, sizeof path, "%s/sample.safetensors", directory) < PATH_MAX)
+    if (pp_run_path(directory, PP_RUN_SAMPLE, path, NULL) == PP_OK)
         e->rows = pp__worth_read(yardstick, path, counts_ranking, arena);
     if (e->rows == NULL) {
         score_of_summary(e, rows, counts_ranking);
@@ -106,7 +101,8 @@ static void score(pp_experiment *e, const pp_json *rows, const char *directory,
         e->score_error = e->rows->error;
     }
     /* What these two judge is another loss than the job's. */
-    if (e->rows != NULL && e->rows->is_skilled && is_doubt_of_skill(e->verdict)) e->collapsed = 0;
+    if (e->rows != NULL && e->rows->is_skilled && is_doubt_of_skill(e->verdict_id))
+        e->collapsed = 0;
     if (!e->held_out) e->score_error = 0; /* the same rows for all: nothing is drawn */
 }
 
@@ -118,20 +114,16 @@ pp_status pp__measure(pp_experiment *e, const pp_outcome *o, const char *directo
         e->error = pp_arena_strdup(arena, o->error != NULL ? o->error : "did not end");
         return e->error != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
     }
-    const pp_json *verdict = pp_json_get(o->verdict, "verdict");
-    const pp_json *collapse = pp_json_get(o->verdict, "collapse");
-    const pp_json *evidence = pp_json_get(o->verdict, "evidence");
-    const pp_json *train = evidence != NULL ? pp_json_get(evidence, "train") : NULL;
-    const pp_json *rows = evidence != NULL ? pp_json_get(evidence, "held_out") : NULL;
-    e->held_out = rows != NULL;
-    if (rows == NULL) rows = train;
-    if (verdict == NULL || collapse == NULL || rows == NULL)
-        return pp_fail(err, PP_E_IO, "%s: its verdict.json is of another version", e->id);
-    e->verdict = pp_arena_strdup(arena, pp_json_string(verdict));
-    if (e->verdict == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
-    e->collapsed = pp_json_bool(collapse) || strcmp(e->verdict, "not-yet-learned") == 0;
-    e->memorised = strcmp(e->verdict, "memorised") == 0;
-    score(e, rows, directory, yardstick, arena);
-    e->train_skill = number(train, "skill");
+    pp_verdict_file *file = PP_ARENA_NEW(arena, pp_verdict_file, 1);
+    if (file == NULL) return pp_fail(err, PP_E_MEMORY, "out of memory");
+    if (!pp_verdict_file_read(o->verdict, file) || !file->has_rows)
+        return pp_fail(err, PP_E_IO, "%s: its " PP_RUN_VERDICT " is of another version", e->id);
+    e->held_out = file->is_held_out;
+    e->verdict_id = file->id;
+    e->verdict = pp_verdict_name(file->id);
+    e->collapsed = file->collapse || file->id == PP_VERDICT_NOT_YET_LEARNED;
+    e->memorised = file->id == PP_VERDICT_MEMORISED;
+    score(e, pp_verdict_file_judged(file), directory, yardstick, arena);
+    e->train_skill = file->train.skill;
     return PP_OK;
 }

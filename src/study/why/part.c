@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "data/dataset.h"
 #include "store/h5.h"
+#include "run/run_files.h"
 
 static const double most_bytes = 1e9; /* of the copy */
 
@@ -163,7 +164,7 @@ static const char *other_verdict(const why *w)
     const pp_experiment *job = &w->plan.experiments[PP_WHY_JOB];
     const char *name = NULL;
     if (w->asked->verdict == NULL || job->failed ||
-        pp_json_parse(w->asked->verdict, "verdict.json", &known, NULL) != PP_OK)
+        pp_json_parse(w->asked->verdict, PP_RUN_VERDICT, &known, NULL) != PP_OK)
         return NULL;
     const pp_json *verdict = pp_json_get(known, "verdict");
     const pp_json *collapse = pp_json_get(known, "collapse");

@@ -10,6 +10,7 @@
 
 #include "base/fs.h"
 #include "json/json_arena.h"
+#include "run/run_files.h"
 
 enum {
     KEEP_ONE_OF = 6, /* of the probes of a round that is shorter than the job go on to the next */
@@ -42,7 +43,7 @@ static pp_status write_fixed(const why *w, pp_error *err)
         status = pp_fail(err, PP_E_MEMORY, "out of memory");
     } else {
         pp_job_echo(job, writer);
-        status = pp__write_text(w, "fixed.json", writer, err);
+        status = pp__write_text(w, PP_RUN_FIXED, writer, err);
     }
     pp_json_writer_destroy(writer);
     pp_job_destroy(job);
@@ -188,7 +189,7 @@ static pp_status read_known(why *w, pp_error *err)
 {
     const char *text = w->spec->verdict;
     pp_outcome known = {.state = PP_TRIAL_DONE};
-    pp_status status = pp_json_parse(text, "verdict.json", &known.verdict, err);
+    pp_status status = pp_json_parse(text, PP_RUN_VERDICT, &known.verdict, err);
     pp_experiment *job = &w->plan.experiments[PP_WHY_JOB];
     if (status == PP_OK)
         status = pp__measure(job, &known, w->spec->run, &w->plan.yardstick, w->plan.arena, err);
@@ -420,7 +421,7 @@ static pp_status open_study(const why *w, pp_error *err)
     char path[PATH_MAX + 16], *old = NULL;
     const char *job = w->spec->job;
     pp_status status = PP_OK;
-    snprintf(path, sizeof path, "%s/job.json", w->study);
+    snprintf(path, sizeof path, "%s/" PP_RUN_JOB, w->study);
     if (pp_fs_exists(path)) status = pp_fs_read(path, &old, NULL, err);
     int other = old != NULL && strcmp(old, job) != 0;
     free(old);

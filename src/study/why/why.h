@@ -14,6 +14,7 @@
 
 #include "study/farm/farm.h"
 #include "inspect/inspect.h"
+#include "pitprop/verdict.h"
 
 enum { PP_WHY_WITH = 11 }; /* causes that are removed together with a first one, at most */
 
@@ -33,7 +34,8 @@ typedef struct pp_experiment {
     int failed;   /* error says why */
     const char *error;
     const char *verdict; /* name; NULL: failed */
-    int collapsed;       /* or not yet learned */
+    pp_verdict_id verdict_id;
+    int collapsed; /* or not yet learned */
     int memorised;
     int held_out;       /* judged on held-out rows; else on the training rows, all that there are */
     double skill;       /* of the verdict's rows, by the loss of the job; NaN: not known */
