@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+enum { PP_GROUP_BINS = 64 };
+
 typedef struct pp_group {
     int64_t rows;    /* finite ones */
     double min, max; /* of v: p (binary), the first column (regression), sum c p[c] / sum p[c]
@@ -18,6 +20,7 @@ typedef struct pp_group {
     double least, greatest; /* of the targets: class, or first column; NaN-free; 0 without rows */
     pp_sum sum;             /* of v */
     pp_sum target, squares, target_squares, products; /* of y; v^2, y^2, v y */
+    int64_t equal[PP_GROUP_BINS]; /* rows by a hash of v: equal values are in the same bin */
 } pp_group;
 
 /* All-zero bytes are an empty group. */
@@ -29,6 +32,7 @@ void pp_group_merge(pp_group *into, const pp_group *from);
     X(PP_ODD_CONSTANT, "answers everything alike")                                                 \
     X(PP_ODD_INVERTED, "ranks its rows the wrong way round")                                       \
     X(PP_ODD_WEAK, "tells its rows apart far less well")                                           \
+    X(PP_ODD_PARTLY, "gives one answer to a part of its rows")                                     \
     X(PP_ODD_SHIFTED, "is off by an offset")
 
 #define PP_ODD_ENUM(name, text) name,
@@ -53,7 +57,8 @@ typedef struct pp_split {
     double tolerance;
     double correlation; /* of all rows */
     /* Groups that differ from the others in a test of each at 0.001 over their number, and by
-     * enough to matter: a quarter of the correlation, a fifth of the targets' deviation. Only of
+     * enough to matter: a quarter of the correlation, a fifth of the targets' deviation, a tenth
+     * of the correlation and a fifth of the rows with one answer. Only of
      * rows whose targets are like those of the others, and where the others know something. */
     int odd;
     pp_odd_group odd_groups[PP_ODD_LISTED]; /* the first of them */

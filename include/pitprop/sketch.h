@@ -70,7 +70,7 @@ enum { PP_DEAD_LISTED = 16, PP_PARTS_LISTED = 16 };
 /* One class against the rest, or one column of a regression. NaN: does not apply. */
 typedef struct pp_part_summary {
     int index;           /* of the class or column */
-    int dead;            /* see below */
+    int dead, unrelated; /* see below */
     double mean, spread; /* of its predictions; spread in deviations of its targets */
     double target_mean;  /* share of the class, or mean of the column */
     double effect;       /* AUC, or correlation */
@@ -113,6 +113,8 @@ typedef struct pp_summary {
                               ranks where tails are heavy; less where few rows decide, so that it
                               may be compared with a normal variable; 0: all predictions are equal */
     int association_tests; /* the number that this is the strongest of */
+    double dependence;     /* multi-class: the same of targets and answers, from the table of both:
+                              finds class numbers that mean something else. NaN: too few rows */
     double slope; /* of targets on predictions, cov / var: 1: they vary as much as they should; far
                      above 1: compressed; 0: unrelated (binary and one-column regression) */
     double mse, mae, r2; /* classification: mse is the Brier score summed over columns;
@@ -138,8 +140,10 @@ typedef struct pp_summary {
     int never;             /* classes that occur as a target and are no answer */
     int dead; /* classes or columns whose predictions are the same for every row, while others are
                  not: they tell nothing of their targets, which vary */
-    int dead_list[PP_DEAD_LISTED], never_list[PP_DEAD_LISTED]; /* the first of them */
-    int n_parts;                                               /* the first classes or columns */
+    int unrelated; /* ... whose predictions vary and have no relation to their targets, for sure */
+    int dead_list[PP_DEAD_LISTED], unrelated_list[PP_DEAD_LISTED]; /* the first of them */
+    int never_list[PP_DEAD_LISTED];
+    int n_parts; /* the first classes or columns */
     pp_part_summary parts[PP_PARTS_LISTED];
     pp_part_summary worst; /* regression: the column whose skill is least */
     /* What the answers are worth, whatever the probabilities: share of a class that is found less

@@ -2,6 +2,7 @@
  * repairs would make of the skill. */
 #include <math.h>
 
+#include "facts.h"
 #include "layout.h"
 #include "statistics.h"
 #include "pitprop/check.h"
@@ -28,10 +29,8 @@ int64_t pp_sketch_confusion(const pp_sketch *sketch, int target, int predicted)
     return counts[sketch->confusion + (int64_t)target * k + predicted];
 }
 
-#define SAME 0.02       /* deviation of probabilities that are the same, in the targets' */
-#define SAME_ODDS 0.1   /* or of their log-odds */
-#define DEAD_LEVEL 1e-4 /* of taking a class that is told apart for dead */
-#define USEFUL 0.05     /* an AUC nearer to 1/2 is worth nothing */
+#define SAME 0.02     /* deviation of probabilities that are the same, in the targets' */
+#define SAME_ODDS 0.1 /* or of their log-odds */
 enum { FEW = 20 };
 
 static int64_t labelled_rows(const pp_sketch *sketch)
@@ -67,6 +66,28 @@ static void put_decision(const pp_sketch *sketch, double rows, pp_summary *s)
     s->decision_error = sqrt(variance) / k * (sketch->kind == PP_SKETCH_BINARY ? 2 : 1);
 }
 
+/* Pearson's chi-squared of targets and answers, as a normal deviate (Wilson and Hilferty, PNAS 17,
+ * 1931). Cells of which less than one row is expected are one cell: they would decide by lot. */
+static double dependence_of(const pp_sketch *sketch, double rows, const pp_summary *s)
+{
+    double freedom = (s->classes_present - 1.0) * (s->classes_predicted - 1.0);
+    double sum = 0, rare_seen = 0, rare = 0;
+    if (sketch->classes > CONFUSION_CLASSES || freedom < 1) return NAN;
+    if (rows < FEW || rows < s->classes_present * s->classes_predicted) return NAN;
+    for (int c = 0; c < sketch->classes; c++)
+        for (int a = 0; a < sketch->classes; a++) {
+            double seen = (double)pp_sketch_confusion(sketch, c, a);
+            double expected =
+                (double)pp_sketch_targets(sketch, c) * (double)pp_sketch_answers(sketch, a) / rows;
+            if (expected >= 1) sum += (seen - expected) * (seen - expected) / expected;
+            rare_seen += expected < 1 ? seen : 0;
+            rare += expected < 1 ? expected : 0;
+        }
+    if (rare >= 1) sum += (rare_seen - rare) * (rare_seen - rare) / rare;
+    double variance = 2 / (9 * freedom);
+    return (cbrt(sum / freedom) - (1 - variance)) / sqrt(variance);
+}
+
 /* The share of rows that would be right if class numbers meant something else: each class takes the
  * answer that most of its rows get, if it is no other's yet; those with most such rows first. */
 static double mapped_share(const pp_sketch *sketch, double rows)
@@ -99,13 +120,24 @@ static int is_dead(const pp_sketch *sketch, const pp_part_summary *part, const p
                    const pp__auc *auc, double rows)
 {
     double share = part->target_mean, pq = share * (1 - share), targets = share * rows;
-    double z = pp__two_sided_z(DEAD_LEVEL / sketch->classes);
+    double z = pp__two_sided_z(PP__DEAD_LEVEL / sketch->classes);
     double same = fmin(SAME, SAME_ODDS * sqrt(pq));
     double error = sqrt((rows + 1) / (12 * rows * rows * pq));
     if (rows < FEW || !(part->spread <= same) || fabs(auc->z) > z) return 0;
     int is_missed = targets - part->mean * rows > z * sqrt(part->mean * rows + 1);
     (void)r;
-    return is_missed || fabs(auc->value - 0.5) + z * fmax(error, auc->error) < USEFUL;
+    return is_missed || fabs(auc->value - 0.5) + z * fmax(error, auc->error) < PP__USEFUL_AUC;
+}
+
+/* A class whose probability varies, and no more for its rows than for others. */
+static int is_unrelated(const pp_sketch *sketch, const pp_part_summary *part, const pp__auc *auc,
+                        double rows)
+{
+    double pq = part->target_mean * (1 - part->target_mean);
+    double error = fmax(auc->error, sqrt((rows + 1) / (12 * rows * rows * pq)));
+    double z = pp__two_sided_z(PP__UNRELATED_LEVEL / sketch->classes);
+    return !part->dead && rows >= FEW && fabs(auc->z) < z &&
+           fabs(auc->value - 0.5) + z * error < PP__USEFUL_AUC;
 }
 
 static pp_part_summary part_of(const pp_sketch *sketch, int c, const pp__repair *r, double rows)
@@ -125,6 +157,7 @@ static pp_part_summary part_of(const pp_sketch *sketch, int c, const pp__repair 
                             .recall = targets > 0 ? hits / targets : (double)NAN,
                             .precision = answers > 0 ? hits / answers : (double)NAN};
     part.dead = r->known && is_dead(sketch, &part, r, &auc, rows);
+    part.unrelated = r->known && is_unrelated(sketch, &part, &auc, rows);
     return part;
 }
 
@@ -169,7 +202,7 @@ static void put_repairs(const sums *all, pp_summary *s)
     s->calibration_error = all->calibration / all->classes;
 }
 
-static void list(int index, int *count, int *first)
+void pp__list_part(int index, int *count, int *first)
 {
     if (*count < PP_DEAD_LISTED) first[*count] = index;
     ++*count;
@@ -184,10 +217,13 @@ static void put_classes(const pp_sketch *sketch, double rows, sums *all, pp_summ
         if (r.known) add_repair(all, &r);
         if (s->n_parts < PP_PARTS_LISTED) s->parts[s->n_parts++] = part;
         if (targets == 0) continue;
-        if (pp_sketch_answers(sketch, c) == 0) list(c, &s->never, s->never_list);
-        if (part.dead && !s->labels) list(c, &s->dead, s->dead_list);
+        if (pp_sketch_answers(sketch, c) == 0) pp__list_part(c, &s->never, s->never_list);
+        if (s->labels) continue;
+        if (part.dead) pp__list_part(c, &s->dead, s->dead_list);
+        if (part.unrelated) pp__list_part(c, &s->unrelated, s->unrelated_list);
     }
-    if (s->dead == s->classes_present) s->dead = 0; /* then the model is constant */
+    if (s->dead + s->unrelated == s->classes_present) /* then no part of the model is alive */
+        s->dead = s->unrelated = 0;
     if (s->mapped < s->accuracy) s->mapped = s->accuracy;
 }
 
@@ -201,6 +237,7 @@ void pp__put_classes(const pp_sketch *sketch, pp_summary *s)
     if (sketch->kind == PP_SKETCH_MULTICLASS) s->labels = s->decimals == 0;
     put_decision(sketch, rows, s);
     if (sketch->kind == PP_SKETCH_MULTICLASS) {
+        s->dependence = dependence_of(sketch, rows, s);
         s->mapped = s->accuracy < 0.5 ? mapped_share(sketch, rows) : s->accuracy;
         put_classes(sketch, rows, &all, s);
         put_repairs(&all, s);

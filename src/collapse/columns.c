@@ -1,11 +1,11 @@
 /* The columns of a regression: moments, skill, ranks, and what is robust against long tails. */
 #include <math.h>
 
+#include "facts.h"
 #include "layout.h"
 #include "statistics.h"
 
 #define SAME 0.02           /* deviation of predictions that are the same, in the targets' */
-#define DEAD_LEVEL 1e-4     /* of taking a column that is related to its targets for dead */
 #define LEAST_COVERAGE 0.02 /* a quantile further out than this is not taken for one */
 #define CUT 10.0            /* interquartile ranges, beyond which a row counts no more */
 enum { FEW = 20 };
@@ -187,6 +187,18 @@ static double spread_of(const pp_sketch *sketch, int column, const column_moment
 
 /* ---- all columns ---- */
 
+/* As the rules for all predictions of a model have it: no correlation that is worth having, or none
+ * that makes up for errors above those of the mean. `effect`: of ranks where tails are long. */
+static int is_unrelated(const pp_sketch *sketch, const pp_part_summary *part, double effect,
+                        int64_t targets)
+{
+    double z = pp__two_sided_z(PP__UNRELATED_LEVEL / sketch->columns), r = fabs(effect);
+    double most = r + z * (1 - r * r) / sqrt((double)targets);
+    int is_worse = part->skill + z * part->skill_error < 0;
+    return !part->dead && targets >= FEW && fabs(part->association) < z &&
+           (most < PP__USEFUL_R || (is_worse && most < PP__GOOD_R));
+}
+
 static pp_part_summary part_of(const pp_sketch *sketch, int column, const column_moments *m,
                                int64_t targets, int *is_long)
 {
@@ -206,7 +218,8 @@ static pp_part_summary part_of(const pp_sketch *sketch, int column, const column
         part.association = association_of(sketch, column, m, targets);
     else if (m->target_variance > 0)
         part.association = 0;
-    double by_ranks, correlation; /* moments of what is small beside a far target are rounding */
+    double by_ranks,
+        correlation = NAN; /* moments of what is small beside a far target are rounding */
     by_ranks = *is_long && column < sketch->detailed
                    ? pp__rank_z(pp__joint(sketch, column), &correlation)
                    : (double)NAN;
@@ -217,8 +230,9 @@ static pp_part_summary part_of(const pp_sketch *sketch, int column, const column
                        sqrt(ratio_squares(sketch, column, targets, 1 - part.skill)) /
                        (double)targets / m->target_variance;
     part.spread = spread_of(sketch, column, m, *is_long);
-    double z = pp__two_sided_z(DEAD_LEVEL / sketch->columns);
+    double z = pp__two_sided_z(PP__DEAD_LEVEL / sketch->columns);
     part.dead = targets >= FEW && part.spread <= SAME && fabs(part.association) < z;
+    part.unrelated = is_unrelated(sketch, &part, *is_long ? correlation : m->correlation, targets);
     return part;
 }
 
@@ -246,8 +260,8 @@ static void put_repairs(const pp_sketch *sketch, const column_moments *m, int64_
 static void put_part(const pp_part_summary *part, pp_summary *s)
 {
     if (s->n_parts < PP_PARTS_LISTED) s->parts[s->n_parts++] = *part;
-    if (part->dead && s->dead < PP_DEAD_LISTED) s->dead_list[s->dead] = part->index;
-    s->dead += part->dead;
+    if (part->dead) pp__list_part(part->index, &s->dead, s->dead_list);
+    if (part->unrelated) pp__list_part(part->index, &s->unrelated, s->unrelated_list);
     if (isnan(s->association)) s->association = 0.0;
     if (fabs(part->association) > fabs(s->association)) s->association = part->association;
     s->association_tests += !isnan(part->effect);
@@ -281,7 +295,7 @@ void pp__put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_
     }
     s->deviation = pp__root(variance);
     s->target_deviation = pp__root(s->base_loss);
-    if (s->dead == varying) s->dead = 0; /* all of them: then the model is constant */
+    if (s->dead + s->unrelated == varying) s->dead = s->unrelated = 0; /* no part is alive */
     if (varying == 0) return;
     s->long_tail = all_long;
     s->r2 = r2 / varying;

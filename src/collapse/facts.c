@@ -102,17 +102,17 @@ static void put_effect(pp__facts *f)
     }
 }
 
-/* The best constant is the best in hindsight: over n rows it beats the true one by X / 2n nats a
- * row (classes), or X / n of the variance, where X is chi-squared with as many degrees of freedom
- * as the constant has. A model that knows the true one must not look worse for that; three
- * deviations.
- */
-static double hindsight(const pp__facts *f)
+/* Whether a skill is below 0 for sure, with its error at the level of a decision. The best constant
+ * is the best in hindsight: over n rows it beats the true one by X / 2n nats a row (classes), or
+ * X / n of the variance, where X is chi-squared with as many degrees of freedom as the constant
+ * has. A model that knows the true one must not look worse for that; three deviations, which add to
+ * the error as deviations do. */
+static int is_negative(const pp__facts *f, double skill, double error)
 {
     double n = (double)f->rows;
     double freedom = pp__is_classification(f->s) ? f->s->classes_present - 1 : 1;
-    double advantage = freedom + SIGMAS * sqrt(2 * freedom);
-    return pp__is_classification(f->s) ? advantage / (2 * n * f->s->base_loss) : advantage / n;
+    double unit = pp__is_classification(f->s) ? 1 / (2 * n * f->s->base_loss) : 1 / n;
+    return skill + hypot(error, unit * SIGMAS * sqrt(2 * freedom)) < -unit * freedom;
 }
 
 /* For a mean loss to be normal, roughly; a missing row of a rare class looks like overconfidence.
@@ -139,7 +139,7 @@ int pp__is_positive(const pp__facts *f, double skill, double error)
  * targets has been ruled out at the level of a decision. */
 static int is_better(const pp__facts *f, double skill, double error)
 {
-    double level = f->associated && f->s->association > 0 ? PP__PROBABLE : f->level;
+    double level = f->ranked && f->s->association > 0 ? PP__PROBABLE : f->level;
     return skill - critical(f, level) * error > ROUNDING;
 }
 
@@ -200,13 +200,13 @@ static int is_worse(const pp__facts *f)
 {
     const pp_summary *s = f->s;
     double wide = critical(f, f->level);
-    if (!isnan(s->loss_skill)) return s->loss_skill + wide * s->loss_skill_error < -hindsight(f);
+    if (!isnan(s->loss_skill)) return is_negative(f, s->loss_skill, wide * s->loss_skill_error);
     if (s->labels) return s->decision + wide * s->decision_error < 0;
     if (is_rounded(s) && brier_skill(s) > 0) return 0;
     if (s->shape.kind != PP_SKETCH_REGRESSION || s->shape.columns == 1)
-        return s->skill + wide * s->skill_error < -hindsight(f);
-    return s->worst.skill + critical(f, f->level / s->shape.columns) * s->worst.skill_error <
-           -hindsight(f);
+        return is_negative(f, s->skill, wide * s->skill_error);
+    return is_negative(f, s->worst.skill,
+                       critical(f, f->level / s->shape.columns) * s->worst.skill_error);
 }
 
 static void put_skill(pp__facts *f)
@@ -248,7 +248,10 @@ pp__facts pp__facts_of(const pp_summary *s, double level)
     put_effect(&f);
     if (!f.varied) return f;
     int tests = s->association_tests > 1 ? s->association_tests : 1;
-    f.associated = fabs(s->association) * shrink(&f) > pp__two_sided_z(f.level / tests);
+    if (!isnan(s->dependence)) tests++;
+    double z = pp__two_sided_z(f.level / tests);
+    f.ranked = fabs(s->association) * shrink(&f) > z;
+    f.associated = f.ranked || s->dependence * shrink(&f) > z;
     double good = pp__is_classification(s) ? PP__GOOD_AUC : PP__GOOD_R;
     f.informative = f.associated && f.effect - f.effect_error > good;
     put_skill(&f);

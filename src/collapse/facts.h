@@ -24,7 +24,8 @@ typedef struct pp__facts {
     double level, z; /* two-sided, of a single test */
     int64_t rows;    /* finite */
     int varied;      /* the targets differ, so that there is something to tell apart */
-    int associated;  /* association beyond chance */
+    int ranked;      /* the ranks of some output are associated with the targets beyond chance */
+    int associated;  /* that, or the answers with the targets */
     int informative; /* ... and large, for sure */
     int skilled;     /* better than the best constant, by the loss that applies: for sure; or, where
                         an association is, probably */

@@ -7,6 +7,8 @@
 
 #define LEVEL 0.001
 #define FAR_LESS 0.75 /* of the correlation of all */
+#define LESS 0.9      /* ... where equal answers say why */
+#define PART 0.2      /* of the rows */
 #define FAR_OFF 0.2   /* of the deviation of the targets */
 #define LIKE_OTHERS                                                                                \
     0.2 /* of that deviation, that the mean target may differ; of it itself, too                   \
@@ -31,6 +33,16 @@ static void widen(double value, int is_first, double *low, double *high)
     if (is_first || value > *high) *high = value + 0.0;
 }
 
+/* Fibonacci hashing (Knuth, The Art of Computer Programming 3, 6.4) of the bits, folded. */
+static int bin_of(double v)
+{
+    uint64_t bits;
+    double positive = v + 0.0; /* no -0.0 */
+    memcpy(&bits, &positive, sizeof bits);
+    bits ^= bits >> 32;
+    return (int)(bits * 0x9e3779b97f4a7c15ULL >> 58);
+}
+
 void pp_group_add(pp_group *group, const pp_sketch_shape *shape, const pp_sketch_rows *rows)
 {
     for (int64_t i = 0; i < rows->rows; i++) {
@@ -46,6 +58,7 @@ void pp_group_add(pp_group *group, const pp_sketch_shape *shape, const pp_sketch
         pp_sum_add(&group->squares, v * v);
         pp_sum_add(&group->target_squares, target * target);
         pp_sum_add(&group->products, v * target);
+        group->equal[bin_of(v)]++;
         group->rows++;
     }
 }
@@ -62,6 +75,8 @@ void pp_group_merge(pp_group *into, const pp_group *from)
     pp_sum_merge(&into->squares, &from->squares);
     pp_sum_merge(&into->target_squares, &from->target_squares);
     pp_sum_merge(&into->products, &from->products);
+    for (int i = 0; i < PP_GROUP_BINS; i++)
+        into->equal[i] += from->equal[i];
     into->rows += from->rows;
 }
 
@@ -97,9 +112,24 @@ static int is_like_others(const moments *g, const moments *all)
            fabs(g->target_deviation - all->target_deviation) < LIKE_OTHERS * all->target_deviation;
 }
 
+/* The largest share of a group's rows in a bin beyond the share that all other groups have there,
+ * less what chance may add. */
+static double equal_share(const pp_group *g, const pp_group *pooled, double z)
+{
+    double most = 0, n = (double)g->rows, others = (double)(pooled->rows - g->rows);
+    if (!(others > 0)) return 0;
+    for (int i = 0; i < PP_GROUP_BINS; i++) {
+        double share = (double)g->equal[i] / n;
+        double usual = (double)(pooled->equal[i] - g->equal[i]) / others;
+        double error = sqrt(share * (1 - share) / n + usual * (1 - usual) / others);
+        most = fmax(most, share - usual - z * error);
+    }
+    return most;
+}
+
 /* PP_ODD_COUNT: as the others. z: of one test. */
-static pp_odd oddity_of(const pp_group *group, const moments *g, const moments *all,
-                        double tolerance, double z)
+static pp_odd oddity_of(const pp_group *group, const pp_group *pooled, const moments *g,
+                        const moments *all, double tolerance, double z)
 {
     double error = 1 / sqrt(fmax(1, g->rows - 3)), own = normal_scale(g->correlation);
     double offset = fabs(g->offset - all->offset);
@@ -109,6 +139,9 @@ static pp_odd oddity_of(const pp_group *group, const moments *g, const moments *
     if (g->correlation < FAR_LESS * all->correlation &&
         normal_scale(all->correlation) - own > z * error)
         return PP_ODD_WEAK;
+    if (g->correlation < LESS * all->correlation &&
+        normal_scale(all->correlation) - own > z * error && equal_share(group, pooled, z) > PART)
+        return PP_ODD_PARTLY;
     if (offset > FAR_OFF * all->target_deviation && offset > z * g->error_deviation / sqrt(g->rows))
         return PP_ODD_SHIFTED;
     return PP_ODD_COUNT;
@@ -122,7 +155,7 @@ static int is_compared(const pp_group *g)
 static void find_odd(const pp_group *groups, int64_t n, pp_split *split)
 {
     pp_group pooled;
-    double z = pp__two_sided_z(LEVEL / fmax(1, 3 * (double)split->groups));
+    double z = pp__two_sided_z(LEVEL / fmax(1, (double)PP_ODD_COUNT * (double)split->groups));
     memset(&pooled, 0, sizeof pooled);
     for (int64_t i = 0; i < n; i++)
         pp_group_merge(&pooled, groups + i);
@@ -134,7 +167,7 @@ static void find_odd(const pp_group *groups, int64_t n, pp_split *split)
     for (int64_t i = 0; i < n; i++) {
         if (!is_compared(groups + i)) continue;
         moments own = moments_of(groups + i);
-        pp_odd how = oddity_of(groups + i, &own, &all, split->tolerance, z);
+        pp_odd how = oddity_of(groups + i, &pooled, &own, &all, split->tolerance, z);
         if (how == PP_ODD_COUNT) continue;
         if (split->odd < PP_ODD_LISTED)
             split->odd_groups[split->odd] =

@@ -248,6 +248,13 @@ int pp__decimals(const pp_sketch *sketch);
 /* Rows that are not copies of others (binary); NaN: not known. */
 double pp__effective_rows(const pp_sketch *sketch);
 
+/* ---- one class or one column ---- */
+
+#define PP__DEAD_LEVEL 1e-4      /* of taking a part that is told apart for dead */
+#define PP__UNRELATED_LEVEL 1e-3 /* of taking one that is told usefully for unrelated */
+/* Adds an index to a list of which the first PP_DEAD_LISTED are kept. */
+void pp__list_part(int index, int *count, int *first);
+
 /* ---- classes ---- */
 
 /* What there is to say class by class, of a sketch that is not brief. */

@@ -207,25 +207,42 @@ static int memorised(const pp__case *c)
            !c->judged.skilled && c->judged.effect + c->judged.effect_error < c->train.effect / 2;
 }
 
+/* A class gets less than half of its share in every row. */
+static int misses_a_class(const pp_summary *s)
+{
+    for (int i = 0; i < s->n_parts; i++)
+        if (s->parts[i].dead && s->parts[i].mean < s->parts[i].target_mean / 2) return 1;
+    return 0;
+}
+
+/* Where nothing is told apart for sure, neither a class that gets its share in every row nor what
+ * varies without a relation is a part of something. */
 static int partly_dead(const pp__case *c)
 {
-    return c->judged.varied && c->judged.s->dead > 0;
+    const pp_summary *s = c->judged.s;
+    if (!c->judged.varied || s->dead + s->unrelated == 0) return 0;
+    if (!knows_nothing(c)) return 1;
+    return pp__is_classification(s) ? misses_a_class(s) : s->dead > 0;
+}
+
+static int is_untrained(const pp__case *c)
+{
+    return c->e->history != NULL && c->train.worse && !c->improved;
 }
 
 static int worse_than_constant(const pp__case *c)
 {
-    int is_untrained = c->e->history != NULL && c->train.worse && !c->improved;
-    return !is_untrained && !is_compressed(&c->judged) && pp__reason_of(c) != PP_REASON_NONE;
+    return !is_untrained(c) && !is_compressed(&c->judged) && pp__reason_of(c) != PP_REASON_NONE;
 }
 
 /* Null: the predictions are related to the targets to an extent worth having, in the rows that are
- * judged or in the training rows, which can only look better; or they rank well, or are no worse
- * than the best constant. What the model knows of a part of the rows is a case of the first only.
- */
+ * judged or in the training rows, which can only look better; or, the model is no worse than the
+ * best constant, or an untrained one that ranks well. What the model knows of a part of the rows is
+ * a case of the first only. */
 static int uninformative(const pp__case *c)
 {
     const pp__facts *f = &c->judged;
-    int worse = f->worse && knows_nothing(c) && ranks_badly(f);
+    int worse = f->worse && knows_nothing(c) && (ranks_badly(f) || !is_untrained(c));
     int nowhere = knows_nothing(c) && nothing_worth_having(&c->train);
     return f->varied && (worse || nowhere || nothing_worth_having(f));
 }
@@ -236,7 +253,7 @@ static int not_yet_learned(const pp__case *c)
 {
     if (!c->judged.varied) return 0;
     if (is_compressed(&c->judged)) return 1;
-    return c->e->history != NULL && c->train.worse && !c->judged.skilled && !c->improved;
+    return is_untrained(c) && !c->judged.skilled;
 }
 
 /* Training rows are no help: a model may know them by heart. */

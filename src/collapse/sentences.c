@@ -215,19 +215,28 @@ static void say_memorised(pp_verdict *v, const pp__case *c)
                  three_digits(c->judged.s->skill));
 }
 
+static void say_parts(pp_verdict *v, const pp__case *c, const char *what, int count,
+                      const int *first)
+{
+    if (count == 0) return;
+    pp__say_more(v, " %d %s %s: ", count, count == 1 ? "has" : "have", what);
+    for (int i = 0; i < count && i < PP_DEAD_LISTED; i++) {
+        char name[80];
+        pp__part_name(c->e, c->judged.s, first[i], name, sizeof name);
+        pp__say_more(v, "%s%s", i > 0 ? ", " : "", name);
+    }
+    if (count > PP_DEAD_LISTED) pp__say_more(v, " and others");
+}
+
 static void say_partly_dead(pp_verdict *v, const pp__case *c)
 {
     const pp_summary *s = c->judged.s;
     int parts = pp__is_classification(s) ? s->shape.classes : s->shape.columns;
-    pp__say_more(v, "Of %d %s %d %s the same prediction for every row: ", parts,
-                 pp__is_classification(s) ? "classes" : "outputs", s->dead,
-                 s->dead == 1 ? "has" : "have");
-    for (int i = 0; i < s->dead && i < PP_DEAD_LISTED; i++) {
-        char name[80];
-        pp__part_name(c->e, s, s->dead_list[i], name, sizeof name);
-        pp__say_more(v, "%s%s", i > 0 ? ", " : "", name);
-    }
-    if (s->dead > PP_DEAD_LISTED) pp__say_more(v, " and others");
+    pp__say_more(v, "Of %d %s", parts, pp__is_classification(s) ? "classes" : "outputs");
+    say_parts(v, c, "the same prediction for every row", s->dead, s->dead_list);
+    if (s->dead > 0 && s->unrelated > 0) pp__say_more(v, ", and");
+    say_parts(v, c, "predictions that vary without a relation to their targets", s->unrelated,
+              s->unrelated_list);
     say_skill(v, s);
 }
 
@@ -251,11 +260,14 @@ static void say_uninformative(pp_verdict *v, const pp__case *c)
     const pp__facts *f = by_train ? train : judged; /* what leaves less room */
     pp__say_more(v, "Predictions vary (deviation %.3g), but ", f->s->deviation);
     say_effect(v, f);
-    pp__say_more(v, " on %lld %srows is chance, or too near to it to be worth anything",
-                 (long long)f->rows,
+    double good = pp__is_classification(f->s) ? PP__GOOD_AUC : PP__GOOD_R;
+    pp__say_more(v, " on %lld %srows %s", (long long)f->rows,
                  !c->has_held_out ? ""
                  : by_train       ? "training "
-                                  : "held-out ");
+                                  : "held-out ",
+                 f->effect + f->effect_error < good
+                     ? "is chance, or too near to it to be worth anything"
+                     : "shows no relation to the targets");
     say_skill(v, judged->s);
 }
 

@@ -311,6 +311,7 @@ static pp_summary nothing_known(const pp_sketch *sketch)
         &s.skill,
         &s.answer_share,
         &s.association,
+        &s.dependence,
         &s.slope,
         &s.skill_error,
         &s.limit_share,

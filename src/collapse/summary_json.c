@@ -32,6 +32,7 @@ static const member members[] = {
     MEMBER(REAL, auc_error),
     MEMBER(REAL, association),
     MEMBER(INT, association_tests),
+    MEMBER(REAL, dependence),
     MEMBER(REAL, slope),
     MEMBER(REAL, mse),
     MEMBER(REAL, mae),
@@ -113,6 +114,7 @@ static void put_parts(pp_json_writer *writer, const pp_summary *s)
         pp_json_begin_object(writer, NULL);
         pp_json_put_int(writer, "index", part->index);
         pp_json_put_bool(writer, "dead", part->dead);
+        pp_json_put_bool(writer, "unrelated", part->unrelated);
         put_number(writer, "mean", part->mean);
         put_number(writer, "target_mean", part->target_mean);
         put_number(writer, "spread", part->spread);

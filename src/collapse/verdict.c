@@ -94,15 +94,22 @@ int pp_verdict_is_collapse(pp_verdict_id id)
     return collapses[id];
 }
 
+static void put_names(pp_json_writer *writer, const pp_evidence *e, const pp_summary *s, int count,
+                      const int *first)
+{
+    for (int i = 0; i < count && i < PP_DEAD_LISTED; i++) {
+        char name[80];
+        pp__part_name(e, s, first[i], name, sizeof name);
+        pp_json_put_string(writer, NULL, name);
+    }
+}
+
 static void put_dead(pp_json_writer *writer, const pp_evidence *e)
 {
     const pp_summary *s = e->held_out != NULL && e->held_out->rows > 0 ? e->held_out : e->train;
     pp_json_begin_array(writer, "dead");
-    for (int i = 0; i < s->dead && i < PP_DEAD_LISTED; i++) {
-        char name[80];
-        pp__part_name(e, s, s->dead_list[i], name, sizeof name);
-        pp_json_put_string(writer, NULL, name);
-    }
+    put_names(writer, e, s, s->dead, s->dead_list);
+    put_names(writer, e, s, s->unrelated, s->unrelated_list);
     pp_json_end_array(writer);
 }
 

@@ -135,6 +135,25 @@ static void classes_by_name(void)
     CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT && v.reason == PP_REASON_LABELS);
 }
 
+/* Ten classes in 400 rows, each answer one class further on: no class is ranked for sure. */
+static void labels_mapped_in_few_rows(void)
+{
+    pp_sketch_shape shape = {PP_SKETCH_MULTICLASS, 10, 10, 0, 0, 0};
+    pp_sketch *sketch = pp_sketch_create(&shape);
+    for (int64_t i = 0; i < 400; i++) {
+        int64_t y = (int64_t)(10 * uniform(31, i));
+        double odds[10], sum = 0;
+        float p[10];
+        for (int c = 0; c < 10; c++)
+            sum += odds[c] = exp(4 * (c == (y + 1) % 10) + 2 * normal(32, 10 * i + c));
+        for (int c = 0; c < 10; c++)
+            p[c] = (float)(odds[c] / sum);
+        sketch_row(sketch, i, p, &y, NULL, 0);
+    }
+    pp_verdict v = judge(sketch);
+    CU_ASSERT(v.id == PP_VERDICT_WORSE_THAN_CONSTANT && v.reason == PP_REASON_LABELS);
+}
+
 /* Two outputs on scales far apart; `second` is what the second is multiplied with. */
 static pp_verdict outputs(double second)
 {
@@ -160,6 +179,24 @@ static void outputs_by_name(void)
     CU_ASSERT(says(&v, "the worst of 2 outputs is output 1"));
 }
 
+/* The second of two outputs varies like its targets and has no relation to them; or neither has. */
+static void an_output_that_is_noise(void)
+{
+    for (int known = 0; known < 2; known++) {
+        pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 2, -5, 5, 0};
+        pp_sketch *sketch = pp_sketch_create(&shape);
+        for (int64_t i = 0; i < 4000; i++) {
+            float t[2] = {(float)normal(33, i), (float)normal(34, i)};
+            float p[2] = {(float)(known * 0.8 * (double)t[0] + 0.2 * normal(35, i)),
+                          (float)(0.5 * normal(36, i))};
+            sketch_row(sketch, i, p, NULL, t, 0);
+        }
+        pp_verdict v = judge(sketch);
+        CU_ASSERT((v.id == PP_VERDICT_PARTLY_DEAD) == known && v.collapse);
+        CU_ASSERT(!known || (says(&v, "without a relation") && says(&v, "output 1")));
+    }
+}
+
 /* A perfect model but for one target; and one that answers the same. */
 static void one_target_far_out(void)
 {
@@ -179,10 +216,10 @@ static void one_target_far_out(void)
     }
 }
 
-/* One rank of eight is turned round, or answers the same. */
+/* One rank of eight is turned round, or answers the same, to all its rows or half of them. */
 static void one_rank_of_eight(void)
 {
-    for (int fault = 0; fault < 3; fault++) {
+    for (int fault = 0; fault < 4; fault++) {
         pp_group groups[8];
         pp_sketch_shape shape = {PP_SKETCH_BINARY, 2, 1, 0, 0, 0};
         pp_sketch *sketch = pp_sketch_create(&shape);
@@ -190,7 +227,8 @@ static void one_rank_of_eight(void)
         for (int64_t i = 0; i < 8000; i++) {
             int64_t y = uniform(13, i) < 0.5;
             double z = 2 * normal(14, i) + 3 * (double)y - 1.5;
-            if (i % 8 == 5 && fault > 0) z = fault == 1 ? -z : 0.2;
+            int is_bad = i % 8 == 5 && (fault < 3 || i % 16 == 5);
+            if (is_bad && fault > 0) z = fault == 1 ? -z : 0.2;
             float p = (float)sigmoid(z);
             pp_sketch_rows row = {.rows = 1, .index = &i, .p = &p, .y = &y};
             pp_sketch_add(sketch, &row);
@@ -258,6 +296,8 @@ const pp_test pp_tests_healthy[] = {
     {"labels and rounded ones", labels_are_answers},
     {"copies count once", copies_count_once},
     {"a dead class, and labels mapped otherwise", classes_by_name},
+    {"labels mapped otherwise, in few rows", labels_mapped_in_few_rows},
+    {"an output that is noise", an_output_that_is_noise},
     {"a dead output, and one worse than its mean", outputs_by_name},
     {"one target far out", one_target_far_out},
     {"one rank of eight", one_rank_of_eight},
