@@ -1,7 +1,8 @@
 /* Communicators. The only door to MPI: mpi.h is included by src/comm and by main, nowhere else.
  *
  * A function that takes a pp_comm is collective over it, except the point-to-point ones (send,
- * receive, poll), which say so. No other function communicates. */
+ * receive, poll), which say so. A function that communicates over one that it finds in an argument
+ * says "Collective" in its comment. No other function communicates. A test looks for the word. */
 #ifndef PITPROP_COMM_H
 #define PITPROP_COMM_H
 

@@ -55,6 +55,7 @@ void pp__targets_finish(pp__targets *targets, pp__scan *scan);
 typedef struct pp__features pp__features;
 pp_status pp__features_start(pp__scan *scan, pp__features **features, pp_error *err);
 void pp__features_add(pp__features *features, const pp__rows *rows);
+/* Collective. */
 pp_status pp__features_finish(pp__features *features, pp__scan *scan, pp_error *err);
 
 /* ---- sample.c: rows at places that depend on the row count alone ---- */
@@ -88,6 +89,7 @@ pp_status pp__look_for_slip(pp__scan *scan, pp_error *err);
 typedef struct pp__repeats pp__repeats;
 pp_status pp__repeats_start(pp__scan *scan, pp__repeats **repeats, pp_error *err);
 pp_status pp__repeats_add(pp__repeats *repeats, const pp__rows *rows, pp_error *err);
+/* Collective. */
 pp_status pp__repeats_finish(pp__repeats *repeats, const pp__sample *sample, pp__scan *scan,
                              pp_error *err);
 void pp__repeats_free(pp__repeats *repeats);
@@ -96,6 +98,7 @@ void pp__repeats_free(pp__repeats *repeats);
 typedef struct pp__order pp__order;
 pp_status pp__order_start(pp__scan *scan, float spike, pp__order **order, pp_error *err);
 void pp__order_add(pp__order *order, const pp__rows *rows);
+/* Collective. */
 pp_status pp__order_finish(pp__order *order, pp__scan *scan, pp_error *err);
 
 /* ---- series.c: by the first rows, hence by whichever rank has them ---- */

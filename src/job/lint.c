@@ -2,7 +2,6 @@
  * training. Every sentence says what happens and what was probably meant. */
 #include "job_internal.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #define ON(value) (1u << (value))
@@ -32,17 +31,6 @@ enum {
 #undef SHARES
 #undef ABOVE
 };
-
-void pp__lint_warn(pp__lint *lint, const char *path, const char *format, ...)
-{
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (lint->say != NULL) lint->say(lint->context, path, text);
-    lint->count++;
-}
 
 static int has(unsigned set, int value)
 {

@@ -208,7 +208,7 @@ static size_t existing_part(const char *path)
 }
 
 /* Another may change what is there until the generation is ours: then it is looked at again. */
-static pp_status claim(trial *t, pp_error *err)
+static pp_status claim_directory(trial *t, pp_error *err)
 {
     int taken = 0;
     pp_status status = PP_OK;
@@ -263,7 +263,7 @@ static pp_status take(trial *t, pp_error *err)
 {
     char path[PATH_MAX];
     t->existing_part = existing_part(t->dir);
-    pp_status status = claim(t, err);
+    pp_status status = claim_directory(t, err);
     /* Only now does a run that is still writing there leave it alone. */
     for (int i = 0; i < PP_RUN_WRITES && status == PP_OK; i++)
         pp_fs_remove_unfinished(t->dir, pp_run_writes[i]);

@@ -73,6 +73,7 @@ typedef struct pp_trial_plan {
     int64_t bytes_data, bytes_model, bytes_activations; /* of the largest rank; model: parameters,
                                                            gradients, optimiser state */
 } pp_trial_plan;
+/* Collective. What a run of the job would be, without training. */
 pp_status pp_trial_check(const pp_trial_spec *spec, pp_trial_plan *plan, pp_error *err);
 
 #endif

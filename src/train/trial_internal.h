@@ -179,8 +179,8 @@ void pp__trial_note_non_finite(trial *t);
 
 /* ---- step.c ---- */
 enum { BIT_STOP = 1, BIT_SAVE = 2, BIT_NON_FINITE = 4, BIT_NO_INPUT = 8 };
-/* One global step; returns the bits that any rank raised. Writes a step row where one is due. With
- * BIT_NO_INPUT, some rank could not read its rows: the step is worth nothing. */
+/* Collective. One global step; returns the bits that any rank raised. Writes a step row where one
+ * is due. With BIT_NO_INPUT, some rank could not read its rows: the step is worth nothing. */
 int pp__trial_step(trial *t);
 
 /* ---- life.c: signs of life, and the end of a run in which a rank gives none ---- */

@@ -1,11 +1,14 @@
 """Arrows point down only: compares the #include lines of src with the layers of the design.
 
-The folder of an #include is its layer: a file may include headers of its own folder and of those below it in
+Then what structure.py asks: no circle of files, names that belong to one module, functions that say when they are
+collective. The folder of an #include is its layer: a file may include headers of its own folder and of those below it in
 LAYERS, and nothing above. include/pitprop is what is installed, and nothing else. A foreign library has one home,
 and no installed header shows it."""
 import os
 import re
 import sys
+
+import structure
 
 SOURCE = os.environ["SOURCE"]
 
@@ -18,6 +21,17 @@ INSTALLED = {"check": "base", "error": "base", "sum": "base", "json": "json",
              "groups": "collapse", "sketch": "collapse", "verdict": "collapse"}
 # Arrows that point up, (folder, header), each with its reason.
 UPWARD = {}
+# Files that may need each other in a loop, each with its reason.
+CIRCLES = {
+    "src/job/layer_kinds.c src/job/layers.c": "a residual layer holds layers: its shape is theirs",
+    "src/model/pass.c src/model/planner.c src/model/fold.c src/model/layers/kinds.c src/model/layers/dense.c "
+    "src/model/layers/norm.c src/model/layers/dropout.c src/model/layers/activation.c src/model/layers/conv.c "
+    "src/model/layers/pool.c src/model/layers/residual.c src/model/layers/embedding.c":
+        "a residual layer holds layers: planning it comes back to the table of kinds",
+}
+# Functions that communicate for those who call them.
+DOORS = {"pp_comm_agree", "pp_comm_broadcast", "pp_comm_sum_i64", "pp_comm_max_i64", "pp_comm_min_i64",
+         "pp_comm_gather", "pp_comm_all_gather", "pp_comm_gather_ranges", "pp_comm_merge", "pp_comm_split"}
 # Pure folders see less than their place allows: no communication, no files.
 NOT_FOR = {"job": {"comm"}, "compute": {"comm"}, "store": {"comm", "job", "compute"}, "convert": {"comm"},
            "model": {"comm", "store", "convert"}, "collapse": {"comm", "store", "data", "model", "compute"},
@@ -66,6 +80,14 @@ def check_source(relative, faults, used):
     return count
 
 
+def upward_calls(needs):
+    for caller, homes in sorted(needs.items()):
+        for home, names in sorted(homes.items()):
+            low, high = (LAYERS.index(layer_of(os.path.dirname(path)[len("src/"):])) for path in (caller, home))
+            if high > low:
+                yield f"{caller} calls {', '.join(sorted(names))} of {home}, which lies above it"
+
+
 def check_installed(faults):
     public = os.path.join(SOURCE, "include", "pitprop")
     for header in sorted(os.listdir(public)):
@@ -92,6 +114,13 @@ def main():
             count += check_source(os.path.normpath(os.path.join(folder, name)), faults, used)
     check_installed(faults)
     faults += [f"UPWARD: nothing in src/{folder} includes {header}" for folder, header in sorted(set(UPWARD) - used)]
+    needs = structure.calls(os.path.dirname(os.path.abspath(os.environ["PITPROP"])), SOURCE)
+    faults += structure.told_circles(needs, CIRCLES)
+    faults += upward_calls(needs)
+    faults += structure.namesakes(SOURCE)
+    faults += structure.uncollective(SOURCE, DOORS)
+    if len(needs) < 100:
+        faults.append("hardly any objects beside the program: it has to be the one of a build folder")
     print("\n".join(faults) or f"{count} includes keep to the layers")
     return 1 if faults or count < 100 else 0
 

@@ -11,11 +11,11 @@ typedef struct rounds {
     int stopped;                 /* on request, with everything saved */
 } rounds;
 
-/* Rank 0, while the others serve: runs trials [n] on all ranks. */
+/* Collective, with pp__rounds_serve on the other ranks. Rank 0: runs trials [n] on all ranks. */
 pp_status pp__round(rounds *r, const pp_farm_trial *trials, int n, pp_error *err);
-/* Rank 0: there are no more. */
+/* Collective likewise. Rank 0: there are no more. */
 void pp__rounds_end(rounds *r);
-/* The other ranks, until there are no more rounds. */
+/* Collective likewise. The other ranks, until there are no more rounds. */
 pp_status pp__rounds_serve(rounds *r, pp_error *err);
 
 #endif

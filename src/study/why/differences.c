@@ -157,7 +157,7 @@ pp_status pp__difference_patch(const pp__differences *d, uint32_t which, int roo
 /* ---- which there are ---- */
 
 /* The job as it is understood; NULL: it is refused. */
-static char *echo_with(const plan *p, const pp_patch *patch)
+static char *echo_with(const why_plan *p, const pp_patch *patch)
 {
     pp_job *job = NULL;
     char *copy = NULL;
@@ -174,7 +174,7 @@ static char *echo_with(const plan *p, const pp_patch *patch)
 }
 
 /* Whether the last one changes the job at all; what is refused alone may do so with others. */
-static int changes(const plan *p, pp__differences *d, const char *before)
+static int changes(const why_plan *p, pp__differences *d, const char *before)
 {
     pp_patch patch;
     if (pp__difference_patch(d, 1u << (d->n - 1), 0, &patch, NULL) != PP_OK) return 0;
@@ -184,14 +184,14 @@ static int changes(const plan *p, pp__differences *d, const char *before)
     return differs;
 }
 
-static void consider(const plan *p, pp__differences *d, const char *path, const char *before)
+static void consider(const why_plan *p, pp__differences *d, const char *path, const char *before)
 {
     if (d->n == PP__MOST_DIFFERENCES) return;
     set_owner(&d->of[d->n++], path);
     if (!changes(p, d, before)) d->n--;
 }
 
-static void find_all(const plan *p, pp__differences *d, const char *before)
+static void find_all(const why_plan *p, pp__differences *d, const char *before)
 {
     const char *const of_training[] = {"training.steps", "training.batch", "training.clip_norm"};
     for (int i = 0; i < d->recipe->count; i++) {
@@ -230,7 +230,7 @@ static int has_more_units(const pp__differences *d)
 }
 
 /* Some changes have a direction. */
-static void name_by_direction(const plan *p, pp__differences *d)
+static void name_by_direction(const why_plan *p, pp__differences *d)
 {
     const pp_job_training *t = &p->job->training;
     double steps = (double)pp__steps_of(p->job, p->rows), batch = (double)t->batch;
@@ -247,7 +247,7 @@ static void name_by_direction(const plan *p, pp__differences *d)
     }
 }
 
-pp_status pp__differences_find(const plan *p, const pp_patch *recipe, pp__differences *d,
+pp_status pp__differences_find(const why_plan *p, const pp_patch *recipe, pp__differences *d,
                                pp_error *err)
 {
     const char *model = value_of(recipe, "model"), *training = value_of(recipe, "training");

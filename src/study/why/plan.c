@@ -60,12 +60,12 @@ static int patches_meet(const pp_patch *a, const pp_patch *b)
 
 /* ---- the job and its data ---- */
 
-static pp_status parse(const plan *p, const pp_patch *patch, pp_job **job, pp_error *err)
+static pp_status parse(const why_plan *p, const pp_patch *patch, pp_job **job, pp_error *err)
 {
     return pp_job_parse(p->spec->job, p->spec->origin, patch, job, err);
 }
 
-static pp_status resolve(plan *p, pp_error *err)
+static pp_status resolve(why_plan *p, pp_error *err)
 {
     const pp_inspection *d = p->data;
     int64_t held_out = d->held_out_rows;
@@ -89,9 +89,9 @@ static pp_status resolve(plan *p, pp_error *err)
     return status;
 }
 
-pp_status pp__plan_open(plan *p, const pp_why_spec *spec, pp_arena *arena, pp_error *err)
+pp_status pp__plan_open(why_plan *p, const pp_why_spec *spec, pp_arena *arena, pp_error *err)
 {
-    *p = (plan){.spec = spec, .arena = arena};
+    *p = (why_plan){.spec = spec, .arena = arena};
     pp_status status = parse(p, NULL, &p->job, err);
     if (status == PP_OK) status = pp_inspect(spec->comm, p->job, &p->data, err);
     if (status == PP_OK && p->data != NULL) {
@@ -101,7 +101,7 @@ pp_status pp__plan_open(plan *p, const pp_why_spec *spec, pp_arena *arena, pp_er
     return pp_comm_agree(spec->comm, status, err);
 }
 
-void pp__plan_close(plan *p)
+void pp__plan_close(why_plan *p)
 {
     pp_inspection_destroy(p->data);
     pp_json_destroy(p->verdict);
@@ -110,7 +110,7 @@ void pp__plan_close(plan *p)
 
 /* ---- experiments ---- */
 
-static pp_status add(plan *p, const pp_experiment *e, pp_error *err)
+static pp_status add(why_plan *p, const pp_experiment *e, pp_error *err)
 {
     pp_job *job = NULL;
     PP_CHECK(p->count < WHY_MOST);
@@ -128,18 +128,18 @@ static pp_status add(plan *p, const pp_experiment *e, pp_error *err)
     return PP_OK;
 }
 
-pp_status pp__plan_add(plan *p, const pp_experiment *e, pp_error *err)
+pp_status pp__plan_add(why_plan *p, const pp_experiment *e, pp_error *err)
 {
     return add(p, e, err);
 }
 
-static pp_status add_control(plan *p, const char *id, const char *label, const pp_patch *patch,
+static pp_status add_control(why_plan *p, const char *id, const char *label, const pp_patch *patch,
                              pp_error *err)
 {
     return add(p, &(pp_experiment){.id = id, .label = label, .patch = *patch}, err);
 }
 
-static pp_status add_seed(plan *p, int k, pp_error *err)
+static pp_status add_seed(why_plan *p, int k, pp_error *err)
 {
     pp_patch patch;
     if (!patch_make(p->arena, 1, &patch)) return no_memory(err);
@@ -147,7 +147,7 @@ static pp_status add_seed(plan *p, int k, pp_error *err)
     return add_control(p, pp_arena_printf(p->arena, "seed-%d", k), "another seed", &patch, err);
 }
 
-static pp_case case_of(const plan *p)
+static pp_case case_of(const why_plan *p)
 {
     return (pp_case){.job = p->job,
                      .data = p->data,
@@ -156,7 +156,7 @@ static pp_case case_of(const plan *p)
                      .copies = pp_arena_printf(p->arena, "%s/why/copies", p->spec->directory)};
 }
 
-pp_status pp__plan_controls(plan *p, pp_error *err)
+pp_status pp__plan_controls(why_plan *p, pp_error *err)
 {
     pp_case c = case_of(p);
     pp_patch none = {0}, reference, permuted, linear;
@@ -177,7 +177,7 @@ pp_status pp__plan_controls(plan *p, pp_error *err)
     return status;
 }
 
-static int is_wanted(const plan *p, const char *id)
+static int is_wanted(const why_plan *p, const char *id)
 {
     const char *at = p->spec->causes;
     size_t length = strlen(id);
@@ -188,7 +188,7 @@ static int is_wanted(const plan *p, const char *id)
 }
 
 /* What the reference recipe makes of the data without this cause. */
-static pp_status add_to_reference(plan *p, const pp_experiment *probe, pp_error *err)
+static pp_status add_to_reference(why_plan *p, const pp_experiment *probe, pp_error *err)
 {
     const pp_patch *reference = &p->experiments[PP_WHY_REFERENCE].patch;
     pp_experiment e = *probe;
@@ -208,7 +208,7 @@ static int is_luck(const pp_experiment *e)
 }
 
 /* At the seed where the job fails, if that is not its own. */
-static pp_status add_at_seed(plan *p, const pp_experiment *probe, pp_error *err)
+static pp_status add_at_seed(why_plan *p, const pp_experiment *probe, pp_error *err)
 {
     pp_experiment e = *probe;
     if (p->seed == NULL) return add(p, &e, err);
@@ -219,7 +219,7 @@ static pp_status add_at_seed(plan *p, const pp_experiment *probe, pp_error *err)
 }
 
 /* Probes of a cause, and the copies of the rows that they want. */
-static pp_status add_probes(plan *p, const pp_cause *cause, pp_error *err)
+static pp_status add_probes(why_plan *p, const pp_cause *cause, pp_error *err)
 {
     pp_probe probes[MOST_PROBES];
     pp_case c = case_of(p);
@@ -241,7 +241,7 @@ static pp_status add_probes(plan *p, const pp_cause *cause, pp_error *err)
 }
 
 /* Those that the survey of the rows suggests, or the others. */
-static pp_status add_causes(plan *p, int surveyed, pp_error *err)
+static pp_status add_causes(why_plan *p, int surveyed, pp_error *err)
 {
     int n_causes;
     pp_status status = PP_OK;
@@ -255,17 +255,17 @@ static pp_status add_causes(plan *p, int surveyed, pp_error *err)
     return status;
 }
 
-pp_status pp__plan_singles(plan *p, pp_error *err)
+pp_status pp__plan_singles(why_plan *p, pp_error *err)
 {
     return add_causes(p, 0, err);
 }
 
-pp_status pp__plan_surveyed(plan *p, pp_error *err)
+pp_status pp__plan_surveyed(why_plan *p, pp_error *err)
 {
     return add_causes(p, 1, err);
 }
 
-int pp__plan_named(const plan *p, const char **named, int most)
+int pp__plan_named(const why_plan *p, const char **named, int most)
 {
     int n_causes, n = 0;
     const pp_cause *causes = pp_causes(&n_causes);
@@ -291,7 +291,7 @@ static int most_hopeful_first(const void *left, const void *right)
 }
 
 /* A probe that lifts the score, even a little, or the reference's, or that is suspected. */
-static double hope(const plan *p, int i)
+static double hope(const why_plan *p, int i)
 {
     const pp_experiment *e = &p->experiments[i];
     double on_reference = 0;
@@ -309,7 +309,7 @@ static int has_change(const pp_patch *patch, const char *path, const char *value
 }
 
 /* The same three are reached by way of any two of them. */
-static int is_planned(const plan *p, const pp_experiment *e)
+static int is_planned(const why_plan *p, const pp_experiment *e)
 {
     for (int i = PP_WHY_LINEAR + 1; e->with[1] != NULL && i < p->count; i++) {
         const pp_patch *other = &p->experiments[i].patch;
@@ -322,7 +322,7 @@ static int is_planned(const plan *p, const pp_experiment *e)
 }
 
 /* Two experiments as one: singles, or a pair and a single. */
-static pp_status add_pair(plan *p, const pair *of, pp_error *err)
+static pp_status add_pair(why_plan *p, const pair *of, pp_error *err)
 {
     const pp_experiment *a = &p->experiments[of->a], *b = &p->experiments[of->b];
     int causes = a->with[0] != NULL ? 3 : 2;
@@ -354,7 +354,7 @@ static int may_join(const pp_experiment *a, const pp_experiment *b)
     return !patches_meet(&a->patch, &b->patch);
 }
 
-static pp_status add_most_hopeful(plan *p, pair *pairs, int n, int most, pp_error *err)
+static pp_status add_most_hopeful(why_plan *p, pair *pairs, int n, int most, pp_error *err)
 {
     pp_status status = PP_OK;
     if (n > 0) qsort(pairs, (size_t)n, sizeof *pairs, most_hopeful_first);
@@ -364,7 +364,7 @@ static pp_status add_most_hopeful(plan *p, pair *pairs, int n, int most, pp_erro
     return status;
 }
 
-pp_status pp__plan_pairs(plan *p, int most, pp_error *err)
+pp_status pp__plan_pairs(why_plan *p, int most, pp_error *err)
 {
     int first = PP_WHY_LINEAR + 1, singles = p->count, n = 0;
     pair *pairs = malloc(sizeof *pairs * (size_t)singles * (size_t)singles);
@@ -379,7 +379,7 @@ pp_status pp__plan_pairs(plan *p, int most, pp_error *err)
 }
 
 /* Whether the pair's score is among the best of all pairs, and the lowest such place. */
-static int is_among_best(const plan *p, int pair_index, int best)
+static int is_among_best(const why_plan *p, int pair_index, int best)
 {
     int better = 0;
     double hoped = hope(p, pair_index);
@@ -390,7 +390,7 @@ static int is_among_best(const plan *p, int pair_index, int best)
     return better < best;
 }
 
-pp_status pp__plan_triples(plan *p, int most, pp_error *err)
+pp_status pp__plan_triples(why_plan *p, int most, pp_error *err)
 {
     enum { BEST_PAIRS = 8 };
     int first = PP_WHY_LINEAR + 1, count = p->count, n = 0;
@@ -419,7 +419,7 @@ static void quiet(const pp_job *job, pp_patch *patch)
     patch_add(patch, "checkpoint", "{\"every_epochs\": 0, \"every_seconds\": 30}");
 }
 
-pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
+pp_status pp__plan_trial(const why_plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
                          pp_error *err)
 {
     pp_job *job;

@@ -34,7 +34,7 @@ static pp_status run_from(why *w, int first, int *ran, pp_error *err)
 /* Experiment i with another seed; 0: the job's own. */
 static pp_status add_repeat(why *w, int i, int64_t more, pp_error *err)
 {
-    plan *p = &w->plan;
+    why_plan *p = &w->plan;
     const pp_experiment *of = &p->experiments[i];
     int n = of->patch.count;
     pp_experiment e = *of;

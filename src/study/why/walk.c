@@ -53,7 +53,7 @@ static void add_cause(pp_experiment *e, const char *cause)
 /* Adds the job with these differences; *index: its experiment, -1: it cannot be. */
 static pp_status add_set(walk *v, uint32_t set, const char *id, int *index, pp_error *err)
 {
-    plan *p = &v->w->plan;
+    why_plan *p = &v->w->plan;
     pp_experiment e = {.walk = 1, .id = id, .label = words_of(v, set), .sign = 0.5};
     for (int i = 0; i < v->d.n; i++)
         if (set >> i & 1) add_cause(&e, v->d.of[i].cause);
@@ -153,7 +153,7 @@ static uint32_t plain_parts(const walk *v)
 /* The smallest set with probes in place of some of its parts. */
 static pp_status add_with_probes(walk *v, const char *id, pp_error *err)
 {
-    plan *p = &v->w->plan;
+    why_plan *p = &v->w->plan;
     pp_experiment e = {.walk = 1, .id = id, .label = words_of(v, plain_parts(v)), .sign = 0.5};
     int room = 0;
     for (int i = 0; i < v->d.n; i++) {
@@ -191,7 +191,7 @@ static int is_single_probe(const pp_experiment *e)
 /* The smallest set with every probe that fits in place of a part; of_probe [n]: which. */
 static pp_status add_all(walk *v, int part, int *of_probe, int *n, pp_error *err)
 {
-    plan *p = &v->w->plan;
+    why_plan *p = &v->w->plan;
     int end = p->count;
     pp_status status = PP_OK;
     *n = 0;
@@ -211,7 +211,7 @@ static pp_status add_all(walk *v, int part, int *of_probe, int *n, pp_error *err
 /* A part by the cause with the loudest sign whose probe does as well. */
 static pp_status name_part(walk *v, int part, pp_error *err)
 {
-    plan *p = &v->w->plan;
+    why_plan *p = &v->w->plan;
     int first = p->count, of_probe[WHY_MOST], list[WHY_MOST], n;
     double work = 0, loudest = -1;
     pp_status status = add_all(v, part, of_probe, &n, err);
@@ -248,7 +248,7 @@ static pp_status name_parts(walk *v, pp_error *err)
 
 pp_status pp__walk_back(why *w, pp_error *err)
 {
-    plan *p = &w->plan;
+    why_plan *p = &w->plan;
     int from = pp__working_control(w->result);
     if (from < 0) return PP_OK;
     walk v = {.w = w, .start = &p->experiments[from], .smallest = -1};

@@ -260,7 +260,7 @@ static pp_status probe(why *w, int first, double share_of_budget, pp_error *err)
     return status;
 }
 
-typedef pp_status (*combine_fn)(plan *p, int most, pp_error *err);
+typedef pp_status (*combine_fn)(why_plan *p, int most, pp_error *err);
 
 static pp_status try_together(why *w, combine_fn combine, pp_error *err)
 {

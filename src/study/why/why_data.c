@@ -12,7 +12,7 @@
 /* A repair is as good as what any recipe makes of the rows, or nearly. */
 static const double good_part = 0.8, least_gain = 0.02;
 
-pp_status pp__keep_findings(const plan *p, pp_why *w, pp_error *err)
+pp_status pp__keep_findings(const why_plan *p, pp_why *w, pp_error *err)
 {
     int n = p->data->n_findings;
     pp_finding *copy = PP_ARENA_NEW(w->arena, pp_finding, n + 1);
@@ -24,7 +24,7 @@ pp_status pp__keep_findings(const plan *p, pp_why *w, pp_error *err)
     return PP_OK;
 }
 
-int pp__make_copy(const plan *p, const pp_mend *mend)
+int pp__make_copy(const why_plan *p, const pp_mend *mend)
 {
     char directory[PATH_MAX];
     pp_error err;

@@ -49,7 +49,7 @@ pp_status pp__measure(pp_experiment *experiment, const pp_outcome *outcome, cons
                       const pp__yardstick *yardstick, pp_arena *arena, pp_error *err);
 
 /* ---- plan.c: which experiments there are; rank 0 ---- */
-typedef struct plan {
+typedef struct why_plan {
     const pp_why_spec *spec;
     pp_arena *arena; /* of the result */
     pp_job *job;     /* resolved */
@@ -63,7 +63,7 @@ typedef struct plan {
     pp__yardstick yardstick;
     pp_experiment *experiments; /* [WHY_MOST] */
     int count;
-} plan;
+} why_plan;
 enum { WHY_SEEDS = 6 }; /* that the job is run with, its own included, at most */
 enum { WHY_MOST = 960 };
 #define WHY_SUGGESTED 0.7 /* sign of a cause in the data that the survey of the rows shows */
@@ -71,28 +71,28 @@ enum { WHY_MOST = 960 };
 #define PP_WHY_RECIPE "reference" /* in place of a cause: a change that none owns */
 
 /* Collective for the look at the data; the rest is made on rank 0. */
-pp_status pp__plan_open(plan *p, const pp_why_spec *spec, pp_arena *arena, pp_error *err);
-void pp__plan_close(plan *p);
-pp_status pp__plan_controls(plan *p, pp_error *err);
+pp_status pp__plan_open(why_plan *p, const pp_why_spec *spec, pp_arena *arena, pp_error *err);
+void pp__plan_close(why_plan *p);
+pp_status pp__plan_controls(why_plan *p, pp_error *err);
 /* Probes of the causes in the data that the survey of the rows suggests. */
-pp_status pp__plan_surveyed(plan *p, pp_error *err);
+pp_status pp__plan_surveyed(why_plan *p, pp_error *err);
 /* A probe of every other cause that is possible here, by itself; wants the verdict. */
-pp_status pp__plan_singles(plan *p, pp_error *err);
+pp_status pp__plan_singles(why_plan *p, pp_error *err);
 /* Causes that the data show and that no probe repairs; returns how many. */
-int pp__plan_named(const plan *p, const char **named, int most);
+int pp__plan_named(const why_plan *p, const char **named, int most);
 /* Pairs of the singles that came closest or are the most suspected. */
-pp_status pp__plan_pairs(plan *p, int most, pp_error *err);
+pp_status pp__plan_pairs(why_plan *p, int most, pp_error *err);
 /* The pairs that came closest, each with one more of the singles. */
-pp_status pp__plan_triples(plan *p, int most, pp_error *err);
+pp_status pp__plan_triples(why_plan *p, int most, pp_error *err);
 /* The patch of an experiment for 1/parts of its training, as a trial of a study. */
-pp_status pp__plan_trial(const plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
+pp_status pp__plan_trial(const why_plan *p, const pp_experiment *e, int parts, pp_farm_trial *trial,
                          pp_error *err);
 
 /* ---- why_data.c: what the rows show ---- */
 /* Findings of the survey. */
-pp_status pp__keep_findings(const plan *p, pp_why *why, pp_error *err);
+pp_status pp__keep_findings(const why_plan *p, pp_why *why, pp_error *err);
 /* A copy of the rows; 0: cannot be made, which is logged. */
-int pp__make_copy(const plan *p, const pp_mend *mend);
+int pp__make_copy(const why_plan *p, const pp_mend *mend);
 /* Of a cause in the data: the reference recipe fails with it and does better without it. True of
  * any other cause. */
 int pp__shows_in_reference(const pp_why *why, int experiment);
@@ -103,12 +103,12 @@ int pp__is_of_rows(const pp_experiment *experiment);
 void pp__say_data(pp_why *why);
 void pp__say_findings(pp_why *why);
 /* Adds the job with a patch, by the names of others. */
-pp_status pp__plan_add(plan *p, const pp_experiment *e, pp_error *err);
+pp_status pp__plan_add(why_plan *p, const pp_experiment *e, pp_error *err);
 
 /* ---- why_warnings.c: what `check` and `train` warn of ---- */
-pp_status pp__keep_warnings(const plan *p, pp_why *why, pp_error *err);
+pp_status pp__keep_warnings(const why_plan *p, pp_why *why, pp_error *err);
 /* What became of each, and a sentence about it. */
-void pp__settle_warnings(const plan *p, pp_why *why);
+void pp__settle_warnings(const why_plan *p, pp_why *why);
 
 /* ---- differences.c: from a recipe that works back to the job ---- */
 #define PP__BODY "hidden layers"
@@ -131,7 +131,7 @@ typedef struct pp__differences {
 } pp__differences;
 
 /* What the recipe changes in the job, part by part; pp__differences_free. */
-pp_status pp__differences_find(const plan *p, const pp_patch *recipe, pp__differences *d,
+pp_status pp__differences_find(const why_plan *p, const pp_patch *recipe, pp__differences *d,
                                pp_error *err);
 void pp__differences_free(pp__differences *d);
 /* Changes of those whose bit is set, with room for more. */

@@ -13,7 +13,7 @@ typedef struct why {
     pp_job *whole;            /* rank 0: on all rows, where a part is asked about; NULL: not so */
     const pp_mend *part_mend; /* rank 0: makes the copy of that part; NULL: all rows are asked */
     double fewer_epochs, fewer_steps; /* of the whole over those of the part; 0: none are given */
-    plan plan;
+    why_plan plan;
     pp_why *result;       /* rank 0 */
     char study[PATH_MAX]; /* directory of the trials */
     rounds rounds;
@@ -32,7 +32,7 @@ void pp__tell_end(void *context, const pp_farm_trial *trial, const pp_outcome *o
 pp_status pp__write_text(const why *w, const char *file, pp_json_writer *writer, pp_error *err);
 /* why.json as far as it is known. */
 pp_status pp__write_why(const why *w, pp_error *err);
-/* Experiments list [n], each for 1/parts of its training. */
+/* Collective, while the others serve. Experiments list [n], each for 1/parts of its training. */
 pp_status pp__experiment(why *w, const int *list, int n, int parts, pp_error *err);
 /* What is left of the budget. */
 double pp__rest(const why *w);
@@ -48,15 +48,17 @@ pp_status pp__for_whole(const why *w, const pp_patch *patch, pp_patch *out, pp_e
 void pp__say_part(why *w);
 
 /* ---- walk.c ---- */
-/* From the control that works best back to the job: halves what they differ in until the smallest
- * set that repairs is left, and names it by the causes that own its parts. */
+/* Collective, while the others serve. From the control that works best back to the job: halves what
+ * they differ in until the smallest set that repairs is left, and names it by the causes that own
+ * its parts. */
 pp_status pp__walk_back(why *w, pp_error *err);
 
 /* ---- seeds.c ---- */
-/* Runs what is about to be accused with other seeds, and takes back what was luck. */
+/* Collective, while the others serve. Runs what is about to be accused with other seeds, and takes
+ * back what was luck. */
 pp_status pp__confirm(why *w, pp_error *err);
-/* A few seeds more, where some fail and others do not, or where they cost a small part of the
- * budget of a job that does not fail. */
+/* Collective, while the others serve. A few seeds more, where some fail and others do not, or where
+ * they cost a small part of the budget of a job that does not fail. */
 pp_status pp__try_seeds(why *w, pp_error *err);
 
 #endif

@@ -33,7 +33,7 @@ static void ignore(void *context, const char *path, const char *text)
     (void)context, (void)path, (void)text;
 }
 
-pp_status pp__keep_warnings(const plan *p, pp_why *w, pp_error *err)
+pp_status pp__keep_warnings(const why_plan *p, pp_why *w, pp_error *err)
 {
     listing l = {.arena = p->arena, .room = pp_job_lint(p->job, ignore, NULL)};
     l.list = PP_ARENA_NEW(p->arena, pp_why_warning, l.room + 1);
@@ -48,7 +48,7 @@ pp_status pp__keep_warnings(const plan *p, pp_why *w, pp_error *err)
 }
 
 /* The job with the patch is not warned of at that place any more. */
-static int takes_away(const plan *p, const pp_patch *patch, const char *path)
+static int takes_away(const why_plan *p, const pp_patch *patch, const char *path)
 {
     pp_job *job = NULL;
     listing l = {.path = path};
@@ -68,7 +68,7 @@ static int is_single(const pp_experiment *e)
            !e->walk && e->share >= 1 && !e->failed;
 }
 
-static int best_without(const plan *p, const pp_why *w, const char *path)
+static int best_without(const why_plan *p, const pp_why *w, const char *path)
 {
     int best = -1;
     for (int i = PP_WHY_LINEAR + 1; i < w->count; i++) {
@@ -100,7 +100,7 @@ static void say(const pp_why_warning *of, pp_why *w)
                  e->label, e->score, e->repaired ? "" : ": that does not repair the job");
 }
 
-void pp__settle_warnings(const plan *p, pp_why *w)
+void pp__settle_warnings(const why_plan *p, pp_why *w)
 {
     for (int i = 0; i < w->n_warnings; i++) {
         pp_why_warning *of = &w->warnings[i];
