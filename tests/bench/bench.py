@@ -8,9 +8,6 @@ import time
 
 import measure
 import nets
-import stream
-import sweeps
-import table
 
 
 def options():
@@ -28,6 +25,11 @@ def options():
                         help=f"streaming: ranks (default {nets.RANKS}; 1 where others use the machine)")
     parser.add_argument("--net", action="append", choices=[nets.name(n) for n in nets.NETS],
                         help="only this net; may be repeated")
+    parser.add_argument("--batch", action="append", type=int, help="rows of a batch; may be repeated (each net's own)")
+    parser.add_argument("--peers", nargs="+", choices=[p.name for p in measure.PEERS], default=["eager", "compiled"],
+                        help="how PyTorch runs: two processes of one thread under DistributedDataParallel, one of two "
+                        "threads (1x2), one of one (1x1); the best of those on as many cores counts "
+                        "(default: eager compiled)")
     for name in ("--pitprop", "--torch", "--work", "--load"):
         parser.add_argument(name, required=True, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -52,29 +54,41 @@ def busy_cores(seconds=2.0):
 def print_machine(bench, load):
     version, busy = bench.version(), busy_cores()
     print(f"pitprop   {version['pitprop']}, {version['MPI']}, HDF5 {version['HDF5']}")
-    print(f"BLAS      {version['BLAS']}")
+    print(f"BLAS      {version['cpu']}")
     print(f"machine   {os.cpu_count()} cores, {processor()}, {platform.system()} {platform.release()}")
     print(f"load      {load:.2f} before the start; {busy:.2f} cores busy with other things now")
+    print(f"kernel    {bench.kernel()}")
+    if "this CPU can run" in version["cpu"]:
+        print("WARNING   that kernel does not use all of this CPU: Pitprop is slower here than it can be")
     if load > 0.5 or busy > 0.1:
         print("WARNING   other work is going on: these numbers are not to be relied on")
     sys.stdout.flush()
 
 
-def measure_net(bench, net, rounds):
-    """All runs of a net, by turns, so that a change of the machine's speed meets all alike."""
-    r = {"lanes_8": [], "torch": [], "lanes_2": [], "gemm": [], "plan": bench.plan(net)}
+def measure_net(bench, net, rounds, peers):
+    """All runs of a net, by turns, so that a change of the machine's speed meets all alike. A round in which a peer
+    did not live has None for it."""
+    r = {"lanes_8": [], "torch": {p.name: [] for p in peers}, "lanes_2": [], "one": [], "gemm": [],
+         "plan": bench.plan(net)}
     for k in (8, 2):
         bench.window(net, k)
     for i in range(rounds):
         r["lanes_8"].append(bench.pitprop_speed(net, 8))
-        r["torch"].append(bench.torch_speed(net))
+        for peer in peers:
+            r["torch"][peer.name].append(bench.torch_speed(net, peer, tell))
         r["lanes_2"].append(bench.pitprop_speed(net, 2))
+        r["one"].append(bench.pitprop_speed(net, 8, 1))
         seconds, r["kernel"] = bench.gemm_step(net)
         r["gemm"].append(seconds)
-        print(f"{nets.name(net)}, round {i + 1}: {r['lanes_8'][-1]['rows_per_s']:,.0f} samples/s, PyTorch "
-              f"{r['torch'][-1]['rows_per_s']:,.0f}", file=sys.stderr)
+        beside = ", ".join(f"PyTorch {name} {rows[-1]['rows_per_s']:,.0f}" for name, rows in r["torch"].items()
+                           if rows[-1] is not None)
+        tell(f"{nets.label(net)}, round {i + 1}: {r['lanes_8'][-1]['rows_per_s']:,.0f} samples/s; {beside}")
     r["peak"] = bench.peak(net)
     return r
+
+
+def tell(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 def measure_start(bench, runs):
@@ -84,27 +98,48 @@ def measure_start(bench, runs):
             "bare": [bench.bare_seconds() for _ in range(runs)], "bare_peak": bench.bare_peak()}
 
 
+def wanted_nets(o):
+    found = [n for n in nets.NETS if o.net is None or nets.name(n) in o.net]
+    return [n._replace(batch=batch) for n in found for batch in o.batch or [n.batch]]
+
+
 def measure_training(bench, o):
-    start = measure_start(bench, o.starts)
-    wanted = [n for n in nets.NETS if o.net is None or nets.name(n) in o.net]
-    results = {net: measure_net(bench, net, o.rounds) for net in wanted}
-    print(f"pytorch   {results[wanted[0]]['torch'][0]['version']}, DistributedDataParallel over gloo on loopback")
+    import table
+
+    peers = [p for p in measure.PEERS if p.name in o.peers]
+    start, results = measure_start(bench, o.starts), {}
+    for net in wanted_nets(o):
+        results[net] = measure_net(bench, net, o.rounds, peers)
+        keep(bench, {"start": start, "nets": {nets.label(n): r for n, r in results.items()}})
+    versions = {row["version"] for r in results.values() for rows in r["torch"].values() for row in rows if row}
+    print(f"pytorch   {', '.join(sorted(versions)) or 'did not live'}; DistributedDataParallel over gloo on loopback")
     table.speed(results, o.rounds, o.seconds)
+    table.peers(results)
     table.share(results)
+    table.scaling(results)
     table.lanes(results)
     table.start(start)
     table.memory(results, start["bare_peak"])
-    return {"start": start, "nets": {nets.name(n): r for n, r in results.items()}}
+    return {"start": start, "nets": {nets.label(n): r for n, r in results.items()}}
+
+
+def keep(bench, numbers):
+    with open(bench.path("results.json"), "w", encoding="utf-8") as file:
+        json.dump(numbers, file, indent=1)
 
 
 def measure_streaming(bench, o):
-    found = stream.measure_streams(bench, o.rows, o.ranks, o.rounds, lambda text: print(text, file=sys.stderr))
+    import stream
+
+    found = stream.measure_streams(bench, o.rows, o.ranks, o.rounds, tell)
     stream.show(found)
     return {"streams": found}
 
 
 def measure_sweeps(bench, o):
-    found = sweeps.measure_sweeps(bench, o.rounds, o.seeds, o.points, lambda text: print(text, file=sys.stderr))
+    import sweeps
+
+    found = sweeps.measure_sweeps(bench, o.rounds, o.seeds, o.points, tell)
     sweeps.show(found)
     return {"sweeps": found}
 
@@ -119,8 +154,7 @@ def main():
     for part, run in (("training", measure_training), ("streaming", measure_streaming), ("sweeps", measure_sweeps)):
         if o.part is None or part in o.part:
             numbers.update(run(bench, o))
-    with open(bench.path("results.json"), "w", encoding="utf-8") as file:
-        json.dump(numbers, file, indent=1)
+    keep(bench, numbers)
     print(f"\nall numbers: {bench.path('results.json')}")
 
 

@@ -1,15 +1,18 @@
-"""One process of PyTorch's DistributedDataParallel over gloo: `ddp.py NET RANK PORT SECONDS`.
+"""One process of PyTorch: `ddp.py NET PEER RANK PORT SECONDS`, NET and PEER as JSON (nets.Net, measure.Peer).
 
 Rank 0 prints a line of JSON. The loop is what a careful user writes: all data in one tensor, one shuffle an
-epoch, batches by indexing it, gradients straight in DDP's buckets, SGD's fused kernel where there is one, and
-no read of the loss."""
+epoch, batches by indexing it, SGD's fused kernel where there is one, and no read of the loss. With several
+ranks DistributedDataParallel over gloo as its documentation advises: gradients straight in its buckets, a
+static graph, no broadcast of buffers; compiled: the wrapped model and its loss through torch.compile."""
 import json
 import os
 import resource
 import sys
 import time
 
-os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", GLOO_SOCKET_IFNAME="lo")
+NET, PEER = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+os.environ.update({name: str(PEER["threads"]) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+                  GLOO_SOCKET_IFNAME="lo")
 
 import torch
 import torch.distributed as dist
@@ -36,7 +39,7 @@ def sgd(model):
 
 def shares(net, rank):
     """This rank's row numbers of batch after batch, epoch after epoch; the remainder of an epoch is left out."""
-    half = net.batch // nets.RANKS
+    half = net.batch // PEER["ranks"]
     random = torch.Generator().manual_seed(1)
     while True:
         order = torch.randperm(net.rows, generator=random)
@@ -51,13 +54,21 @@ def trainer(net, rank):
         y, loss_of = y.float().unsqueeze(1), torch.nn.BCEWithLogitsLoss()
     else:
         loss_of = torch.nn.CrossEntropyLoss()
-    model = torch.nn.parallel.DistributedDataParallel(layers(net), gradient_as_bucket_view=True)
+    model = layers(net)
+    if PEER["ranks"] > 1:
+        model = torch.nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True, static_graph=True,
+                                                          broadcast_buffers=False)
     optimizer, batches = sgd(model), shares(net, rank)
+
+    def loss(rows_x, rows_y):
+        return loss_of(model(rows_x), rows_y)
+    if PEER["compiled"]:
+        loss = torch.compile(loss)
 
     def step():
         rows = next(batches)
         optimizer.zero_grad()
-        loss_of(model(x[rows]), y[rows]).backward()
+        loss(x[rows], y[rows]).backward()
         optimizer.step()
     return step
 
@@ -83,11 +94,13 @@ def steps_within(step, seconds):
 
 
 def main():
-    net, rank, port, seconds = nets.NETS[int(sys.argv[1])], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
-    torch.set_num_threads(1)
+    net, rank, port, seconds = nets.Net(**NET), int(sys.argv[3]), sys.argv[4], float(sys.argv[5])
+    torch.set_num_threads(PEER["threads"])
     torch.manual_seed(1)
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=nets.RANKS)
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=PEER["ranks"])
     step = trainer(net, rank)
+    for _ in range(3):  # torch.compile works here
+        step()
     steps = steps_within(step, seconds)
     took = timed(step, steps)
     peak = torch.tensor(float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))

@@ -3,8 +3,11 @@
 # streamed beside rows in memory, and what sweeps cost and find, and prints tables: `run.sh`; `run.sh --help` for what can be changed. Installs
 # what is missing, builds, and keeps the newest PyTorch that can be had (some 4 GB, once) in build/bench-venv,
 # unless only `--part streaming` or `--part sweeps` is wanted. Leave the machine alone meanwhile.
-# PITPROP=PROGRAM measures that program and builds none.
+# PITPROP=PROGRAM measures that program and builds none; TORCH=PYTHON takes that Python's PyTorch and installs none.
 set -euo pipefail
+case " $* " in
+*" --help "* | *" -h "*) exec /usr/bin/python3 "$(dirname "$0")/bench.py" --help ;;
+esac
 load=$(cut -d' ' -f1 /proc/loadavg)
 cd "$(dirname "$0")/../.."
 export PYTHONDONTWRITEBYTECODE=1
@@ -36,13 +39,13 @@ PYTHON
     touch $venv/complete
 }
 
-torch=$PWD/$venv/bin/python
+torch=${TORCH:-$PWD/$venv/bin/python}
 # Streaming alone is measured without it.
 case " $* " in
 *" --part training "*) ;;
 *" --part streaming "* | *" --part sweeps "*) torch=$python ;;
 esac
-if [ "$torch" != $python ] && [ ! -e $venv/complete ]; then
+if [ "$torch" != $python ] && [ -z "${TORCH:-}" ] && [ ! -e $venv/complete ]; then
     echo "installing PyTorch into $venv" >&2
     if ! install_torch 2>$work/install.log; then
         tail -n 3 $work/install.log >&2

@@ -29,19 +29,53 @@ def lay_out(title, head, rows):
         print("  " + "  ".join(cells).rstrip())
 
 
+def best_peer(r):
+    """The name of PyTorch's way with the best median, on as many cores as ours; None: none lived."""
+    medians = {name: middle([row["rows_per_s"] for row in rows if row])
+               for name, rows in r["torch"].items() if any(rows) and not name.endswith("1x1")}
+    return max(medians, key=medians.get) if medians else None
+
+
+def ratios(r, peer):
+    """Of neighbouring runs."""
+    return [p["rows_per_s"] / t["rows_per_s"] for p, t in zip(r["lanes_8"], r["torch"][peer]) if t]
+
+
 def speed(results, rounds, seconds):
     rows = []
     for net, r in results.items():
-        ratios = [p["rows_per_s"] / t["rows_per_s"] for p, t in zip(r["lanes_8"], r["torch"])]
-        last = r["lanes_8"]
-        rows.append([nets.name(net), str(net.batch), f"{middle([p['rows_per_s'] for p in last]):,.0f}",
-                     f"{middle([t['rows_per_s'] for t in r['torch']]):,.0f}", spread(ratios, ".2f"),
-                     verdict(middle(ratios), net.target, ".1f"),
+        last, peer = r["lanes_8"], best_peer(r)
+        ours = middle([p["rows_per_s"] for p in last])
+        theirs = [row["rows_per_s"] for row in r["torch"][peer] if row] if peer else []
+        rows.append([nets.name(net), str(net.batch), f"{ours:,.0f}", f"{ours * nets.flops(net) / 1e9:,.0f}",
+                     f"{middle(theirs):,.0f}" if peer else "-", peer or "-",
+                     spread(ratios(r, peer), ".2f") if peer else "-",
+                     verdict(middle(ratios(r, peer)), net.target, ".1f") if peer else "-",
                      f"{middle([p['input'] for p in last]):.1%}", f"{middle([p['exchange'] for p in last]):.1%}"])
     lay_out(f"Training speed, samples/s: {nets.RANKS} processes of 1 thread, data in memory, ReLU, SGD with "
             f"momentum, 8 lanes;\nmedians of {rounds} runs of {seconds:g} s by turns, ratio of neighbouring runs "
             "(least to greatest)",
-            ["net", "batch", "pitprop", "pytorch", "ratio", "target", "input", "exchange"], rows)
+            ["net", "batch", "pitprop", "GFLOP/s", "pytorch", "at its best", "ratio", "target", "input", "exchange"],
+            rows)
+
+
+def peers(results):
+    rows = []
+    for net, r in results.items():
+        for name, found in r["torch"].items():
+            lived = [row["rows_per_s"] for row in found if row]
+            rows.append([nets.label(net), name, spread(lived, ",.0f") if lived else "did not live",
+                         f"{len(lived)} of {len(found)}"])
+    lay_out("PyTorch, samples/s: processes x threads 2x1 where a name has none", ["net", "way", "samples/s", "runs"], rows)
+
+
+def scaling(results):
+    rows = []
+    for net, r in results.items():
+        gains = [two["rows_per_s"] / one["rows_per_s"] for two, one in zip(r["lanes_8"], r["one"])]
+        rows.append([nets.label(net), f"{middle([p['rows_per_s'] for p in r['one']]):,.0f}", spread(gains, ".2f"),
+                     verdict(middle(gains), net.scaling, ".1f")])
+    lay_out(f"{nets.RANKS} ranks against one, 8 lanes", ["net", "one rank", "gain", "target"], rows)
 
 
 def share(results):
@@ -84,8 +118,8 @@ def memory(results, bare):
     for net, r in results.items():
         parts = [r["plan"][k] for k in ("data", "model and optimiser", "activations")]
         rest = r["peak"] - bare - sum(parts)
-        rows.append([nets.name(net)] + [f"{b / 1e6:.1f}" for b in [r["peak"], bare, *parts, rest,
-                                                                   max(t["peak"] for t in r["torch"])]])
+        theirs = max([row["peak"] for found in r["torch"].values() for row in found if row], default=0)
+        rows.append([nets.name(net)] + [f"{b / 1e6:.1f}" for b in [r["peak"], bare, *parts, rest, theirs]])
     lay_out("Peak resident memory of the largest rank, MB (1e6 bytes); data, model and activations as `pitprop "
             "check` plans\nthem; model: parameters, gradients, optimiser; bare: a process with MPI, HDF5 and "
             "OpenBLAS started;\nPyTorch's processes hold the whole data set each, Pitprop's ranks their rows",
