@@ -1,17 +1,10 @@
 #include <math.h>
 
 #include "cpu.h"
+#include "elementary.h"
 
 static const float leaky_slope = 0.01f;
-static const float inverse_sqrt_2 = 0.70710678118654752440f;
 static const float inverse_sqrt_2pi = 0.39894228040143267794f;
-
-static float sigmoid(float x)
-{
-    if (x >= 0) return 1.0f / (1.0f + expf(-x));
-    float e = expf(x);
-    return e / (1.0f + e);
-}
 
 PP_SIMD static void relu(int64_t n, const float *x, float *y)
 {
@@ -37,69 +30,69 @@ PP_SIMD static void leaky_relu_backward(int64_t n, const float *y, const float *
         dx[i] = y[i] > 0 ? dy[i] : leaky_slope * dy[i];
 }
 
-static void gelu(int64_t n, const float *x, float *y)
+PP_SIMD static void gelu(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = 0.5f * x[i] * (1.0f + erff(x[i] * inverse_sqrt_2));
+        y[i] = x[i] * pp__normal_below(x[i]);
 }
 
-static void gelu_backward(int64_t n, const float *x, const float *dy, float *dx)
+PP_SIMD static void gelu_backward(int64_t n, const float *x, const float *dy, float *dx)
 {
     for (int64_t i = 0; i < n; i++) {
-        float cdf = 0.5f * (1.0f + erff(x[i] * inverse_sqrt_2));
-        float pdf = inverse_sqrt_2pi * expf(-0.5f * x[i] * x[i]);
+        float cdf = pp__normal_below(x[i]);
+        float pdf = inverse_sqrt_2pi * pp__exp(-0.5f * x[i] * x[i]);
         dx[i] = dy[i] * (cdf + x[i] * pdf);
     }
 }
 
-static void silu(int64_t n, const float *x, float *y)
+PP_SIMD static void silu(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = x[i] * sigmoid(x[i]);
+        y[i] = x[i] * pp__sigmoid(x[i]);
 }
 
-static void silu_backward(int64_t n, const float *x, const float *dy, float *dx)
+PP_SIMD static void silu_backward(int64_t n, const float *x, const float *dy, float *dx)
 {
     for (int64_t i = 0; i < n; i++) {
-        float s = sigmoid(x[i]);
+        float s = pp__sigmoid(x[i]);
         dx[i] = dy[i] * (s * (1.0f + x[i] * (1.0f - s)));
     }
 }
 
-static void tanh_forward(int64_t n, const float *x, float *y)
+PP_SIMD static void tanh_forward(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = tanhf(x[i]);
+        y[i] = pp__tanh(x[i]);
 }
 
-static void tanh_backward(int64_t n, const float *y, const float *dy, float *dx)
+PP_SIMD static void tanh_backward(int64_t n, const float *y, const float *dy, float *dx)
 {
     for (int64_t i = 0; i < n; i++)
         dx[i] = dy[i] * (1.0f - y[i] * y[i]);
 }
 
-static void sigmoid_forward(int64_t n, const float *x, float *y)
+PP_SIMD static void sigmoid_forward(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = sigmoid(x[i]);
+        y[i] = pp__sigmoid(x[i]);
 }
 
-static void sigmoid_backward(int64_t n, const float *y, const float *dy, float *dx)
+PP_SIMD static void sigmoid_backward(int64_t n, const float *y, const float *dy, float *dx)
 {
     for (int64_t i = 0; i < n; i++)
         dx[i] = dy[i] * (y[i] * (1.0f - y[i]));
 }
 
-static void softplus(int64_t n, const float *x, float *y)
+PP_SIMD static void softplus(int64_t n, const float *x, float *y)
 {
     for (int64_t i = 0; i < n; i++)
-        y[i] = (x[i] > 0 ? x[i] : 0.0f) + log1pf(expf(-fabsf(x[i])));
+        y[i] = (x[i] > 0 ? x[i] : 0.0f) + pp__log_of_1_plus(pp__exp(-fabsf(x[i])));
 }
 
-static void softplus_backward(int64_t n, const float *x, const float *dy, float *dx)
+PP_SIMD static void softplus_backward(int64_t n, const float *x, const float *dy, float *dx)
 {
     for (int64_t i = 0; i < n; i++)
-        dx[i] = dy[i] * sigmoid(x[i]);
+        dx[i] = dy[i] * pp__sigmoid(x[i]);
 }
 
 static void copy(int64_t n, const float *x, float *y)
@@ -109,18 +102,20 @@ static void copy(int64_t n, const float *x, float *y)
         y[i] = x[i];
 }
 
-static void softmax_row(int64_t n, const float *x, float *y)
+PP_SIMD static void softmax_row(int64_t n, const float *x, float *y)
 {
     float largest = x[0], sum = 0;
     for (int64_t j = 1; j < n; j++)
         if (x[j] > largest) largest = x[j];
     for (int64_t j = 0; j < n; j++)
-        sum += y[j] = expf(x[j] - largest);
+        y[j] = pp__exp(x[j] - largest);
+    for (int64_t j = 0; j < n; j++)
+        sum += y[j];
     for (int64_t j = 0; j < n; j++)
         y[j] /= sum;
 }
 
-static void softmax_row_backward(int64_t n, const float *y, const float *dy, float *dx)
+PP_SIMD static void softmax_row_backward(int64_t n, const float *y, const float *dy, float *dx)
 {
     float dot = 0;
     for (int64_t j = 0; j < n; j++)
