@@ -1,19 +1,11 @@
-#include "comm/comm.h"
+#include "comm_internal.h"
 
 #include <limits.h>
-#include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pitprop/check.h"
-
-struct pp_comm {
-    MPI_Comm mpi;
-    int rank, size, node_rank, node_size;
-    int or_send, or_receive; /* of the pending or-reduction */
-    MPI_Request or_request;
-};
 
 struct pp_requests {
     int slots;

@@ -70,6 +70,17 @@ void pp_comm_receive(pp_comm *comm, pp_requests *requests, int slot, float *valu
  */
 int pp_requests_test(pp_requests *requests, int first, int count);
 
+/* ---- memory that all ranks of a communicator see ---- */
+typedef struct pp_shared pp_shared;
+/* `bytes` (each rank its own number) of zeros for each rank. NULL on all ranks alike where it
+ * cannot be had: one rank, several hosts, no room in /dev/shm, or PITPROP_SHARED_MEMORY=0 in the
+ * environment. */
+pp_shared *pp_comm_share(pp_comm *comm, size_t bytes);
+void *pp_shared_of(const pp_shared *shared, int rank); /* what that rank brought; page-aligned */
+/* Before another rank is told of what was written, and after having been told. Not collective. */
+void pp_shared_sync(pp_shared *shared);
+void pp_shared_destroy(pp_shared *shared); /* collective over the communicator; NULL is fine */
+
 double pp_comm_seconds(void); /* wall clock of arbitrary origin */
 
 #endif

@@ -12,7 +12,8 @@
 typedef struct part {
     pp_tree_node node;
     int rank;
-    int mine; /* index among this rank's nodes, -1: another's */
+    int mine;  /* index among this rank's nodes, -1: another's */
+    int index; /* among the nodes of its rank */
 } part;
 
 typedef enum stage { IDLE, REDUCING, REDUCED, GATHERING, DONE } stage;
@@ -38,7 +39,8 @@ struct pp_exchange {
     int n_buckets;
     int *block_param; /* [blocks] first parameter that reaches into the block */
     float *gradient[PP_MAX_NODES];
-    float *arrivals; /* all incoming slices of others */
+    float *arrivals;   /* all incoming slices of others; NULL where they are read in place */
+    pp_shared *shared; /* gradients, and behind rank 0's the parameters; NULL: messages */
     /* What MPI may touch of gradient, arrivals and params: these themselves, or copies where the
      * device's memory is not the host's. */
     float *host_gradient[PP_MAX_NODES], *host_arrivals, *host_params;
@@ -80,7 +82,7 @@ static int plan_parts(pp_exchange *e)
         pp_tree_node nodes[PP_MAX_NODES];
         int n = pp_tree_nodes(pp_lanes_of_rank(e->spec.lanes, r, e->ranks), nodes);
         for (int i = 0; i < n; i++)
-            e->parts[e->n_parts++] = (part){nodes[i], r, r == e->rank ? e->n_mine++ : -1};
+            e->parts[e->n_parts++] = (part){nodes[i], r, r == e->rank ? e->n_mine++ : -1, i};
     }
     pp_tree_node *nodes = PP_ARENA_NEW(e->arena, pp_tree_node, e->n_parts);
     e->adds = PP_ARENA_NEW(e->arena, pp_tree_add, e->n_parts);
@@ -207,11 +209,58 @@ pp_status pp_exchange_create(const pp_exchange_spec *spec, pp_exchange **exchang
     return PP_OK;
 }
 
+/* The slices of others where they lie. */
+static void point_at_parts(pp_exchange *e)
+{
+    for (int i = 0; i < e->n_buckets; i++)
+        for (int p = 0; p < e->n_parts; p++) {
+            const part *of = &e->parts[p];
+            float *gradients = pp_shared_of(e->shared, of->rank);
+            e->buckets[i].incoming[p] =
+                gradients + (int64_t)of->index * e->spec.model->size + e->buckets[i].slice[e->rank];
+        }
+}
+
+static void move_gradients(pp_exchange *e)
+{
+    int64_t size = e->spec.model->size;
+    float *mine = pp_shared_of(e->shared, e->rank);
+    for (int i = 0; i < e->n_mine; i++) {
+        e->spec.backend->release(e->spec.device, e->gradient[i]);
+        e->gradient[i] = e->host_gradient[i] = mine + i * size;
+    }
+    e->spec.backend->release(e->spec.device, e->arrivals);
+    e->arrivals = e->host_arrivals = NULL;
+    e->bytes -= e->owned * parts_in(e) * (int64_t)sizeof(float);
+}
+
+float *pp_exchange_share(pp_exchange *e)
+{
+    int64_t size = e->spec.model->size;
+    int64_t floats = (e->n_mine + (e->rank == 0)) * size;
+    if (!e->spec.backend->host_memory) return NULL;
+    e->shared = pp_comm_share(e->spec.comm, (size_t)floats * sizeof(float));
+    if (e->shared == NULL) return NULL;
+    move_gradients(e);
+    point_at_parts(e);
+    int of_rank_0 = 0;
+    while (of_rank_0 < e->n_parts && e->parts[of_rank_0].rank == 0)
+        of_rank_0++;
+    float *params = (float *)pp_shared_of(e->shared, 0) + of_rank_0 * size;
+    if (e->rank == 0) memcpy(params, e->spec.params, (size_t)size * sizeof *params);
+    pp_shared_sync(e->shared);
+    pp_comm_agree(e->spec.comm, PP_OK, NULL); /* nobody reads them before */
+    pp_shared_sync(e->shared);
+    e->spec.params = e->host_params = params;
+    return params;
+}
+
 void pp_exchange_destroy(pp_exchange *e)
 {
     if (e == NULL) return;
-    for (int i = 0; i < e->n_mine; i++)
+    for (int i = 0; i < e->n_mine && e->shared == NULL; i++)
         e->spec.backend->release(e->spec.device, e->gradient[i]);
+    pp_shared_destroy(e->shared);
     for (int i = 0; i < e->spec.states; i++)
         e->spec.backend->release(e->spec.device, e->state[i]);
     e->spec.backend->release(e->spec.device, e->arrivals);
@@ -245,14 +294,22 @@ static float *host_arrival(const pp_exchange *e, const bucket *b, int p)
     return e->host_arrivals + (b->incoming[p] - e->arrivals);
 }
 
+/* What a message holds: nothing where the other rank sees the memory, and is only told. */
+static int64_t content(const pp_exchange *e, int64_t count)
+{
+    return e->shared != NULL ? 0 : count;
+}
+
 /* Empty slices are not sent: sender and owner both know them. */
 static void start(pp_exchange *e, bucket *b)
 {
+    if (e->shared != NULL) pp_shared_sync(e->shared);
     int in = b->slot, out = b->slot + parts_in(e);
     for (int p = 0; p < e->n_parts && slice_size(b, e->rank) > 0; p++)
         if (e->parts[p].mine < 0)
-            pp_comm_receive(e->spec.comm, e->requests, in++, host_arrival(e, b, p),
-                            slice_size(b, e->rank), e->parts[p].rank, tag_of(e, b, 0));
+            pp_comm_receive(e->spec.comm, e->requests, in++,
+                            e->shared != NULL ? NULL : host_arrival(e, b, p),
+                            content(e, slice_size(b, e->rank)), e->parts[p].rank, tag_of(e, b, 0));
     for (int i = 0; i < e->n_mine; i++) {
         if (e->ranks > 1)
             to_host(e, e->host_gradient[i] + b->first, e->gradient[i] + b->first,
@@ -260,7 +317,7 @@ static void start(pp_exchange *e, bucket *b)
         for (int r = 0; r < e->ranks; r++)
             if (r != e->rank && slice_size(b, r) > 0)
                 pp_comm_send(e->spec.comm, e->requests, out++, e->host_gradient[i] + b->slice[r],
-                             slice_size(b, r), r, tag_of(e, b, 0));
+                             content(e, slice_size(b, r)), r, tag_of(e, b, 0));
     }
     b->stage = REDUCING;
 }
@@ -320,7 +377,8 @@ static void update_block(pp_exchange *e, bucket *b, int64_t at)
 /* Finishes the tree on this rank's slice, block by block while it is in the cache. */
 static void reduce_slice(pp_exchange *e, bucket *b)
 {
-    for (int p = 0; p < e->n_parts; p++)
+    if (e->shared != NULL) pp_shared_sync(e->shared);
+    for (int p = 0; p < e->n_parts && e->shared == NULL; p++)
         if (e->parts[p].mine < 0)
             to_device(e, b->incoming[p], host_arrival(e, b, p), slice_size(b, e->rank));
     for (int64_t at = 0; at < slice_size(b, e->rank); at += PP_BLOCK) {
@@ -339,20 +397,22 @@ static void gather(pp_exchange *e, bucket *b)
     int in = b->slot + parts_in(e) + parts_out(e), out = in + e->ranks - 1;
     int64_t own = b->slice[e->rank], count = slice_size(b, e->rank);
     if (e->ranks > 1) to_host(e, e->host_params + own, e->spec.params + own, count);
+    if (e->shared != NULL) pp_shared_sync(e->shared);
     for (int r = 0; r < e->ranks; r++) {
         if (r == e->rank) continue;
         if (slice_size(b, r) > 0)
             pp_comm_receive(e->spec.comm, e->requests, in++, e->host_params + b->slice[r],
-                            slice_size(b, r), r, tag_of(e, b, 1));
+                            content(e, slice_size(b, r)), r, tag_of(e, b, 1));
         if (count > 0)
-            pp_comm_send(e->spec.comm, e->requests, out++, e->host_params + own, count, r,
-                         tag_of(e, b, 1));
+            pp_comm_send(e->spec.comm, e->requests, out++, e->host_params + own, content(e, count),
+                         r, tag_of(e, b, 1));
     }
     b->stage = GATHERING;
 }
 
 static void take_gathered(pp_exchange *e, bucket *b)
 {
+    if (e->shared != NULL) pp_shared_sync(e->shared);
     for (int r = 0; r < e->ranks; r++)
         if (r != e->rank)
             to_device(e, e->spec.params + b->slice[r], e->host_params + b->slice[r],

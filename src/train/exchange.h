@@ -5,7 +5,12 @@
  * finished a bucket, every rank sends its partial sums of each slice to the slice's owner; the
  * owner adds them as the tree over lanes says, divides once by the rows of the global batch, takes
  * the optimiser's step on its slice, and sends the new parameters to everyone. The optimiser's
- * state exists only at the owner. */
+ * state exists only at the owner.
+ *
+ * Where all ranks are on one host (pp_exchange_share), nothing is copied: gradients and one vector
+ * of parameters lie in memory that all see, owners fold the others' gradients where they lie and
+ * step the parameters in place, and messages without content say that something is ready. The
+ * order of additions is the same, hence the bits. */
 #ifndef PITPROP_EXCHANGE_H
 #define PITPROP_EXCHANGE_H
 
@@ -32,7 +37,11 @@ typedef struct pp_exchange_spec {
 
 /* Not collective (but all ranks must create alike). */
 pp_status pp_exchange_create(const pp_exchange_spec *spec, pp_exchange **exchange, pp_error *err);
-void pp_exchange_destroy(pp_exchange *exchange);
+/* Collective: shares memory between the ranks of one host, where that can be had and the device's
+ * memory is the host's. Returns the parameters to use from now on, with the values of spec.params:
+ * they live as long as the exchange. NULL: nothing has changed. */
+float *pp_exchange_share(pp_exchange *exchange);
+void pp_exchange_destroy(pp_exchange *exchange); /* collective where memory is shared */
 int64_t pp_exchange_bytes(const pp_exchange *exchange);
 
 /* Where backward puts the gradients: one vector [model size] per subtree of this rank, on the

@@ -224,10 +224,22 @@ pp_status pp__trial_open(trial *t, pp_error *err)
     return status;
 }
 
+/* The parameters may move to memory that the ranks of this host share; the exchange has them then.
+ */
+static void share_params(trial *t)
+{
+    float *shared = pp_exchange_share(t->exchange);
+    if (shared == NULL) return;
+    t->backend->release(t->device, t->params);
+    t->params = shared;
+    t->shares_params = 1;
+}
+
 pp_status pp__trial_load(trial *t, pp_error *err)
 {
     pp_status status = pp_comm_agree(t->comm, plan(t, err), err);
     if (status != PP_OK) return status;
+    share_params(t);
     lint_targets(t);
     status = pp_dataset_load(t->data, t->comm, t->lanes, t->cut, err);
     if (status == PP_OK) count_steps(t);
@@ -241,7 +253,7 @@ void pp__trial_release(trial *t)
         pp_exchange_destroy(t->exchange);
         pp_pass_destroy(t->eval_pass);
         pp_pass_destroy(t->pass);
-        backend->release(t->device, t->params);
+        if (!t->shares_params) backend->release(t->device, t->params);
         backend->release(t->device, t->batch.x);
         backend->release(t->device, t->batch.dz_device);
         backend->release(t->device, t->block.x);

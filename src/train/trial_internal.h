@@ -66,7 +66,8 @@ typedef struct trial {
     pp_device *device;
     pp_model *model;
     pp_loss loss;
-    float *params; /* device [model size] */
+    float *params;     /* device [model size]; of the exchange where shares_params */
+    int shares_params; /* with the ranks of this host */
     pp_pass *pass, *eval_pass;
     pp_exchange *exchange;
     row_buffers batch, block;

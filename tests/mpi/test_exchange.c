@@ -106,6 +106,14 @@ static void bench_make(bench *b, const setting *s, pp_layer_spec layers[6], int6
     b->exchange = make_exchange(b, s->bucket_bytes);
 }
 
+/* All ranks of this test are on one host. */
+static void share(bench *b)
+{
+    float *shared = pp_exchange_share(b->exchange);
+    CU_ASSERT_EQUAL(shared != NULL, ranks() > 1);
+    if (shared != NULL) b->params = shared;
+}
+
 static void bench_clear(bench *b)
 {
     pp_exchange_destroy(b->exchange);
@@ -285,11 +293,12 @@ static const setting settings[] = {
 };
 enum { N_SETTINGS = sizeof settings / sizeof *settings, WIDE = 61, NARROW = 3 };
 
-static void check_steps(const setting *s, int64_t width, int steps)
+static void check_steps(const setting *s, int64_t width, int steps, int shares)
 {
     pp_layer_spec layers[6];
     bench b;
     bench_make(&b, s, layers, width);
+    if (shares) share(&b);
     CU_ASSERT_TRUE(width == WIDE ? b.model->size > 8 * PP_BLOCK : b.model->size == PP_BLOCK);
     for (int step = 0; step < steps; step++)
         check_step(&b, step);
@@ -307,14 +316,16 @@ static void check_steps(const setting *s, int64_t width, int steps)
 static void test_steps(void)
 {
     for (int i = 0; i < N_SETTINGS; i++)
-        check_steps(&settings[i], WIDE, 4);
+        for (int shares = 0; shares < 2; shares++)
+            check_steps(&settings[i], WIDE, 4, shares);
 }
 
 /* Fewer blocks than ranks: some ranks own nothing. */
 static void test_one_block(void)
 {
     for (int i = 0; i < N_SETTINGS; i++)
-        check_steps(&settings[i], NARROW, 3);
+        for (int shares = 0; shares < 2; shares++)
+            check_steps(&settings[i], NARROW, 3, shares);
 }
 
 /* ---- state ---- */
