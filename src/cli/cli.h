@@ -67,7 +67,8 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_train, cli_predict, cli_audit, cli_check, cli_inspect, cli_schema,
-    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack, cli_torch;
+    cli_import, cli_synth, cli_version, cli_why, cli_sweep, cli_submit, cli_repack, cli_torch,
+    cli_export;
 
 /* Set by SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 where the command saves. */
 extern volatile sig_atomic_t cli_stop;

@@ -12,9 +12,10 @@
 
 #include "compute/kernel.h"
 
-static const cli_command *const commands[] = {
-    &cli_train,   &cli_why,    &cli_sweep,  &cli_submit, &cli_predict, &cli_audit, &cli_check,
-    &cli_inspect, &cli_schema, &cli_import, &cli_repack, &cli_synth,   &cli_torch, &cli_version};
+static const cli_command *const commands[] = {&cli_train,   &cli_why,    &cli_sweep,  &cli_submit,
+                                              &cli_predict, &cli_audit,  &cli_export, &cli_check,
+                                              &cli_inspect, &cli_schema, &cli_import, &cli_repack,
+                                              &cli_synth,   &cli_torch,  &cli_version};
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void on_bug(void)

@@ -15,7 +15,7 @@ SOURCE = os.environ["SOURCE"]
 # Lowest first. A folder that is not named belongs to the one that it lies in.
 LAYERS = ["base", "json", "comm", "job", "compute", "store", "convert",
           "data/rows", "data/share", "data/residency", "data", "inspect", "model", "collapse", "audit", "run", "train",
-          "study/farm", "study/causes", "study/sweep", "study/why", "report", "cli"]
+          "study/farm", "study/causes", "study/sweep", "study/why", "report", "export", "cli"]
 # What is installed, by the layer that implements it.
 INSTALLED = {"check": "base", "error": "base", "sum": "base", "json": "json",
              "groups": "collapse", "sketch": "collapse", "verdict": "collapse"}
