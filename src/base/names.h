@@ -14,5 +14,7 @@ void pp_name_text(const char *name, int64_t number, char text[PP_NAME_TEXT]);
 void pp_names_text(const char *const *names, int64_t number, char text[PP_NAME_TEXT]);
 /* A copy of at most size - 1 bytes like that. */
 void pp_name_copy(const char *name, char *text, size_t size);
+/* Of names [count] (NULL entries skipped) the one nearest to word, NULL if none is near. */
+const char *pp_name_nearest(const char *const *names, int count, const char *word);
 
 #endif

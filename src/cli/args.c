@@ -7,6 +7,7 @@
 #include "cli.h"
 
 #include "base/fs.h"
+#include "base/names.h"
 #include "study/sweep/sweep.h"
 
 static const cli_option *find(const cli_command *command, const char *name, size_t length)
@@ -43,6 +44,24 @@ static pp_status store(const cli_option *o, cli_args *args, char *value, pp_erro
     return PP_OK;
 }
 
+static pp_status fail_option(const cli_command *command, const char *text, size_t length,
+                             pp_error *err)
+{
+    enum { MOST = 64 };
+    const char *names[MOST];
+    char word[MOST];
+    int count = 0;
+    for (const cli_option *o = command->options; o->name != NULL && count < MOST; o++)
+        names[count++] = o->name;
+    snprintf(word, sizeof word, "%.*s", (int)length, text);
+    const char *near = pp_name_nearest(names, count, word);
+    if (near != NULL && strlen(word) > 2)
+        return pp_fail(err, PP_E_ARG, "%.*s: unknown option of '%s'; did you mean %s?", (int)length,
+                       text, command->name, near);
+    return pp_fail(err, PP_E_ARG, "%.*s: unknown option of '%s'; see pitprop %s --help",
+                   (int)length, text, command->name, command->name);
+}
+
 /* "--name value", "--name=value", "-o value". Advances *i past what it takes. */
 static pp_status parse_option(const cli_command *command, int argc, char **argv, int *i,
                               cli_args *args, pp_error *err)
@@ -50,9 +69,7 @@ static pp_status parse_option(const cli_command *command, int argc, char **argv,
     char *text = argv[*i];
     size_t length = strcspn(text, "=");
     const cli_option *o = find(command, text, length);
-    if (o == NULL)
-        return pp_fail(err, PP_E_ARG, "%.*s: unknown option of '%s'; see pitprop %s --help",
-                       (int)length, text, command->name, command->name);
+    if (o == NULL) return fail_option(command, text, length, err);
     if (o->kind == CLI_FLAG) {
         if (text[length] == '=') return pp_fail(err, PP_E_ARG, "%s: takes no value", o->name);
         return store(o, args, NULL, err);

@@ -7,6 +7,7 @@
 
 #include "pitprop/check.h"
 #include "base/fs.h"
+#include "base/names.h"
 #include "base/stop.h"
 #include "base/version.h"
 
@@ -131,22 +132,45 @@ static int end_output(int code)
     return code == 0 || code == 4 ? 3 : code;
 }
 
+static int fail_command(const char *name)
+{
+    const char *names[N_COMMANDS];
+    for (int i = 0; i < N_COMMANDS; i++)
+        names[i] = commands[i]->name;
+    const char *near = pp_name_nearest(names, N_COMMANDS, name);
+    if (is_other_rank()) return 2;
+    if (near != NULL)
+        fprintf(stderr, "pitprop: error: %s: no such command; did you mean '%s'?\n", name, near);
+    else
+        fprintf(stderr, "pitprop: error: %s: no such command; see pitprop --help\n", name);
+    return 2;
+}
+
+static int help(const char *name)
+{
+    const cli_command *command = name != NULL ? find(name) : NULL;
+    if (name != NULL && command == NULL) return fail_command(name);
+    char *const asked[] = {"--help"};
+    if (command != NULL && command->start != NULL) return command->start(1, (char **)asked);
+    if (is_other_rank()) return 0;
+    if (command != NULL)
+        cli_print_help(command);
+    else
+        print_usage(stdout);
+    return 0;
+}
+
 static int dispatch(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        if (!is_other_rank()) print_usage(stdout);
-        return 0;
-    }
-    const cli_command *command = strcmp(name, "--version") == 0 ? &cli_version : find(name);
+    if (strcmp(name, "help") == 0) return help(argc > 2 ? argv[2] : NULL);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) return help(NULL);
+    int version = strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0;
+    const cli_command *command = version ? &cli_version : find(name);
     if (command != NULL && command->start != NULL) return command->start(argc - 2, argv + 2);
     if (command != NULL) return run(command, argc, argv);
-    if (!is_other_rank()) {
-        if (*name == '\0')
-            print_usage(stderr);
-        else
-            fprintf(stderr, "pitprop: error: %s: no such command; see pitprop --help\n", name);
-    }
+    if (*name != '\0') return fail_command(name);
+    if (!is_other_rank()) print_usage(stderr);
     return 2;
 }
 

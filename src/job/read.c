@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "pitprop/check.h"
 #include "job/job.h"
 
@@ -198,7 +199,7 @@ static pp_status refuse_name(pp__reader *r, const pp__key *key, const char *word
 {
     char all[512];
     list_names(key->names, key->n_names, all, sizeof all);
-    const char *near = pp__nearest(key->names, key->n_names, word);
+    const char *near = pp_name_nearest(key->names, key->n_names, word);
     if (near == NULL) return complain(r, "must be one of %s; got '%s'", all, word);
     return complain(r, "must be one of %s; got '%s', did you mean '%s'?", all, word, near);
 }
@@ -371,7 +372,7 @@ static pp_status refuse_key(pp__reader *r, const pp__group *group, const char *w
         const pp__key *key = &group->keys[i];
         if (pp__key_find(group, key->name, PP__ANY) == key) names[count++] = key->name;
     }
-    const char *near = pp__nearest(names, count, word);
+    const char *near = pp_name_nearest(names, count, word);
     enter_key(r, word);
     if (near != NULL) return complain(r, "unknown key; did you mean '%s'?", near);
     list_names(names, count, all, sizeof all);

@@ -77,9 +77,6 @@ const pp__key *pp__key_find(const pp__group *group, const char *name, int select
 const pp__key *pp__selector(const pp__group *group); /* NULL: the group has none */
 /* Value of the selector in the struct at base; PP__ANY if the group has none. */
 int pp__selected(const pp__group *group, const void *base);
-/* Of names [count] (NULL entries skipped) the one nearest to word, NULL if none is near. */
-const char *pp__nearest(const char *const *names, int count, const char *word);
-
 /* ---- reading (read.c) ---- */
 typedef struct pp__reader {
     pp_arena *arena;
