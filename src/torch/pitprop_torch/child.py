@@ -78,18 +78,19 @@ def pick(recorder):
     return [t for t in trainings if 5 * len(t.losses) >= longest][-1]
 
 
-def plain(layers):
-    """Layers as data: words of a job, initial values, the call and its line."""
+def plain(layers, optimised):
+    """Layers as data: words of a job, initial values, the call and its line; optimised: ids of parameters."""
     found = []
     for layer in layers:
         item = {"words": {k: v for k, v in layer.items() if k != "layers"}}
         item["initial"] = {k: v.numpy() for k, v in getattr(layer, "initial", {}).items()}
         item["final"] = {k: v.detach().numpy() for k, v in layer.tensors.items() if v is not None}
         item["dim"] = layer.dim
+        item["in_optimizer"] = all(id(t) in optimised for t in layer.leaves)
         if layer.op is not None:
             item["call"], item["line"] = (layer.op.name, layer.op.index), layer.op.line
         if layer["type"] == "residual":
-            item["layers"] = plain(layer["layers"])
+            item["layers"] = plain(layer["layers"], optimised)
         found.append(item)
     return found
 
@@ -135,10 +136,11 @@ def summarise(recorder, training, brief):
     x, y = training.rows.arrays()
     held_out = answers.held_out_rows(training)
     last = list(training.last)
+    optimised = {id(p) for o in recorder.all_optimizers for g in o.param_groups for p in g["params"]}
     result = {
         "readable": training.why_not is None,
         "why_not": training.why_not,
-        "layers": plain(training.layers or []),
+        "layers": plain(training.layers or [], optimised),
         "loss": loss_facts(training.loss),
         "optimizers": [optimizer_facts(o) for o in training.optimizers.values()],
         "built": [optimizer_facts(o) for o in recorder.all_optimizers],

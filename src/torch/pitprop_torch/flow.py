@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from . import job as jobs
-from . import measure, probes, program, remedy, repro, rerun
+from . import edits, measure, patch, probes, program, remedy, repro, rerun
 from .limits import THINNED
 from .rows import SAMPLE
 from .trials import Trials, say
@@ -172,14 +172,6 @@ class Flow:
                 say(f"    {remedy.source(f['line']).strip()}")
             say(f"  {f['says']}.")
             say(f"  Remedy: {f['remedy']}.")
-            new = None
-            if f["id"] == "target-broadcast":
-                loss = self.capture["loss"]
-                new = remedy.shaped(remedy.source(f["line"]), loss["pred_shape"], loss["target_shape"])
-            if f["id"].startswith("softmax-over") and f["line"]:
-                new = re.sub(r"dim\s*=\s*(0|-2)", "dim=1", remedy.source(f["line"]))
-            for line in remedy.diff(f["line"], new) or []:
-                say(f"    {line}")
             if f["certain"]:
                 self.changes += f["changes"]
 
@@ -298,16 +290,13 @@ class Flow:
             label = f"{probe.get('cause', '')}: {probe['label']}" if probe.get("cause") else probe["label"]
             say(f"    {label[:70]:70s} {probe['score']:7.3f}  {probe['verdict']}")
         say(f"    all experiments: {os.path.relpath(os.path.join(self.directory, 'why', 'why.json'), self.cwd)}")
-        patch = self.why.get("remedy", {}).get("patch")
-        if not patch:
+        if not self.patch():
             return
         translator = remedy.Translator(self.capture, self.job, self.layers)
-        changes, advice = translator.of(patch)
+        changes, advice = translator.of(self.patch())
         say("\n== Remedy")
         for line, text in advice:
             say(f"  {at(line, self.cwd) + ': ' if line else ''}{text}")
-            for row in remedy.diff(line, remedy.rewrite(line, text) if line else None) or []:
-                say(f"    {row}")
         if changes is None:
             say("  The hooks cannot make this change to a running script: proof in pitprop only.")
         else:
@@ -357,17 +346,33 @@ class Flow:
         if holds and not self.trials.is_held_out and self.answer.get("answer") == "no-signal":
             say("  It learns its own rows by heart now; of fresh rows it knows nothing, as the data hold no signal.")
 
+    def tell_diff(self):
+        """The changes as a diff of the script, as far as their places are plain to see in it."""
+        name = os.path.relpath(self.script, self.cwd)
+        rows, left = edits.diff(self.script, name, self.capture, self.changes)
+        if not rows:
+            return
+        path = os.path.join(self.directory, "remedy.diff")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(rows) + "\n")
+        say("\n== The change as a diff" + (", without what its lines do not show" if left else ""))
+        for row in rows:
+            say(f"    {row}")
+
     # ---- a script of its own ----
 
     def write_repro(self):
         """repro.py, where job and remedy can be said in a few lines of PyTorch."""
-        fixed = self.repaired_job()
-        if fixed is None:
+        if self.job is None or self.answer.get("proof") is False or not (self.changes or self.patch()):
             return
         path = os.path.join(self.directory, "repro.py")
+        certain = [f["id"] for f in self.capture["faults"] if f["certain"] or f["id"] in repro.FAULTS]
+        title = "Fault and repair: " + ", ".join(self.named())
         try:
-            repro.write(path, self.capture, self.job, fixed, "Fault and repair: " + ", ".join(self.named()), self.options.no_data)
-        except (repro.NotRendered, KeyError) as reason:
+            fixed = self.repaired_job()
+            before = patch.with_gaps(self.job, self.layers)
+            repro.write(path, self.capture, before, fixed, title, self.options.no_data, certain)
+        except (repro.NotRendered, patch.NotInJobs) as reason:
             say(f"\nrepro.py is left out: it cannot say {reason}")
             return
         say(f"\nA script of its own that shows both: {os.path.relpath(path, self.cwd)}")
@@ -375,15 +380,13 @@ class Flow:
     def named(self):
         return [f["id"] for f in self.answer["faults"]] or self.answer.get("causes", [])
 
+    def patch(self):
+        return (self.why or {}).get("remedy", {}).get("patch")
+
     def repaired_job(self):
-        if self.job is None or not self.answer.get("proof"):
-            return None
-        patch = (self.why or {}).get("remedy", {}).get("patch")
-        if patch:
+        if self.patch():
             return program.read(os.path.join(self.directory, "why", "fixed.json"))
-        if self.job["loss"].get("targets") == "broadcast":
-            return dict(self.job, loss={k: v for k, v in self.job["loss"].items() if k != "targets"})
-        return None
+        return patch.Patch(self.job, self.layers).make(self.changes)
 
     # ---- all ----
 
@@ -426,6 +429,7 @@ class Flow:
         else:
             say("\nNo training was seen: no backward pass of a loss with predictions and targets that could be read.")
             self.name_certain()
+        self.tell_diff()
         self.prove()
         self.write_repro()
         program.write(os.path.join(self.directory, "answer.json"), self.answer)

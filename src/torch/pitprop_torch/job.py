@@ -72,9 +72,9 @@ def initial_words(initial):
         scale = name.replace("init", "scale") if key == "bias" else "init_scale"
         if largest == 0:
             words[name] = "zeros"
-        elif deviation < 1e-6 * largest:
+        elif values.size > 1 and deviation < 1e-6 * largest:
             words[name], words[scale] = "constant", float(values.flat[0])
-        elif largest < 2.2 * deviation:  # uniform: the bound is sqrt(3) deviations
+        elif values.size == 1 or largest < 2.2 * deviation:  # uniform: the bound is sqrt(3) deviations
             bound = initial["weight"].shape[1] ** -0.5
             usual = largest <= bound * 1.0001
             words[name], words[scale] = "uniform", float(bound if usual else largest)

@@ -3,7 +3,6 @@
 Each key of a patch has one translator. It returns (changes, advice); None for changes: the hooks
 cannot do it. Advice is a list of (line in the user's code or None, text of the change)."""
 
-import ast
 import linecache
 import re
 
@@ -280,65 +279,3 @@ class Translator:
 
 def source(line):
     return linecache.getline(line[0], line[1]).rstrip("\n") if line else ""
-
-
-def rewrite(line, text):
-    """The source line with the change made in it; None: that takes more than this line."""
-    old = source(line)
-    found = re.match(r"(\w+)=(.+)$", text)
-    if found:
-        return with_keyword(old, found[1], found[2])
-    if text.startswith("torch.optim."):
-        return re.sub(r"(=\s*).*$", lambda m: m[1] + with_parameters(old, text), old, count=1)
-    return None
-
-
-def with_keyword(old, key, value):
-    """optim.SGD(p, lr=1) with another lr, or with it added."""
-    pattern = rf"\b{key}\s*=\s*(\([^()]*\)|[^,()]+)"
-    if re.search(pattern, old):
-        return re.sub(pattern, f"{key}={value}", old, count=1)
-    try:
-        call = ast.parse(old.strip()).body[0].value
-    except (SyntaxError, AttributeError, IndexError):
-        return None
-    if not isinstance(call, ast.Call):
-        return None
-    indent = len(old) - len(old.lstrip())
-    if key == "lr" and len(call.args) > 1:
-        a = call.args[1]
-        return old[: indent + a.col_offset] + f"lr={value}" + old[indent + a.end_col_offset :]
-    end = indent + call.end_col_offset - 1
-    return old[:end] + f", {key}={value}" + old[end:]
-
-
-def with_parameters(old, text):
-    found = re.search(r"\(\s*(?:params\s*=\s*)?([^,]+parameters\(\)|\[[^\]]*\])", old)
-    return text.replace("model.parameters()", found[1]) if found else text
-
-
-def shaped(old, pred, target):
-    """loss(out, y) with y.unsqueeze(1), where the call is plain to see."""
-    try:
-        tree = ast.parse(old.strip())
-    except SyntaxError:
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and len(node.args) == 2:
-            a = node.args[1]
-            indent = len(old) - len(old.lstrip())
-            end = indent + a.end_col_offset
-            start = indent + a.col_offset
-            name = old[start:end]
-            if not isinstance(a, (ast.Name, ast.Attribute, ast.Call, ast.Subscript)):
-                name = f"({name})"
-            how = ".unsqueeze(1)" if len(target) < len(pred) else ".squeeze(1)"
-            return old[:start] + name + how + old[end:]
-    return None
-
-
-def diff(line, new):
-    old = source(line)
-    if not old or new is None or new == old:
-        return None
-    return [f"- {old.strip()}", f"+ {new.strip()}"]

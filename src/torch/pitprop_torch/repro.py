@@ -1,27 +1,33 @@
-"""repro.py: a script of its own that shows fault and repair, from the job and the job that is repaired."""
+"""repro.py: a script of its own that shows fault and repair, from the job and the job that is repaired.
+
+Each job becomes a function that builds model, optimiser and loss, and gives them to one training loop; the loop
+has only what one of the two asks for."""
+
+import math
 
 import numpy as np
 
-ACTIVATIONS = {
-    "relu": "nn.ReLU()",
-    "leaky_relu": "nn.LeakyReLU()",
-    "gelu": "nn.GELU()",
-    "silu": "nn.SiLU()",
-    "tanh": "nn.Tanh()",
-    "sigmoid": "nn.Sigmoid()",
-    "softplus": "nn.Softplus()",
-    "softmax": "nn.Softmax(dim=1)",
-}
+from .remedy import CLASSES, MODULES
+
 LOSSES = {
-    "mse": "F.mse_loss(out, y)",
-    "mae": "F.l1_loss(out, y)",
-    "huber": "F.smooth_l1_loss(out, y)",
-    "bce": "F.binary_cross_entropy(out, y)",
-    "bce_logits": "F.binary_cross_entropy_with_logits(out, y)",
-    "cross_entropy": "F.nll_loss(out.clamp(min=1e-7).log(), y)",
-    "cross_entropy_logits": "F.cross_entropy(out, y)",
+    "mse": "mse_loss",
+    "mae": "l1_loss",
+    "huber": "smooth_l1_loss",
+    "bce": "binary_cross_entropy",
+    "bce_logits": "binary_cross_entropy_with_logits",
+    "cross_entropy": "nll_loss",
+    "cross_entropy_logits": "cross_entropy",
 }
-OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
+INITIAL = {"he": "kaiming_normal_({}, nonlinearity='relu')", "xavier": "xavier_uniform_({})", "zeros": "zeros_({})",
+           "lecun": "kaiming_normal_({}, nonlinearity='linear')", "normal": "normal_({}, 0, {:.6g})",
+           "uniform": "uniform_({0}, -{1:.6g}, {1:.6g})", "constant": "constant_({}, {:.6g})"}
+SETTINGS = {  # of optimisers, with PyTorch's defaults
+    "sgd": {"lr": None, "momentum": 0, "nesterov": False, "weight_decay": 0},
+    "adam": {"lr": None, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0},
+    "adamw": {"lr": None, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.01},
+    "rmsprop": {"lr": None, "alpha": 0.99, "eps": 1e-8, "momentum": 0, "weight_decay": 0},
+    "adagrad": {"lr": None, "eps": 1e-10, "weight_decay": 0},
+}
 
 TEXT = '''"""{title}"""
 from pathlib import Path
@@ -34,7 +40,7 @@ from torch.nn import functional as F
 data = np.load(Path(__file__).with_name("{data}"))  # {origin}
 X, Y = torch.from_numpy(data["x"]), torch.from_numpy(data["y"])
 
-
+{block}
 def as_it_is():
 {before}
 
@@ -43,22 +49,27 @@ def repaired():
 {after}
 
 
-def train(model, optimizer, loss, seed):
+def train(seed, model, optimizer, loss, {signature}):
     generator = torch.Generator().manual_seed(seed)
-    for step in range({steps}):
-        rows = torch.randperm(len(X), generator=generator)[:{batch}]
+{beginning}    for step in range(steps):
+        rows = {rows}
         optimizer.zero_grad()
-        loss(model(X[rows]), Y[rows]).backward()
-        optimizer.step()
-    with torch.no_grad():
-        return model.eval()(X)
+        loss(model(x[rows]), y[rows]).backward()
+{stepping}    with torch.no_grad():
+        return predict(model.eval()(x))
 
 
 for recipe in (as_it_is, repaired):
     for seed in range(3):
         torch.manual_seed(seed)
-        out = train(*recipe(), seed)
+        out = train(seed, **recipe()).reshape(len(Y), -1).squeeze(1)
         print(recipe.__name__, "seed", seed, {measure})
+'''
+BLOCK = '''
+class Block(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
 '''
 
 
@@ -66,51 +77,230 @@ class NotRendered(Exception):
     pass
 
 
+# ---- model ----
+
+
 def modules(layers, width):
-    found = []
+    """(expressions of modules, [(index, words of a dense layer)], outputs)."""
+    found, dense = [], []
     for words in layers:
         kind = words["type"]
         if kind == "dense":
-            units = words["units"]
-            if units == "auto":
+            if words["units"] == "auto":
                 raise NotRendered("a width that follows from the task")
-            found.append(f"nn.Linear({width}, {units})")
-            width = units
+            dense.append((len(found), words))
+            bias = "" if words.get("bias", True) else ", bias=False"
+            found.append(f"nn.Linear({width}, {words['units']}{bias})")
+            width = words["units"]
             if words.get("activation", "identity") != "identity":
-                found.append(ACTIVATIONS[words["activation"]])
+                found.append(MODULES[words["activation"]])
         elif kind == "activation":
-            found.append(ACTIVATIONS[words["activation"]])
+            if words["activation"] != "identity":
+                found.append(MODULES[words["activation"]])
         elif kind == "dropout":
             found.append(f"nn.Dropout({words['rate']:g})")
+        elif kind == "residual":
+            inner, _, _ = modules(words["layers"], width)
+            found.append(f"Block({', '.join(inner)})")
         elif kind in ("batch_norm", "layer_norm"):
-            found.append(f"nn.{'BatchNorm1d' if kind == 'batch_norm' else 'LayerNorm'}({width})")
+            said = f", eps={words['epsilon']:g}" if words.get("epsilon", 1e-5) != 1e-5 else ""
+            if kind == "batch_norm" and words.get("momentum", 0.1) != 0.1:
+                said += f", momentum={words['momentum']:g}"
+            found.append(f"nn.{'BatchNorm1d' if kind == 'batch_norm' else 'LayerNorm'}({width}{said})")
         else:
-            raise NotRendered(kind)
+            raise NotRendered(f"layers of the type {kind}")
+    return found, dense, width
+
+
+def model_lines(job, width):
+    found, dense, outputs = modules(job["model"]["layers"], width)
+    lines = [f"    model = nn.Sequential({', '.join(found)})"]
+    for index, words in dense:
+        inputs = int(found[index].split("(")[1].split(",")[0])
+        for name, key, scale in (("weight", "init", "init_scale"), ("bias", "bias_init", "bias_scale")):
+            kind, size = words.get(key), words.get(scale, 0.05)
+            is_usual = kind == "uniform" and abs(size - inputs**-0.5) < 1e-3 * size
+            if kind in INITIAL and not is_usual and (name == "weight" or words.get("bias", True)):
+                lines.append("    nn.init." + INITIAL[kind].format(f"model[{index}].{name}", size))
+        if words.get("trainable") is False:
+            lines.append(f"    model[{index}].requires_grad_(False)")
+    return lines, outputs
+
+
+# ---- optimiser, loss, data ----
+
+
+def optimizer_line(job, parameters="model.parameters()"):
+    words = dict(job["optimizer"])
+    kind = words.pop("type", "adam")
+    words.setdefault("lr", 0.001)
+    if "epsilon" in words:
+        words["eps"] = words.pop("epsilon")
+    if "beta1" in words or "beta2" in words:
+        words["betas"] = (words.pop("beta1", 0.9), words.pop("beta2", 0.999))
+    said = "".join(f", {k}={v!r}" for k, v in words.items() if k in SETTINGS[kind] and v != SETTINGS[kind][k])
+    return f"    optimizer = torch.optim.{CLASSES[kind]}({parameters}{said})"
+
+
+def weights_of(job, y):
+    """Weights of the classes in the loss, or None."""
+    kind = job["data"].get("balance", "none")
+    if kind in ("none", "oversample", "undersample"):
+        return None
+    if kind == "given":
+        return [float(w) for w in job["data"]["class_weights"]]
+    counts = np.bincount(y.astype(int).reshape(-1))
+    return (len(y) / (len(counts) * np.maximum(counts, 1))).tolist()
+
+
+def loss_text(job, y):
+    """(expression of the loss of out and y, whether classes are told by number)."""
+    words = dict(job["loss"])
+    kind = words.get("type", "auto")
+    if kind not in LOSSES:
+        raise NotRendered(f"the loss {kind}")
+    classes = "cross_entropy" in kind
+    broadcast = words.get("targets") == "broadcast"
+    out, target = "out", "y" if classes or broadcast else "y.reshape(out.shape)"
+    if kind == "cross_entropy":
+        out = "out.clamp(min=1e-7).log()"
+    smoothing = words.get("label_smoothing")
+    if smoothing and kind == "cross_entropy_logits":
+        target += f", label_smoothing={smoothing:g}"
+    elif smoothing:
+        target = f"{target} * {1 - smoothing:g} + {smoothing / 2:g}"
+    if kind == "huber" and words.get("delta", 1) != 1:
+        target += f", beta={words['delta']:g}"
+    weights = weights_of(job, y)
+    call = f"F.{LOSSES[kind]}({out}, {target}"
+    if weights is None:
+        return call + ")", classes
+    said = ", ".join(f"{w:.6g}" for w in weights)
+    index = "y" if classes else "y.reshape(out.shape).long()"
+    return f"({call}, reduction='none') * torch.tensor([{said}])[{index}]).mean()", classes
+
+
+def data_words(job, y):
+    """Arguments of train for what the job does to its rows, and how an output becomes a prediction."""
+    found, data = {}, job["data"]
+    for key in ("columns", "shift_targets", "row_weights"):
+        if data.get(key):
+            raise NotRendered(f"data.{key}")
+    if data.get("standardise"):
+        found["x"] = "(X - X.mean(0)) / X.std(0).clamp(min=1e-12)"
+    predict = {"sigmoid": "out.sigmoid()", "softmax": "out.softmax(1)"}.get(job["model"].get("at_prediction"), "out")
+    if job["model"].get("at_prediction") == "clamp":
+        predict = f"out.clamp({job['model'].get('clamp_low', 0):g}, {job['model'].get('clamp_high', 1):g})"
+    elif predict == "out" and "bce_logits" in job["loss"].get("type", ""):
+        predict = "out.sigmoid()"
+    if data.get("standardise_targets"):
+        found["y"] = "(Y - Y.mean(0)) / Y.std(0)"
+        predict = f"{predict} * Y.std(0) + Y.mean(0)"
+    if data.get("recode_labels"):
+        low, high = float(y.min()), float(y.max())
+        found["y"] = f"(Y - {low:g}) / {high - low:g}"
+        predict = f"{predict} * {high - low:g} + {low:g}"
+    if predict != "out":
+        found["predict"] = f"lambda out: {predict}"
     return found
 
 
-def recipe(job, width):
-    """Lines of a function that gives model, optimiser and loss of a job."""
-    optimizer, loss = dict(job["optimizer"]), job["loss"].get("type", "auto")
-    if loss not in LOSSES or job["data"].get("standardise") or job["data"].get("balance", "none") != "none":
-        raise NotRendered("what the job does to its data or its loss")
-    kind = optimizer.pop("type", "adam")
-    for name, other in (("epsilon", "eps"),):
-        if name in optimizer:
-            optimizer[other] = optimizer.pop(name)
-    if "beta1" in optimizer or "beta2" in optimizer:
-        optimizer["betas"] = (optimizer.pop("beta1", 0.9), optimizer.pop("beta2", 0.999))
-    said = "".join(f", {k}={v!r}" for k, v in optimizer.items())
-    call = LOSSES[loss]
-    broadcast = job["loss"].get("targets") == "broadcast"
-    if "cross_entropy" not in loss and not broadcast:
-        call = call.replace("out, y", "out, y.reshape(out.shape)")
-    layers = ", ".join(modules(job["model"]["layers"], width))
-    return [
-        f"    model = nn.Sequential({layers})",
-        f"    optimizer = torch.optim.{OPTIMIZERS[kind]}(model.parameters(){said})",
-        f"    return model, optimizer, lambda out, y: {call}",
-    ]
+def schedule_text(job, steps_per_epoch):
+    words = job.get("schedule") or {}
+    kind = words.get("type", "constant")
+    if kind == "step":
+        text = f"{words['factor']:.6g} ** (step // {max(1, round(words['every'] * steps_per_epoch))})"
+    elif kind == "cosine":
+        final, steps = words.get("final", 0), job["training"]["steps"]
+        text = f"{final:.6g} + {0.5 * (1 - final):.6g} * (1 + np.cos(np.pi * min(1, step / {steps})))"
+    elif kind == "constant":
+        text = "1"
+    else:
+        raise NotRendered(f"the schedule {kind}")
+    if words.get("warmup_steps"):
+        text = f"min(1, (step + 1) / {words['warmup_steps']}) * ({text})"
+    return None if text == "1" else f"lambda step: {text}"
+
+
+def sampling(job, rows):
+    """How the rows of a batch are chosen, or None."""
+    if job["data"].get("balance") in ("oversample", "undersample"):
+        return "'balanced'"
+    if job["data"].get("shuffle") is False and job["training"]["batch"] < rows:
+        return "'in order'"
+    return None
+
+
+NEUTRAL = {"clip": "np.inf", "schedule": "lambda step: 1", "pick": "None"}
+ROWS = {
+    None: "torch.randperm(len(x), generator=generator)[:batch]",
+    "'balanced'": "torch.multinomial((1 / torch.bincount(Y.long()))[Y.long()], batch, True, generator=generator)",
+    "'in order'": "(torch.arange(batch) + step * batch) % len(x)",
+}
+
+# What is wrong in PyTorch alone, and no job can say: lines of the script as it is.
+FAULTS = {
+    "not-in-optimizer": [],
+    "requires-grad-off": [],
+    "target-broadcast": [],
+    "gradients-never-zeroed": ["    optimizer.zero_grad = lambda: None  # is never called"],
+    "no-steps": ["    optimizer.step = lambda: None  # is never called"],
+    "zeroed-before-step": [
+        "    step = optimizer.step  # zero_grad() stands between backward() and step()",
+        "    optimizer.step = lambda: (optimizer.zero_grad(), step())",
+    ],
+    "eval-while-training": ["    model.eval()"],
+}
+
+
+def recipe(job, width, y, defaults, faults=()):
+    """Lines of a function that gives what train() takes, where that is not its default."""
+    lines, _ = model_lines(job, width)
+    parameters = "model.parameters()"
+    if "not-in-optimizer" in faults:
+        parameters = f"[p for i in {trained(job, width)} for p in model[i].parameters()]"
+    lines.append(optimizer_line(job, parameters))
+    for name in faults:
+        lines += FAULTS.get(name, [])
+    loss, _ = loss_text(job, y)
+    words = {**NEUTRAL, **arguments(job, y)}
+    said = "".join(f", {k}={words[k]}" for k, v in defaults.items() if words[k] != v)
+    return lines + [f"    return dict(model=model, optimizer=optimizer, loss=lambda out, y: {loss}{said})"]
+
+
+def trained(job, width):
+    """Modules that the optimiser of a script has, which forgets others."""
+    _, dense, _ = modules(job["model"]["layers"], width)
+    return tuple(index for index, words in dense if words.get("in_optimizer", True)) or "()"
+
+
+def arguments(job, y):
+    """What train() is told of a job, as text."""
+    batch = min(job["training"]["batch"], len(y))
+    found = {"x": "X", "y": "Y", "steps": str(job["training"]["steps"]), "batch": str(batch), "predict": "lambda out: out"}
+    found.update(data_words(job, y))
+    found["clip"] = f"{job['training']['clip_norm']:g}" if job["training"].get("clip_norm") else None
+    found["schedule"] = schedule_text(job, math.ceil(len(y) / batch))
+    found["pick"] = sampling(job, len(y))
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def loop(before, after):
+    """(defaults of train(), its parts) for the arguments of two jobs."""
+    asked = {**after, **before}
+    defaults = {k: before.get(k, NEUTRAL.get(k)) for k in asked}
+    pick = asked.get("pick")
+    stepping = ["nn.utils.clip_grad_norm_(model.parameters(), clip)"] * ("clip" in asked) + ["optimizer.step()"]
+    stepping += ["scheduler.step()"] * ("schedule" in asked)
+    return defaults, {
+        "signature": ", ".join(f"{k}={v}" for k, v in defaults.items()),
+        "beginning": "    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)\n" * ("schedule" in asked),
+        "rows": ROWS[None] if pick is None else f"{ROWS[pick]} if pick else {ROWS[None]}",
+        "stepping": "".join(f"        {line}\n" for line in stepping),
+    }
+
+
+# ---- rows ----
 
 
 def synthetic(x, y, seed=0):
@@ -121,39 +311,62 @@ def synthetic(x, y, seed=0):
         found = np.empty_like(x)
         for label in labels:
             part = x[y == label]
-            spread = np.atleast_2d(np.cov(part.T)) if len(part) > 1 else np.zeros((x.shape[1],) * 2)
-            found[y == label] = rng.multivariate_normal(part.mean(axis=0), spread, len(part))
+            found[y == label] = drawn(rng, part)
         return found, y
-    both = np.column_stack([x, y.reshape(len(y), -1)])
-    drawn = rng.multivariate_normal(both.mean(axis=0), np.cov(both.T), len(both)).astype(np.float32)
-    return drawn[:, : x.shape[1]], drawn[:, x.shape[1] :].reshape(y.shape)
+    both = drawn(rng, np.column_stack([x, y.reshape(len(y), -1)]))
+    return both[:, : x.shape[1]], both[:, x.shape[1] :].reshape(y.shape)
 
 
-def write(path, capture, job, fixed, title, no_data):
+def drawn(rng, rows):
+    """As many normal rows with the mean and covariance of these."""
+    mean = rows.mean(axis=0, dtype=np.float64)
+    if len(rows) < 2:
+        return np.repeat(mean[None], len(rows), axis=0).astype(np.float32)
+    spread = (rows - mean) / math.sqrt(len(rows) - 1)
+    return (mean + rng.standard_normal((len(rows), len(rows))) @ spread if len(rows) < rows.shape[1] else
+            mean + rng.standard_normal((len(rows), rows.shape[1])) @ root(spread)).astype(np.float32)
+
+
+def root(spread):
+    """R with R'R = spread'spread."""
+    return np.linalg.qr(spread, mode="r")
+
+
+MEASURES = {
+    "regression": '"R2", (1 - (out - Y).pow(2).sum() / (Y - Y.mean(0)).pow(2).sum()).item()',
+    "classes": '"accuracy", (out.argmax(1) == Y).float().mean().item()',
+    "binary": '"balanced accuracy", sum(((out > {middle:g}) == (Y > {middle:g}))[Y == v].float().mean().item() / 2 for v in Y.unique())',
+}
+
+
+def measure_of(job, y):
+    if "cross_entropy" in job["loss"]["type"]:
+        return MEASURES["classes"]
+    labels = np.unique(y)
+    return MEASURES["binary"].format(middle=labels.mean()) if len(labels) == 2 else MEASURES["regression"]
+
+
+def files_of(job):
+    files = job["data"]["files"]
+    return files if isinstance(files, list) else [files]
+
+
+def write(path, capture, job, fixed, title, no_data, faults=()):
     """Writes repro.py and its data; NotRendered where the jobs cannot be said in a few lines."""
     x, y = capture["x"].astype(np.float32), capture["y"]
-    classes = "cross_entropy" in job["loss"]["type"]
-    y = y.astype(np.int64) if classes else y.astype(np.float32)
+    y = y.astype(np.int64) if "cross_entropy" in job["loss"]["type"] else y.astype(np.float32)
     y = y.reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y
-    before, after = recipe(job, x.shape[1]), recipe(fixed, x.shape[1])
     origin = "the rows that were captured"
     if no_data:
         (x, y), origin = synthetic(x, y), "drawn: rows with the moments of those that were captured"
-    measure = '"R2", (1 - (out.squeeze() - Y).pow(2).sum() / (Y - Y.mean()).pow(2).sum()).item()'
-    if "bce" in job["loss"]["type"]:
-        limit = "0" if "logits" in fixed["loss"]["type"] else "0.5"
-        measure = f'"accuracy", ((out.squeeze() > {limit}) == (Y.squeeze() > 0.5)).float().mean().item()'
-    if classes:
-        measure = '"accuracy", (out.argmax(1) == Y).float().mean().item()'
+    unsaid = [name for name in faults if name not in FAULTS]
+    if unsaid or files_of(fixed) != files_of(job):
+        raise NotRendered(", ".join(unsaid) or "rows that are mended")
+    defaults, parts = loop(arguments(job, y), arguments(fixed, y))
+    before, after = recipe(job, x.shape[1], y, defaults, faults), recipe(fixed, x.shape[1], y, defaults)
     text = TEXT.format(
-        title=title,
-        data="repro.npz",
-        origin=origin,
-        before="\n".join(before),
-        after="\n".join(after),
-        steps=job["training"]["steps"],
-        batch=job["training"]["batch"],
-        measure=measure,
+        title=title, data="repro.npz", origin=origin, block=BLOCK if "Block(" in "".join(before + after) else "",
+        before="\n".join(before), after="\n".join(after), measure=measure_of(job, y), **parts,
     )
     np.savez_compressed(path[:-3] + ".npz", x=x, y=y)
     with open(path, "w", encoding="utf-8") as file:
