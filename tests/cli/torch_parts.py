@@ -1,0 +1,228 @@
+"""Parts of the package for PyTorch by themselves: rows, drawn targets, edits of a script, repro.py."""
+
+import os
+import runpy
+import sys
+from collections import Counter
+from contextlib import redirect_stdout
+from io import StringIO
+
+import numpy as np
+
+import support
+
+sys.path.insert(0, os.path.join(support.SOURCE, "src", "torch"))
+try:
+    import torch
+except ImportError:
+    sys.exit(77)
+
+from pitprop_torch import edits, lottery, patch, repro, rows
+
+SCRIPT = """import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+X, y = torch.randn(100, 4), torch.rand(100)
+loader = DataLoader(TensorDataset(X, y), batch_size=20)
+model = nn.Sequential(nn.Linear(4, 8), nn.Sigmoid(), nn.Dropout(0.9), nn.Linear(8, 1))
+optimizer = torch.optim.SGD(model[3].parameters(), 10.0, weight_decay=0.5)
+scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+criterion = nn.MSELoss()
+model.eval()
+for epoch in range(30):
+    for xb, yb in loader:
+        loss = criterion(model(xb).detach(), yb)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1e-6)
+        optimizer.step()
+    scheduler.step()
+"""
+CAPTURE = {
+    "optimizers": [{"name": "SGD", "settings": {"lr": 10.0}}],
+    "loss": {"name": "mse_loss", "line": ("s.py", 13), "pred_shape": (20, 1), "target_shape": (20,)},
+    "layers": [{"line": ("s.py", 13)}],
+}
+EDITS = (  # change, words of the new line; None: a line that goes
+    ({"do": "rate", "times": 0.01}, "model[3].parameters(), 0.1, weight"),
+    ({"do": "group", "key": "weight_decay", "value": 0.0}, "weight_decay=0.0)"),
+    ({"do": "group", "key": "momentum", "value": 0.9}, "weight_decay=0.5, momentum=0.9)"),
+    ({"do": "optimizer", "type": "adam", "lr": 0.01}, "optim.Adam(model[3].parameters(), lr=0.01)"),
+    ({"do": "everything"}, "SGD(model.parameters(), 10.0"),
+    ({"do": "zeroed"}, "        optimizer.zero_grad()"),
+    ({"do": "steps"}, "        optimizer.step()"),
+    ({"do": "constant"}, None),
+    ({"do": "clipped", "norm": 1.0}, "clip_grad_norm_(model[3].parameters(), 1)"),
+    ({"do": "unclipped"}, None),
+    ({"do": "loss", "kind": "bce_logits"}, "criterion = nn.BCEWithLogitsLoss()"),
+    ({"do": "shapes"}, ".detach(), yb.unsqueeze(1))"),
+    ({"do": "targets", "shift": 1.0, "scale": 2.0}, ".detach(), (yb - 1) / 2)"),
+    ({"do": "skip", "name": "sigmoid", "index": 0}, "nn.Identity()"),
+    ({"do": "activation", "name": "sigmoid", "index": 0, "to": "relu"}, "nn.ReLU()"),
+    ({"do": "dropout", "index": 0, "rate": 0.1}, "nn.Dropout(0.1)"),
+    ({"do": "undetached", "lines": [13]}, "criterion(model(xb), yb)"),
+    ({"do": "training_mode"}, "model.train()"),
+    ({"do": "batch", "size": 10, "old": 20}, "batch_size=10"),
+    ({"do": "mixed"}, "shuffle=True"),
+    ({"do": "longer", "times": 4, "counts": [30, 150]}, "range(120)"),
+    ({"do": "standardise", "name": "linear", "index": 0, "mean": [0], "scale": [1]}, "(X - X.mean(0)) / X.std(0)"),
+)
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(120, 4)).astype(np.float32)
+BINARY = (X[:, 0] > 0.5).astype(np.float32)
+CLASSES = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0)
+REAL = X[:, 0] - X[:, 1]
+
+
+def job(kind="bce_logits", units=1, between=(), **parts):
+    layers = [{"type": "dense", "units": 8, "activation": "relu"}, *between, {"type": "dense", "units": units}]
+    made = {
+        "data": {"files": "data.h5"},
+        "model": {"layers": layers},
+        "loss": {"type": kind},
+        "optimizer": {"type": "sgd", "lr": 0.1},
+        "training": {"steps": 40, "batch": 30},
+    }
+    for name, words in parts.items():
+        made[name] = dict(made.get(name, {}), **words)
+    return made
+
+
+BLOCK = {"type": "residual", "layers": [{"type": "dense", "units": 8, "activation": "tanh"}, {"type": "dense", "units": 8}]}
+NORM = {"type": "batch_norm", "momentum": 0.001}
+GAP = job()
+GAP["model"]["layers"][0]["in_optimizer"] = False
+ODD = job()
+ODD["model"]["layers"][0].update(init="zeros", bias_init="constant", bias_scale=-9.0, trainable=False)
+REPAIRS = {  # targets, the job, the job that is repaired, faults of PyTorch alone
+    "residual": (BINARY, job(between=[BLOCK], optimizer={"lr": 50}), job(between=[BLOCK]), ()),
+    "class weights": (BINARY, job(), job(data={"balance": "class_weights"}), ()),
+    "given weights": (CLASSES, job("cross_entropy_logits", 3, data={"balance": "given", "class_weights": [9, 1, 0.1]}),
+                      job("cross_entropy_logits", 3), ()),
+    "oversample": (BINARY, job(), job(data={"balance": "oversample"}), ()),
+    "standardise": (BINARY, job(), job(data={"standardise": True}), ()),
+    "targets": (REAL * 100 + 500, job("mse"), job("mse", data={"standardise_targets": True}), ()),
+    "labels": (BINARY + 1, job("mse"), job(data={"recode_labels": True}), ()),
+    "norm": (BINARY, job(between=[NORM]), job(between=[{"type": "layer_norm"}, {"type": "dropout", "rate": 0.1}]), ()),
+    "init": (BINARY, ODD, job(), ("requires-grad-off",)),
+    "schedule": (BINARY, job(schedule={"type": "step", "factor": 0.01, "every": 1.0}),
+                 job(schedule={"type": "cosine", "final": 0.1, "warmup_steps": 3}), ()),
+    "clipping": (BINARY, job(training={"clip_norm": 1e-6}), job(), ()),
+    "broadcast": (REAL, job("mse", loss={"type": "mse", "targets": "broadcast"}), job("mse"), ("target-broadcast",)),
+    "never zeroed": (BINARY, job(), job(), ("gradients-never-zeroed",)),
+    "no steps": (BINARY, job(), job(), ("no-steps",)),
+    "zeroed early": (BINARY, job(), job(), ("zeroed-before-step",)),
+    "eval": (BINARY, job(between=[NORM]), job(between=[NORM]), ("eval-while-training",)),
+    "not in optimiser": (BINARY, GAP, job(), ("not-in-optimizer",)),
+    "order": (BINARY, job(data={"shuffle": False}), job(optimizer={"type": "rmsprop", "alpha": 0.9, "beta1": 0.9}), ()),
+    "clamp": (REAL, job("mse", model={"at_prediction": "clamp"}), job("huber", loss={"type": "huber", "delta": 0.5}), ()),
+    "smoothing": (CLASSES, job("cross_entropy_logits", 3, loss={"type": "cross_entropy_logits", "label_smoothing": 0.5}),
+                  job("cross_entropy_logits", 3), ()),
+}
+
+
+class Parts(support.Case):
+    def test_rows_are_kept_once_whatever_the_order_of_epochs(self):
+        for _ in range(60):
+            values = rng.integers(0, rng.integers(2, 30), (rng.integers(1, 200), 1)).astype(np.float32)
+            kept = rows.Rows(10**6)
+            for _ in range(3):
+                kept.new_pass()
+                for batch in np.array_split(values[rng.permutation(len(values))], rng.integers(1, 6)):
+                    kept.add(batch, batch[:, 0])
+            x, y = kept.arrays()
+            self.assertEqual(Counter(x[:, 0].tolist()), Counter(values[:, 0].tolist()))
+            self.assertTrue((x[:, 0] == y).all())
+            self.assertTrue(kept.has(values, values[:, 0]).all())
+            self.assertFalse(kept.has(values + 100, values[:, 0]).any())
+
+    def test_rows_beyond_memory_go_to_a_file_and_a_sample_comes_back(self):
+        path, limit, rows.IN_MEMORY = os.path.join(self.scratch, "rows.h5"), rows.IN_MEMORY, 1000
+        try:
+            kept = rows.Rows(5000, path)
+            kept.new_pass()
+            values = np.arange(6000, dtype=np.float32)[:, None]
+            for batch in np.array_split(values, 60):
+                kept.add(batch, batch[:, 0])
+        finally:
+            rows.IN_MEMORY = limit
+        self.assertTrue(kept.full)
+        self.assertLess(sum(len(x) for x in kept.x), 1000)
+        x, _ = kept.arrays()
+        self.assertEqual(x[:, 0].tolist(), list(range(5000)))
+        self.assertEqual(rows.sample(kept.file["x"], 100)[:, 0].tolist(), list(range(0, 5000, 50)))
+        self.assertEqual(kept.close(), path)
+
+    def test_a_row_keeps_the_target_that_it_drew(self):
+        draws, x, y = lottery.Lottery(), torch.arange(40.0)[:, None], torch.arange(40.0)
+        draws.see([x])
+        first = draws.draw(y, True)
+        self.assertEqual(sorted(first.tolist()), y.tolist())
+        self.assertNotEqual(first.tolist(), y.tolist())
+        order = torch.randperm(40)
+        draws.see([x[order]])
+        self.assertEqual(draws.draw(y[order], True).tolist(), first[order].tolist())
+        draws.see([x + 100])
+        self.assertEqual(draws.draw(y, False).tolist(), y.tolist())
+
+    def test_remedies_are_edits_of_the_script(self):
+        path = os.path.join(self.scratch, "s.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(SCRIPT)
+        for change, words in EDITS:
+            with self.subTest(change["do"]):
+                lines, left = edits.diff(path, "s.py", CAPTURE, [change])
+                self.assertEqual(left, [])
+                added = [line[1:] for line in lines[2:] if line.startswith("+")]
+                gone = [line for line in lines[2:] if line.startswith("-")]
+                self.assertEqual(len(added), words is not None)
+                self.assertTrue(words is None and len(gone) == 1 or words in added[0], lines)
+
+    def test_what_has_no_one_place_is_left_to_words(self):
+        path = os.path.join(self.scratch, "s.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(SCRIPT + "loss.backward()\n")
+        for change in ({"do": "zeroed"}, {"do": "wider", "widths": {}}):
+            self.assertEqual(edits.diff(path, "s.py", CAPTURE, [change]), ([], [change]))
+
+    def test_every_repair_is_a_short_script_that_runs(self):
+        path = os.path.join(self.scratch, "repro.py")
+        for name, (y, before, after, faults) in REPAIRS.items():
+            for no_data in (False, True):
+                with self.subTest(name, no_data=no_data):
+                    repro.write(path, {"x": X, "y": y}, before, after, name, no_data, faults)
+                    said = StringIO()
+                    with redirect_stdout(said):
+                        runpy.run_path(path, run_name="__main__")
+                    found = said.getvalue().splitlines()
+                    self.assertEqual([row.split()[:3:2] for row in found],
+                                     [[who, seed] for who in ("as_it_is", "repaired") for seed in "012"])
+                    self.assertNotEqual([row.split(maxsplit=1)[1] for row in found[:3]],
+                                        [row.split(maxsplit=1)[1] for row in found[3:]])
+                    with open(path, encoding="utf-8") as file:
+                        self.assertLess(len(file.readlines()), 50)
+
+    def test_what_no_short_script_says_is_refused(self):
+        for fixed, faults in ((dict(job(), data={"files": "mended.h5"}), ()), (job(), ("graph-cut",)),
+                              (job(between=[{"type": "conv"}]), ())):
+            with self.assertRaises(repro.NotRendered):
+                repro.write(os.path.join(self.scratch, "r.py"), {"x": X, "y": BINARY}, job(), fixed, "", False, faults)
+
+    def test_drawn_rows_have_the_moments_of_the_captured(self):
+        x = rng.normal(size=(5000, 3)).astype(np.float32) @ np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0]], np.float32)
+        drawn, y = repro.synthetic(x, np.arange(5000) % 2)
+        self.assertEqual(y.tolist(), (np.arange(5000) % 2).tolist())
+        np.testing.assert_allclose(np.cov(drawn.T), np.cov(x.T), atol=0.3)
+        self.assertFalse((drawn[:, None, 0] == x[None, :100, 0]).any())
+
+    def test_hooks_changes_are_changes_of_the_job(self):
+        changes = [{"do": "rate", "times": 0.1}, {"do": "group", "key": "momentum", "value": 0.9}, {"do": "clipped", "norm": 1}]
+        made = patch.Patch(job(), None).make(changes)
+        self.assertEqual(made["optimizer"], {"type": "sgd", "lr": 0.1 * 0.1, "momentum": 0.9})
+        self.assertEqual(made["training"]["clip_norm"], 1)
+        with self.assertRaises(patch.NotInJobs):
+            patch.Patch(job(), None).make([{"do": "shallow"}])
+
+
+if __name__ == "__main__":
+    support.main()
