@@ -76,6 +76,7 @@ static void cpu_gemm_add(pp_device *device, int transpose_a, int transpose_b, in
 {
     (void)device;
     if (m == 0 || n == 0 || k == 0) return;
+    if (pp__cpu_thin_product(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc)) return;
     cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans,
                 transpose_b ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, 1.0f,
                 a, (blasint)lda, b, (blasint)ldb, 1.0f, c, (blasint)ldc);

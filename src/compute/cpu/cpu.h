@@ -11,9 +11,16 @@
 #define PP_SIMD
 #endif
 
+#define PP_LINE static inline __attribute__((always_inline)) /* part of whatever SIMD calls it */
+
 extern const pp_backend pp__cpu_backend;
 
 enum { PP_COLUMNS = 64 }; /* columns whose sums are kept in registers or L1 at once */
+
+/* c += op(a) op(b), as gemm_add, where a side is 1; returns 0 and does nothing where none is. */
+int pp__cpu_thin_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,
+                         const float *a, int64_t lda, const float *b, int64_t ldb, float *c,
+                         int64_t ldc);
 
 void pp__cpu_activate(pp_device *device, pp_activation f, int64_t rows, int64_t n, const float *x,
                       float *y);

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PP_LINE static inline __attribute__((always_inline))
+#include "cpu.h"
 
 /* 2^n, -126 <= n <= 127 */
 PP_LINE float pp__power_of_2(int32_t n)
