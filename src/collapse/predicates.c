@@ -215,14 +215,26 @@ static int misses_a_class(const pp_summary *s)
     return 0;
 }
 
+/* An output that is related to its targets, and worse than their mean for sure: then the columns
+ * are dealt otherwise, or all are off, and what is unrelated is a part of that. */
+static int has_a_worse_output(const pp__facts *f)
+{
+    for (int i = 0; i < f->s->n_parts; i++) {
+        const pp_part_summary *part = f->s->parts + i;
+        if (part->dead || part->unrelated) continue;
+        if (part->skill + f->z * part->skill_error < 0) return 1;
+    }
+    return 0;
+}
+
 /* Where nothing is told apart for sure, neither a class that gets its share in every row nor what
  * varies without a relation is a part of something. */
 static int partly_dead(const pp__case *c)
 {
     const pp_summary *s = c->judged.s;
     if (!c->judged.varied || s->dead + s->unrelated == 0) return 0;
-    if (!knows_nothing(c)) return 1;
-    return pp__is_classification(s) ? misses_a_class(s) : s->dead > 0;
+    if (knows_nothing(c)) return pp__is_classification(s) ? misses_a_class(s) : s->dead > 0;
+    return pp__is_classification(s) || s->dead > 0 || !has_a_worse_output(&c->judged);
 }
 
 static int is_untrained(const pp__case *c)

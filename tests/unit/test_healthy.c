@@ -216,6 +216,21 @@ static void one_target_far_out(void)
     }
 }
 
+/* Each output answers the next one's targets, which two of them share a part of. */
+static void outputs_in_another_order(void)
+{
+    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 3, -5, 15, 0};
+    pp_sketch *sketch = pp_sketch_create(&shape);
+    for (int64_t i = 0; i < 4000; i++) {
+        double common = normal(37, i);
+        float t[3] = {(float)(common + 10), (float)(common + 0.3 * normal(38, i)),
+                      (float)normal(39, i)};
+        float p[3] = {t[1], t[2], t[0]};
+        sketch_row(sketch, i, p, NULL, t, 0);
+    }
+    CU_ASSERT(judge(sketch).id == PP_VERDICT_WORSE_THAN_CONSTANT);
+}
+
 /* One rank of eight is turned round, or answers the same, to all its rows or half of them. */
 static void one_rank_of_eight(void)
 {
@@ -297,6 +312,7 @@ const pp_test pp_tests_healthy[] = {
     {"copies count once", copies_count_once},
     {"a dead class, and labels mapped otherwise", classes_by_name},
     {"labels mapped otherwise, in few rows", labels_mapped_in_few_rows},
+    {"outputs in another order", outputs_in_another_order},
     {"an output that is noise", an_output_that_is_noise},
     {"a dead output, and one worse than its mean", outputs_by_name},
     {"one target far out", one_target_far_out},
