@@ -10,8 +10,9 @@
 #define PP_RUN_RUN "run.json"          /* where and when, and which data */
 #define PP_RUN_LOG "log.txt"           /* what rank 0 said */
 #define PP_RUN_METRICS "metrics.jsonl" /* a line a look */
-#define PP_RUN_VERDICT "verdict.json"  /* verdict_file.h; its presence says that the run has ended \
-                                        */
+#define PP_RUN_VERDICT                                                                             \
+    "verdict.json" /* verdict_file.h; its presence says that the run has ended                     \
+                    */
 #define PP_RUN_MODEL "model.safetensors"     /* the best parameters */
 #define PP_RUN_INITIAL "initial.safetensors" /* the parameters before the first step */
 #define PP_RUN_SAMPLE "sample.safetensors"   /* predictions of the rows that were judged */

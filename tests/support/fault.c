@@ -1,5 +1,6 @@
-/* Preloaded: calls number FAULT_FIRST to FAULT_LAST (from 1; default all) of the function FAULT_CALL
- * on a path that holds FAULT_PATH fail with errno FAULT_ERRNO, or take FAULT_DELAY milliseconds. */
+/* Preloaded: calls number FAULT_FIRST to FAULT_LAST (from 1; default all) of the function
+ * FAULT_CALL on a path that holds FAULT_PATH fail with errno FAULT_ERRNO, or take FAULT_DELAY
+ * milliseconds. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>

@@ -17,7 +17,7 @@ pp_status pp_sweep_job_path(const char *text, const char *origin, char **path, p
 pp_status pp_sweep_parse(const char *text, const char *origin, const char *job, pp_sweep **sweep,
                          pp_error *err);
 void pp_sweep_destroy(pp_sweep *sweep);
-const char *pp_sweep_job(const pp_sweep *sweep); /* text of the job that is varied */
+const char *pp_sweep_job(const pp_sweep *sweep);       /* text of the job that is varied */
 const char *pp_sweep_directory(const pp_sweep *sweep); /* as the file says, or runs/NAME */
 
 /* tpe and asha: a round waits for the end of the one before. */
