@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing: `packages.sh` for running, `packages.sh test` for the
-# tests as well. Nothing missing: nothing is done and no network is touched.
+# tests as well, `packages.sh check` for those of tests/checks.sh. Nothing missing: nothing is done and no network is touched.
 set -euo pipefail
 
 packages=(gcc libc6-dev make cmake pkg-config openmpi-bin libopenmpi-dev libopenblas-dev
@@ -8,6 +8,10 @@ packages=(gcc libc6-dev make cmake pkg-config openmpi-bin libopenmpi-dev libopen
 if [ "${1:-}" = test ]; then
     packages+=(g++ libcunit1-dev python3 python3-venv python3-pip python3-numpy python3-h5py python3-torch
                python3-jsonschema slurmctld slurmd slurm-client munge iproute2)
+fi
+
+if [ "${1:-}" = check ]; then
+    packages+=(libcunit1-dev clang clang-format cppcheck)
 fi
 
 missing=()

@@ -1,6 +1,6 @@
 /* A trial: one training. (job, communicator, backend) -> result; the only training loop there is.
  *
- * Everything it leaves goes into its run directory (README, "Run directory"). Nothing in it knows
+ * Everything it leaves goes into its run directory (jobs/README.md). Nothing in it knows
  * whether it is the main run, a point of a sweep or a probe. */
 #ifndef PITPROP_TRIAL_H
 #define PITPROP_TRIAL_H

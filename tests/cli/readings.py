@@ -1,4 +1,4 @@
-"""Any layout that README names, read by 1, 2, 3 and 5 ranks, in memory and streamed, repacked and not,
+"""Any layout that src/data/README.md names, read by 1, 2, 3 and 5 ranks, in memory and streamed, repacked and not,
 gives the rows that h5py reads, each exactly once: the print of the rows and the model are those of a
 plain file into which h5py has written what it read."""
 
