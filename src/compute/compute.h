@@ -78,20 +78,20 @@ typedef struct pp_backend {
     /* y [n] = x [n] mask [n]; may be in place */
     void (*multiply)(pp_device *device, int64_t n, const float *mask, const float *x, float *y);
 
-    /* Batch norm over the rows of one lane: hat = (x - mean) / sqrt(var + epsilon), var biased;
-     * y = gamma hat + beta. Writes hat [rows, n] and inverse [n] = 1 / sqrt(var + epsilon), and
-     * statistics [2 n]: rows * mean, rows * var with var unbiased (PyTorch's running statistics).
-     */
-    void (*batch_norm)(pp_device *device, int64_t rows, int64_t n, float epsilon, const float *x,
-                       const float *gamma, const float *beta, float *hat, float *inverse,
-                       float *statistics, float *y);
-    /* dx from dy [rows, n]; dx may be dy. Ioffe and Szegedy, arXiv:1502.03167. */
-    void (*batch_norm_backward)(pp_device *device, int64_t rows, int64_t n, const float *hat,
-                                const float *inverse, const float *gamma, const float *dy,
-                                float *dx);
+    /* Batch norm of x [rows, n, places] over the rows and places of one lane:
+     * hat = (x - mean) / sqrt(var + epsilon), var biased; y = gamma hat + beta. Writes hat, as x,
+     * and inverse [n] = 1 / sqrt(var + epsilon), and statistics [2 n]: rows * mean, rows * var with
+     * var unbiased (PyTorch's running statistics). */
+    void (*batch_norm)(pp_device *device, int64_t rows, int64_t n, int64_t places, float epsilon,
+                       const float *x, const float *gamma, const float *beta, float *hat,
+                       float *inverse, float *statistics, float *y);
+    /* dx from dy [rows, n, places]; dx may be dy. Ioffe and Szegedy, arXiv:1502.03167. */
+    void (*batch_norm_backward)(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                                const float *hat, const float *inverse, const float *gamma,
+                                const float *dy, float *dx);
     /* y = gamma (x - mean) / sqrt(var + epsilon) + beta with running statistics [n] */
-    void (*batch_norm_predict)(pp_device *device, int64_t rows, int64_t n, float epsilon,
-                               const float *x, const float *mean, const float *var,
+    void (*batch_norm_predict)(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                               float epsilon, const float *x, const float *mean, const float *var,
                                const float *gamma, const float *beta, float *y);
     /* Layer norm over the n features of each row; inverse [rows]. Ba et al., arXiv:1607.06450. */
     void (*layer_norm)(pp_device *device, int64_t rows, int64_t n, float epsilon, const float *x,
@@ -99,9 +99,10 @@ typedef struct pp_backend {
     void (*layer_norm_backward)(pp_device *device, int64_t rows, int64_t n, const float *hat,
                                 const float *inverse, const float *gamma, const float *dy,
                                 float *dx);
-    /* sums [n] = column sums of a [rows, n] * b [rows, n]: gradient of gamma from dy and hat */
-    void (*sum_products)(pp_device *device, int64_t rows, int64_t n, const float *a, const float *b,
-                         float *sums);
+    /* sums [n] of a [rows, n, places] * b over rows and places: gradient of gamma from dy and hat
+     */
+    void (*sum_products)(pp_device *device, int64_t rows, int64_t n, int64_t places, const float *a,
+                         const float *b, float *sums);
 
     /* Windows over channels of places, one row at a time: x [channels, in], [channels, out] behind
      * it, in and out being places of a height and a width. Channels [first, first + count) as
@@ -113,10 +114,10 @@ typedef struct pp_backend {
     void (*fold_add)(pp_device *device, const pp_window *w, int64_t first, int64_t count,
                      int64_t line, int64_t lines, const float *columns, float *x);
     /* x [rows, channels, in] to y [rows, channels, out]: the largest of each window, NaN where it
-     * has one; its gradient goes to the first place that holds it. dx is not dy. */
+     * has one; its gradient goes to the first place that holds it. dy is used up; dx is not dy. */
     void (*max_pool)(pp_device *device, const pp_window *w, int64_t rows, const float *x, float *y);
     void (*max_pool_backward)(pp_device *device, const pp_window *w, int64_t rows, const float *x,
-                              const float *y, const float *dy, float *dx);
+                              const float *y, float *dy, float *dx);
     /* The mean of each window, places beyond the edge counting as 0. */
     void (*average_pool)(pp_device *device, const pp_window *w, int64_t rows, const float *x,
                          float *y);

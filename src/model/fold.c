@@ -12,6 +12,14 @@ void pp__leaf_bias(const pp__leaf *t, int lane, float *out)
                          t->dy + t->pass->lane_first[lane] * t->count, out);
 }
 
+void pp__leaf_places(const pp__leaf *t, int lane, float *out)
+{
+    const pp_pass_spec *s = &t->pass->spec;
+    const pp_op *op = &s->model->ops[t->op];
+    s->backend->sum_places(s->device, t->pass->lane_rows[lane], t->count, op->out / t->count,
+                           t->dy + t->pass->lane_first[lane] * op->out, out);
+}
+
 /* Adds the lanes of a node as the tree says: left half, right half, their sum. The left half may
  * use the scratch of this depth because the right half has not begun. */
 static void fold(const pp__leaf *t, pp_tree_node node, int depth, float *out)

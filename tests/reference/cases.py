@@ -157,6 +157,12 @@ def convolution_cases():
     yield Case("average-pool-2d", "real3", image_net(
         [2, 9, 7], conv(4, 2), {"type": "average_pool2d", "kernel": 3, "stride": 2, "padding": 1},
         {"type": "average_pool2d"}, dense(3)))
+    norm = {"type": "batch_norm"}
+    yield Case("conv-2d-batch-norm", "real3", image_net(
+        [2, 7, 6], norm, conv(5, 3, bias=False), norm, {"type": "activation", "activation": "relu"},
+        conv(4, 1), mean, norm, dense(3)))
+    yield Case("conv-1d-batch-norm", "real3", image_net(
+        [1, 40], conv(4, 5, "conv1d"), {"type": "batch_norm", "momentum": 0.3}, flat, dense(3)))
     yield Case("conv-1d", "real3", image_net(
         [2, 31], conv(5, 4, "conv1d", padding="same", activation="relu"), {"type": "max_pool1d"},
         conv(4, 3, "conv1d", stride=2, dilation=2, padding=1), mean, dense(3)))

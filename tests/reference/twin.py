@@ -141,7 +141,8 @@ def make_layer(shape, spec):
     elif kind in CONVS:
         layer = CONVS[kind](shape[0], spec)
     elif kind == "batch_norm":
-        layer = nn.BatchNorm1d(width, eps=epsilon, momentum=spec.get("momentum", 0.1))
+        norm = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
+        layer = norm(shape[0], eps=epsilon, momentum=spec.get("momentum", 0.1))
     elif kind == "layer_norm":
         layer = nn.LayerNorm(width, eps=epsilon)
     else:

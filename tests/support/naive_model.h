@@ -129,34 +129,49 @@ static inline void normalise(int64_t count, int64_t stride, double epsilon, doub
     sums[1] = count > 1 ? squares * n / (n - 1) : 0;
 }
 
+/* Channels of an image as columns of rows * places, there and back. */
+static inline void turn(int64_t rows, int64_t n, int64_t places, double *x, int back)
+{
+    double *turned = rig_doubles(rows * n * places);
+    for (int64_t i = 0; i < rows * n * places; i++) {
+        int64_t to = (i / (n * places) * places + i % places) * n + i / places % n;
+        turned[back ? i : to] = x[back ? to : i];
+    }
+    memcpy(x, turned, (size_t)(rows * n * places) * sizeof *x);
+    free(turned);
+}
+
 /* Over the rows of each lane; leaves the sums over lanes in statistics. */
 static inline void naive_batch_statistics(const naive *v, const pp_layer_spec *layer,
-                                          const char *prefix, int64_t n, double *x)
+                                          const char *prefix, int64_t n, int64_t places, double *x)
 {
     double *mean = v->statistics + (values_of(v, prefix, "running_mean") - v->params);
     double *var = v->statistics + (values_of(v, prefix, "running_var") - v->params);
     for (int64_t j = 0; j < n; j++)
         mean[j] = var[j] = 0;
-    for (int l = 0; l < v->b->shares->lanes; x += v->b->shares->rows[l++] * n)
+    for (int l = 0; l < v->b->shares->lanes; x += v->b->shares->rows[l++] * places * n)
         for (int64_t j = 0; j < n; j++) {
             double sums[2];
-            normalise(v->b->shares->rows[l], n, layer->epsilon, x + j, sums);
-            mean[j] += sums[0];
-            var[j] += sums[1];
+            normalise(v->b->shares->rows[l] * places, n, layer->epsilon, x + j, sums);
+            mean[j] += sums[0] / (double)places;
+            var[j] += sums[1] / (double)places;
         }
 }
 
 static inline void naive_norm(const naive *v, const pp_layer_spec *layer, const char *prefix,
-                              int64_t n, double *x)
+                              int64_t width, double *x)
 {
-    int64_t rows = v->b->rows;
+    int batch = layer->type == PP_LAYER_BATCH_NORM;
+    int64_t n = batch ? v->image[0] : width, places = width / n, rows = v->b->rows * places;
     double sums[2];
-    if (layer->type == PP_LAYER_LAYER_NORM) {
+    if (!batch) {
         for (int64_t i = 0; i < rows; i++)
             normalise(n, 1, layer->epsilon, x + i * n, sums);
-    } else if (v->b->train) {
-        naive_batch_statistics(v, layer, prefix, n, x);
-    } else {
+    }
+    turn(v->b->rows, n, places, x, 0);
+    if (batch && v->b->train) {
+        naive_batch_statistics(v, layer, prefix, n, places, x);
+    } else if (batch) {
         const double *mean = values_of(v, prefix, "running_mean");
         const double *var = values_of(v, prefix, "running_var");
         for (int64_t i = 0; i < rows * n; i++)
@@ -165,6 +180,7 @@ static inline void naive_norm(const naive *v, const pp_layer_spec *layer, const 
     const double *gamma = values_of(v, prefix, "weight"), *beta = values_of(v, prefix, "bias");
     for (int64_t i = 0; i < rows * n; i++)
         x[i] = gamma[i % n] * x[i] + beta[i % n];
+    turn(v->b->rows, n, places, x, 1);
 }
 
 /* ---- windows ---- */

@@ -358,10 +358,10 @@ static void check_batch_norm(rig *r, int64_t rows, int64_t n)
     for (int64_t j = 0; j < n; j++)
         naive_line(&(line){rows, j, n, rig_before(r, a.gamma) + j, rig_before(r, a.beta) + j, 0},
                    norm_line, rig_before(r, a.x), rig_before(r, a.dy), a.want, a.want_dx);
-    k->batch_norm(r->device, rows, n, epsilon, a.x, a.gamma, a.beta, a.hat, a.inverse, statistics,
-                  a.y);
-    k->batch_norm_backward(r->device, rows, n, a.hat, a.inverse, a.gamma, a.dy, a.dx);
-    k->batch_norm_backward(r->device, rows, n, a.hat, a.inverse, a.gamma, in_place, in_place);
+    k->batch_norm(r->device, rows, n, 1, epsilon, a.x, a.gamma, a.beta, a.hat, a.inverse,
+                  statistics, a.y);
+    k->batch_norm_backward(r->device, rows, n, 1, a.hat, a.inverse, a.gamma, a.dy, a.dx);
+    k->batch_norm_backward(r->device, rows, n, 1, a.hat, a.inverse, a.gamma, in_place, in_place);
     rig_check(r, "batch_norm_backward in place", in_place, a.want_dx, rows * n, 1e-4);
     check_statistics(r, &a, statistics);
     norm_check(r, &a, "batch_norm");
@@ -416,7 +416,7 @@ static void check_predict(rig *r, int64_t rows, int64_t n)
                       sqrt((double)host[j] + (double)epsilon) +
                   (double)rig_number(3, j);
     }
-    r->backend->batch_norm_predict(r->device, rows, n, epsilon, x, mean, var, gamma, beta, y);
+    r->backend->batch_norm_predict(r->device, rows, n, 1, epsilon, x, mean, var, gamma, beta, y);
     rig_check(r, "batch_norm_predict", y, want, rows * n, 2e-6);
     free(want);
     rig_clear(r);
@@ -450,7 +450,8 @@ static void check_offset(rig *r)
           *beta = rig_values(r, 1, zeros, 1);
     float *hat = rig_output(r, ROWS), *inverse = rig_output(r, 1), *statistics = rig_output(r, 2);
     float *y = rig_output(r, ROWS);
-    r->backend->batch_norm(r->device, ROWS, 1, 1e-5f, x, gamma, beta, hat, inverse, statistics, y);
+    r->backend->batch_norm(r->device, ROWS, 1, 1, 1e-5f, x, gamma, beta, hat, inverse, statistics,
+                           y);
     rig_check(r, "statistics", statistics, (double[]){sum, squares * ROWS / (ROWS - 1)}, 2, 1e-6);
 }
 
@@ -471,8 +472,8 @@ static void check_norm_nan(rig *r)
     float *hat = rig_output(r, ROWS * N), *inverse = rig_output(r, ROWS + N),
           *y = rig_output(r, ROWS * N);
     float *statistics = rig_output(r, 2 * N);
-    r->backend->batch_norm(r->device, ROWS, N, epsilon, x, gamma, gamma, hat, inverse, statistics,
-                           y);
+    r->backend->batch_norm(r->device, ROWS, N, 1, epsilon, x, gamma, gamma, hat, inverse,
+                           statistics, y);
     for (int i = 0; i < ROWS * N; i++)
         CU_ASSERT_EQUAL(isnan(rig_now(r, y)[i]) != 0, i % N == BAD % N);
     r->backend->layer_norm(r->device, ROWS, N, epsilon, x, gamma, gamma, hat, inverse, y);

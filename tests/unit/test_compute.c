@@ -215,7 +215,7 @@ static void check_row_ops(rig *r, int64_t rows, int64_t n)
     }
     k->fill_rows(r->device, rows, n, row, filled);
     k->sum_rows(r->device, rows, n, x, sums);
-    k->sum_products(r->device, rows, n, x, other, products);
+    k->sum_products(r->device, rows, n, 1, x, other, products);
     rig_check(r, "fill_rows", filled, want, rows * n, 0);
     rig_check(r, "sum_rows", sums, want_sums, n, 2e-6);
     rig_check(r, "sum_products", products, want_products, n, 2e-6);
@@ -275,7 +275,7 @@ static void check_bad_numbers(rig *r)
     rig_check(r, "add", b, (double[]){NAN, (double)3e38f, INFINITY, -INFINITY}, 4, 1e-7);
     k->sum_rows(r->device, 2, 2, a, sums);
     rig_check(r, "sum_rows", sums, (double[]){NAN, -INFINITY}, 2, 0);
-    k->sum_products(r->device, 2, 2, a, a, sums);
+    k->sum_products(r->device, 2, 2, 1, a, a, sums);
     rig_check(r, "sum_products", sums, (double[]){NAN, INFINITY}, 2, 0);
     CU_ASSERT_TRUE(isnan(k->sum_squares(r->device, 4, a)));
     CU_ASSERT_EQUAL(k->sum_squares(r->device, 1, a + 2), INFINITY);

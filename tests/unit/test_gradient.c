@@ -145,7 +145,7 @@ static int strided_images(pp_layer_spec *l)
     l[1] = layer_residual(block, 2);
     l[2] = layer_pool(PP_LAYER_AVERAGE_POOL2D, 2, 1);
     l[2].padding[0] = l[2].padding[1] = 1;
-    l[3] = layer_dropout(0.3);
+    l[3] = layer_norm(PP_LAYER_BATCH_NORM);
     l[4] = (pp_layer_spec){.type = PP_LAYER_GLOBAL_AVERAGE_POOL};
     l[5] = layer_dense(2, PP_ACT_IDENTITY);
     return 6;

@@ -27,14 +27,14 @@ void pp__cpu_activate(pp_device *device, pp_activation f, int64_t rows, int64_t 
 void pp__cpu_activate_backward(pp_device *device, pp_activation f, int64_t rows, int64_t n,
                                const float *x, const float *y, const float *dy, float *dx);
 
-void pp__cpu_batch_norm(pp_device *device, int64_t rows, int64_t n, float epsilon, const float *x,
-                        const float *gamma, const float *beta, float *hat, float *inverse,
-                        float *statistics, float *y);
-void pp__cpu_batch_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
-                                 const float *inverse, const float *gamma, const float *dy,
-                                 float *dx);
-void pp__cpu_batch_norm_predict(pp_device *device, int64_t rows, int64_t n, float epsilon,
-                                const float *x, const float *mean, const float *var,
+void pp__cpu_batch_norm(pp_device *device, int64_t rows, int64_t n, int64_t places, float epsilon,
+                        const float *x, const float *gamma, const float *beta, float *hat,
+                        float *inverse, float *statistics, float *y);
+void pp__cpu_batch_norm_backward(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                                 const float *hat, const float *inverse, const float *gamma,
+                                 const float *dy, float *dx);
+void pp__cpu_batch_norm_predict(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                                float epsilon, const float *x, const float *mean, const float *var,
                                 const float *gamma, const float *beta, float *y);
 void pp__cpu_layer_norm(pp_device *device, int64_t rows, int64_t n, float epsilon, const float *x,
                         const float *gamma, const float *beta, float *hat, float *inverse,
@@ -42,8 +42,21 @@ void pp__cpu_layer_norm(pp_device *device, int64_t rows, int64_t n, float epsilo
 void pp__cpu_layer_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
                                  const float *inverse, const float *gamma, const float *dy,
                                  float *dx);
-void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, const float *a,
-                          const float *b, float *sums);
+void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                          const float *a, const float *b, float *sums);
+
+/* Batch norm where a channel has several places (planes.c). */
+void pp__planes_batch_norm(int64_t rows, int64_t n, int64_t places, float epsilon, const float *x,
+                           const float *gamma, const float *beta, float *hat, float *inverse,
+                           float *statistics, float *y);
+void pp__planes_batch_norm_backward(int64_t rows, int64_t n, int64_t places, const float *hat,
+                                    const float *inverse, const float *gamma, const float *dy,
+                                    float *dx);
+void pp__planes_batch_norm_predict(int64_t rows, int64_t n, int64_t places, float epsilon,
+                                   const float *x, const float *mean, const float *var,
+                                   const float *gamma, const float *beta, float *y);
+void pp__planes_sum_products(int64_t rows, int64_t n, int64_t places, const float *a,
+                             const float *b, float *sums);
 
 void pp__cpu_unfold(pp_device *device, const pp_window *w, int64_t first, int64_t count,
                     int64_t line, int64_t lines, const float *x, float *columns);
@@ -52,7 +65,7 @@ void pp__cpu_fold_add(pp_device *device, const pp_window *w, int64_t first, int6
 void pp__cpu_max_pool(pp_device *device, const pp_window *w, int64_t rows, const float *x,
                       float *y);
 void pp__cpu_max_pool_backward(pp_device *device, const pp_window *w, int64_t rows, const float *x,
-                               const float *y, const float *dy, float *dx);
+                               const float *y, float *dy, float *dx);
 void pp__cpu_average_pool(pp_device *device, const pp_window *w, int64_t rows, const float *x,
                           float *y);
 void pp__cpu_average_pool_backward(pp_device *device, const pp_window *w, int64_t rows,

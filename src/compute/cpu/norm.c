@@ -21,11 +21,10 @@ PP_SIMD static void column_moments(int64_t rows, int64_t n, int64_t width, const
         }
 }
 
-void pp__cpu_batch_norm(pp_device *device, int64_t rows, int64_t n, float epsilon, const float *x,
-                        const float *gamma, const float *beta, float *hat, float *inverse,
-                        float *statistics, float *y)
+static void columns_batch_norm(int64_t rows, int64_t n, float epsilon, const float *x,
+                               const float *gamma, const float *beta, float *hat, float *inverse,
+                               float *statistics, float *y)
 {
-    (void)device;
     double mean[PP_COLUMNS], squares[PP_COLUMNS];
     double count = (double)rows;
     for (int64_t j0 = 0; j0 < n; j0 += PP_COLUMNS) {
@@ -47,11 +46,10 @@ void pp__cpu_batch_norm(pp_device *device, int64_t rows, int64_t n, float epsilo
 }
 
 /* dx = gamma inverse (dy - mean(dy) - hat mean(dy hat)) */
-void pp__cpu_batch_norm_backward(pp_device *device, int64_t rows, int64_t n, const float *hat,
-                                 const float *inverse, const float *gamma, const float *dy,
-                                 float *dx)
+static void columns_batch_norm_backward(int64_t rows, int64_t n, const float *hat,
+                                        const float *inverse, const float *gamma, const float *dy,
+                                        float *dx)
 {
-    (void)device;
     for (int64_t j0 = 0; j0 < n; j0 += PP_COLUMNS) {
         int64_t width = n - j0 < PP_COLUMNS ? n - j0 : PP_COLUMNS;
         double sum[PP_COLUMNS] = {0}, product[PP_COLUMNS] = {0};
@@ -71,11 +69,10 @@ void pp__cpu_batch_norm_backward(pp_device *device, int64_t rows, int64_t n, con
     }
 }
 
-void pp__cpu_batch_norm_predict(pp_device *device, int64_t rows, int64_t n, float epsilon,
-                                const float *x, const float *mean, const float *var,
-                                const float *gamma, const float *beta, float *y)
+static void columns_batch_norm_predict(int64_t rows, int64_t n, float epsilon, const float *x,
+                                       const float *mean, const float *var, const float *gamma,
+                                       const float *beta, float *y)
 {
-    (void)device;
     float inverse[PP_COLUMNS];
     for (int64_t j0 = 0; j0 < n; j0 += PP_COLUMNS) {
         int64_t width = n - j0 < PP_COLUMNS ? n - j0 : PP_COLUMNS;
@@ -129,10 +126,9 @@ void pp__cpu_layer_norm_backward(pp_device *device, int64_t rows, int64_t n, con
     }
 }
 
-PP_SIMD void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, const float *a,
-                                  const float *b, float *sums)
+PP_SIMD static void columns_sum_products(int64_t rows, int64_t n, const float *a, const float *b,
+                                         float *sums)
 {
-    (void)device;
     for (int64_t j0 = 0; j0 < n; j0 += PP_COLUMNS) {
         int64_t width = n - j0 < PP_COLUMNS ? n - j0 : PP_COLUMNS;
         float sum[PP_COLUMNS] = {0};
@@ -141,4 +137,48 @@ PP_SIMD void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, co
                 sum[j] += a[i * n + j0 + j] * b[i * n + j0 + j];
         memcpy(sums + j0, sum, (size_t)width * sizeof *sums);
     }
+}
+
+void pp__cpu_batch_norm(pp_device *device, int64_t rows, int64_t n, int64_t places, float epsilon,
+                        const float *x, const float *gamma, const float *beta, float *hat,
+                        float *inverse, float *statistics, float *y)
+{
+    (void)device;
+    if (places == 1)
+        columns_batch_norm(rows, n, epsilon, x, gamma, beta, hat, inverse, statistics, y);
+    else
+        pp__planes_batch_norm(rows, n, places, epsilon, x, gamma, beta, hat, inverse, statistics,
+                              y);
+}
+
+void pp__cpu_batch_norm_backward(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                                 const float *hat, const float *inverse, const float *gamma,
+                                 const float *dy, float *dx)
+{
+    (void)device;
+    if (places == 1)
+        columns_batch_norm_backward(rows, n, hat, inverse, gamma, dy, dx);
+    else
+        pp__planes_batch_norm_backward(rows, n, places, hat, inverse, gamma, dy, dx);
+}
+
+void pp__cpu_batch_norm_predict(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                                float epsilon, const float *x, const float *mean, const float *var,
+                                const float *gamma, const float *beta, float *y)
+{
+    (void)device;
+    if (places == 1)
+        columns_batch_norm_predict(rows, n, epsilon, x, mean, var, gamma, beta, y);
+    else
+        pp__planes_batch_norm_predict(rows, n, places, epsilon, x, mean, var, gamma, beta, y);
+}
+
+void pp__cpu_sum_products(pp_device *device, int64_t rows, int64_t n, int64_t places,
+                          const float *a, const float *b, float *sums)
+{
+    (void)device;
+    if (places == 1)
+        columns_sum_products(rows, n, a, b, sums);
+    else
+        pp__planes_sum_products(rows, n, places, a, b, sums);
 }

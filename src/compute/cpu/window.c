@@ -77,99 +77,118 @@ void pp__cpu_fold_add(pp_device *device, const pp_window *w, int64_t first, int6
             }
 }
 
-/* ---- pools ---- */
+/* ---- pools: a line of outputs at a time, tap by tap, so that the inner loops have no branches
+ * ---- */
 
-/* The part of the window at one output that lies within the image. */
-typedef struct box {
-    int64_t top, bottom, left, right; /* ends are exclusive */
-} box;
+/* One tap of a window on a line of outputs: input place i * stride goes with output s.first + i. */
+typedef struct tap {
+    span s;
+    int64_t from; /* of the input line, for output s.first */
+    int64_t line; /* of the input; -1: beyond the edge */
+} tap;
 
-static box box_at(const pp_window *w, int64_t y, int64_t x)
+static tap tap_at(const pp_window *w, int64_t y, int64_t ky, int64_t kx)
 {
-    box b = {input_of(w, 0, y, 0), 0, input_of(w, 1, x, 0), 0};
-    b.bottom = b.top + w->kernel[0] < w->in[0] ? b.top + w->kernel[0] : w->in[0];
-    b.right = b.left + w->kernel[1] < w->in[1] ? b.left + w->kernel[1] : w->in[1];
-    if (b.top < 0) b.top = 0;
-    if (b.left < 0) b.left = 0;
-    return b;
+    tap t = {within(w, 1, kx), 0, input_of(w, 0, y, ky)};
+    t.from = input_of(w, 1, t.s.first, kx);
+    if (t.line >= w->in[0]) t.line = -1;
+    return t;
 }
 
-/* Calls act for every output, with the input's channel and the output's number. */
-#define EACH_OUTPUT(w, rows, plane, out)                                                           \
-    for (int64_t plane = 0, out = 0; plane < (rows) * (w)->channels; plane++)                      \
-        for (int64_t y_ = 0; y_ < (w)->out[0]; y_++)                                               \
-            for (int64_t x_ = 0; x_ < (w)->out[1]; x_++, out++)
+/* Every tap of output line y that is not beyond the edge. */
+#define EACH_TAP(w, y, t)                                                                          \
+    for (int64_t ky_ = 0; ky_ < (w)->kernel[0]; ky_++)                                             \
+        for (int64_t kx_ = 0; kx_ < (w)->kernel[1]; kx_++)                                         \
+            for (tap t = tap_at(w, y, ky_, kx_); t.line >= 0; t.line = -1)
 
-static float largest_in(const pp_window *w, box b, const float *x)
+PP_SIMD static void raise_to(int64_t n, int64_t stride, const float *x, float *y)
 {
-    float largest = -INFINITY;
-    for (int64_t i = b.top; i < b.bottom; i++)
-        for (int64_t j = b.left; j < b.right; j++) {
-            const float v = x[i * w->in[1] + j];
-            if (v > largest || v != v) largest = v;
-            if (v != v) return v;
-        }
-    return largest;
+    if (stride == 2)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[2 * i] > y[i] || x[2 * i] != x[2 * i] ? x[2 * i] : y[i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i] = x[i * stride] > y[i] || x[i * stride] != x[i * stride] ? x[i * stride] : y[i];
 }
 
 void pp__cpu_max_pool(pp_device *device, const pp_window *w, int64_t rows, const float *x, float *y)
 {
-    const int64_t places = w->in[0] * w->in[1];
+    const int64_t width = w->out[1];
     (void)device;
-    EACH_OUTPUT(w, rows, plane, out) y[out] = largest_in(w, box_at(w, y_, x_), x + plane * places);
+    for (int64_t plane = 0; plane < rows * w->channels; plane++, x += w->in[0] * w->in[1])
+        for (int64_t line = 0; line < w->out[0]; line++, y += width) {
+            for (int64_t i = 0; i < width; i++)
+                y[i] = -INFINITY;
+            EACH_TAP(w, line, t)
+            raise_to(t.s.end - t.s.first, w->stride[1], x + t.line * w->in[1] + t.from,
+                     y + t.s.first);
+        }
 }
 
-static void give_to_largest(const pp_window *w, box b, const float *x, float y, float dy, float *dx)
+/* left: what of dy no tap has taken yet. */
+PP_SIMD static void give(int64_t n, int64_t stride, const float *x, const float *y, float *left,
+                         float *dx)
 {
-    for (int64_t i = b.top; i < b.bottom; i++)
-        for (int64_t j = b.left; j < b.right; j++)
-            if (x[i * w->in[1] + j] == y || x[i * w->in[1] + j] != x[i * w->in[1] + j]) {
-                dx[i * w->in[1] + j] += dy;
-                return;
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t at = i * stride;
+        const int is_it = x[at] == y[i] || x[at] != x[at];
+        dx[at] += is_it ? left[i] : 0.0f;
+        left[i] = is_it ? 0.0f : left[i];
+    }
+}
+
+/* Each tap takes out of dy what it is given, so that no other gets it too. */
+void pp__cpu_max_pool_backward(pp_device *device, const pp_window *w, int64_t rows, const float *x,
+                               const float *y, float *dy, float *dx)
+{
+    const int64_t width = w->out[1], places = w->in[0] * w->in[1];
+    (void)device;
+    memset(dx, 0, (size_t)(rows * w->channels * places) * sizeof *dx);
+    for (int64_t plane = 0; plane < rows * w->channels; plane++, x += places, dx += places)
+        for (int64_t line = 0; line < w->out[0]; line++, y += width, dy += width)
+            EACH_TAP(w, line, t)
+            {
+                const int64_t at = t.line * w->in[1] + t.from;
+                give(t.s.end - t.s.first, w->stride[1], x + at, y + t.s.first, dy + t.s.first,
+                     dx + at);
             }
 }
 
-void pp__cpu_max_pool_backward(pp_device *device, const pp_window *w, int64_t rows, const float *x,
-                               const float *y, const float *dy, float *dx)
+PP_SIMD static void add_strided(int64_t n, int64_t stride, const float *x, float *y)
 {
-    const int64_t places = w->in[0] * w->in[1];
-    (void)device;
-    memset(dx, 0, (size_t)(rows * w->channels * places) * sizeof *dx);
-    EACH_OUTPUT(w, rows, plane, out)
-    give_to_largest(w, box_at(w, y_, x_), x + plane * places, y[out], dy[out], dx + plane * places);
+    for (int64_t i = 0; i < n; i++)
+        y[i] += x[i * stride];
 }
 
 void pp__cpu_average_pool(pp_device *device, const pp_window *w, int64_t rows, const float *x,
                           float *y)
 {
-    const int64_t places = w->in[0] * w->in[1];
+    const int64_t width = w->out[1];
     const float share = 1.0f / (float)(w->kernel[0] * w->kernel[1]);
     (void)device;
-    EACH_OUTPUT(w, rows, plane, out)
-    {
-        const box b = box_at(w, y_, x_);
-        float sum = 0;
-        for (int64_t i = b.top; i < b.bottom; i++)
-            for (int64_t j = b.left; j < b.right; j++)
-                sum += x[plane * places + i * w->in[1] + j];
-        y[out] = sum * share;
-    }
+    for (int64_t plane = 0; plane < rows * w->channels; plane++, x += w->in[0] * w->in[1])
+        for (int64_t line = 0; line < w->out[0]; line++, y += width) {
+            memset(y, 0, (size_t)width * sizeof *y);
+            EACH_TAP(w, line, t)
+            add_strided(t.s.end - t.s.first, w->stride[1], x + t.line * w->in[1] + t.from,
+                        y + t.s.first);
+            for (int64_t i = 0; i < width; i++)
+                y[i] *= share;
+        }
 }
 
 void pp__cpu_average_pool_backward(pp_device *device, const pp_window *w, int64_t rows,
                                    const float *dy, float *dx)
 {
-    const int64_t places = w->in[0] * w->in[1];
+    const int64_t width = w->out[1], places = w->in[0] * w->in[1];
     const float share = 1.0f / (float)(w->kernel[0] * w->kernel[1]);
     (void)device;
     memset(dx, 0, (size_t)(rows * w->channels * places) * sizeof *dx);
-    EACH_OUTPUT(w, rows, plane, out)
-    {
-        const box b = box_at(w, y_, x_);
-        for (int64_t i = b.top; i < b.bottom; i++)
-            for (int64_t j = b.left; j < b.right; j++)
-                dx[plane * places + i * w->in[1] + j] += dy[out] * share;
-    }
+    for (int64_t plane = 0; plane < rows * w->channels; plane++, dx += places)
+        for (int64_t line = 0; line < w->out[0]; line++, dy += width)
+            EACH_TAP(w, line, t)
+    for (int64_t i = 0; i < t.s.end - t.s.first; i++)
+        dx[t.line * w->in[1] + t.from + i * w->stride[1]] += dy[t.s.first + i] * share;
 }
 
 /* ---- one number a channel ---- */

@@ -196,14 +196,6 @@ static void weight_leaf(const pp__leaf *t, int lane, float *out)
             }
 }
 
-static void bias_leaf(const pp__leaf *t, int lane, float *out)
-{
-    const pp_pass_spec *s = &t->pass->spec;
-    const pp_op *op = &s->model->ops[t->op];
-    s->backend->sum_places(s->device, t->pass->lane_rows[lane], t->count, op->out / t->count,
-                           t->dy + t->pass->lane_first[lane] * op->out, out);
-}
-
 /* The input's gradient first: it needs the weights, and they change once their gradient is ready.
  */
 static float *backward(const pp__backward *b, int i, const float *in, float *dy, float *other)
@@ -216,7 +208,7 @@ static float *backward(const pp__backward *b, int i, const float *in, float *dy,
         input_gradient(b->pass, i, b->params + model->params[op->weight].offset, dy + row * op->out,
                        other + row * op->in);
     if (op->bias >= 0) {
-        t.write = bias_leaf;
+        t.write = pp__leaf_places;
         pp__fold_vector(b, t, op->bias);
     }
     t.write = weight_leaf;

@@ -65,5 +65,7 @@ void pp__fold_vector(const pp__backward *b, pp__leaf leaf, int param);
 void pp__fold_weight(const pp__backward *b, pp__leaf leaf, int param);
 /* Sums of dy [rows, count] over rows: gradient of a bias. */
 void pp__leaf_bias(const pp__leaf *leaf, int lane, float *out);
+/* The same where each of them has several places: dy [rows, count, places]. */
+void pp__leaf_places(const pp__leaf *leaf, int lane, float *out);
 
 #endif

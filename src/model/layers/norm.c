@@ -1,12 +1,20 @@
-/* Batch norm over the rows of a lane, layer norm over the features of a row. */
+/* Batch norm over the rows of a lane, of an image or a sequence over the places of each channel
+ * too; layer norm over the values of a row. */
 #include "model/layers/layer.h"
+
+/* Features of a batch norm: channels, each with several places, or single values. */
+static int64_t units_of(const pp_op *op)
+{
+    return op->type == PP_LAYER_BATCH_NORM && op->shape_out.n_dims == 3 ? op->shape_out.size[0]
+                                                                        : op->out;
+}
 
 static void plan_scale(pp__planner *planner, pp_op *op, const pp_layer_spec *spec,
                        const char *prefix)
 {
     int batch = op->type == PP_LAYER_BATCH_NORM;
     op->epsilon = (float)spec->epsilon;
-    pp_param param = {.n_dims = 1, .shape = {op->out}, .trainable = spec->trainable};
+    pp_param param = {.n_dims = 1, .shape = {units_of(op)}, .trainable = spec->trainable};
     param.init = PP_INIT_CONSTANT;
     param.init_scale = 1;
     op->weight = pp__planner_add_param(planner, prefix, "weight", param);
@@ -35,8 +43,8 @@ static int batch_memory(pp_pass *pass, int i)
     int64_t lanes = pass->spec.lanes.count;
     if ((m->hat = pp__pass_floats(pass, pass->rows * op->out)) == NULL) return 0;
     if (!pass->spec.train) return 1;
-    m->inverse = pp__pass_floats(pass, lanes * op->out);
-    m->statistics = pp__pass_floats(pass, lanes * 2 * op->out);
+    m->inverse = pp__pass_floats(pass, lanes * units_of(op));
+    m->statistics = pp__pass_floats(pass, lanes * 2 * units_of(op));
     return m->inverse != NULL && m->statistics != NULL;
 }
 
@@ -58,19 +66,20 @@ static void batch_forward(pp_pass *pass, int i, const pp__forward *f, const floa
     const pp_pass_spec *s = &pass->spec;
     const pp_op *op = &s->model->ops[i];
     pp_op_memory *m = &pass->op[i];
+    const int64_t n = units_of(op);
     const float *gamma = values_of(pass, f->params, op->weight);
     const float *beta = values_of(pass, f->params, op->bias);
     if (!s->train) {
-        s->backend->batch_norm_predict(s->device, pass->batch_rows, op->out, op->epsilon, in,
+        s->backend->batch_norm_predict(s->device, pass->batch_rows, n, op->out / n, op->epsilon, in,
                                        values_of(pass, f->params, op->mean),
                                        values_of(pass, f->params, op->var), gamma, beta, m->value);
         return;
     }
     for (int l = 0; l < s->lanes.count; l++) {
         int64_t at = pass->lane_first[l] * op->out;
-        s->backend->batch_norm(s->device, pass->lane_rows[l], op->out, op->epsilon, in + at, gamma,
-                               beta, m->hat + at, m->inverse + l * op->out,
-                               m->statistics + l * 2 * op->out, m->value + at);
+        s->backend->batch_norm(s->device, pass->lane_rows[l], n, op->out / n, op->epsilon, in + at,
+                               gamma, beta, m->hat + at, m->inverse + l * n,
+                               m->statistics + l * 2 * n, m->value + at);
     }
 }
 
@@ -87,9 +96,10 @@ static void layer_forward(pp_pass *pass, int i, const pp__forward *f, const floa
 static void gamma_leaf(const pp__leaf *t, int lane, float *out)
 {
     const pp_pass_spec *s = &t->pass->spec;
-    int64_t at = t->pass->lane_first[lane] * t->count;
-    s->backend->sum_products(s->device, t->pass->lane_rows[lane], t->count, t->dy + at,
-                             t->pass->op[t->op].hat + at, out);
+    const pp_op *op = &s->model->ops[t->op];
+    int64_t at = t->pass->lane_first[lane] * op->out;
+    s->backend->sum_products(s->device, t->pass->lane_rows[lane], t->count, op->out / t->count,
+                             t->dy + at, t->pass->op[t->op].hat + at, out);
 }
 
 /* first = 0: means, first = count: variances. */
@@ -105,7 +115,7 @@ static void scale_gradients(const pp__backward *b, int i, const float *dy)
     const pp_op *op = &b->pass->spec.model->ops[i];
     pp__leaf t = {.pass = b->pass, .op = i, .dy = dy, .write = gamma_leaf};
     pp__fold_vector(b, t, op->weight);
-    t.write = pp__leaf_bias;
+    t.write = op->out == units_of(op) ? pp__leaf_bias : pp__leaf_places;
     pp__fold_vector(b, t, op->bias);
 }
 
@@ -115,17 +125,18 @@ static float *batch_backward(const pp__backward *b, int i, const float *in, floa
     const pp_pass_spec *s = &pass->spec;
     const pp_op *op = &s->model->ops[i];
     pp_op_memory *m = &pass->op[i];
+    const int64_t n = units_of(op);
     pp__leaf t = {.pass = pass, .op = i, .dy = dy, .write = statistics_leaf};
     (void)in, (void)other;
     scale_gradients(b, i, dy);
     pp__fold_vector(b, t, op->mean);
-    t.first = op->out;
+    t.first = n;
     pp__fold_vector(b, t, op->var);
     for (int l = 0; l < s->lanes.count; l++) {
         int64_t at = pass->lane_first[l] * op->out;
-        s->backend->batch_norm_backward(s->device, pass->lane_rows[l], op->out, m->hat + at,
-                                        m->inverse + l * op->out,
-                                        values_of(pass, b->params, op->weight), dy + at, dy + at);
+        s->backend->batch_norm_backward(s->device, pass->lane_rows[l], n, op->out / n, m->hat + at,
+                                        m->inverse + l * n, values_of(pass, b->params, op->weight),
+                                        dy + at, dy + at);
     }
     b->ready(b->context, s->model->params[op->weight].offset);
     return dy;
