@@ -120,6 +120,11 @@ def measure_training(bench, o):
     table.lanes(results)
     table.start(start)
     table.memory(results, start["bare_peak"])
+    version = bench.version()
+    table.markdown(results, f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, {processor()}; Pitprop "
+                   f"{version['pitprop']}, OpenBLAS kernel {bench.kernel()}, {version['MPI']}, PyTorch "
+                   f"{', '.join(sorted(versions)) or '-'}; medians of {o.rounds} rounds by turns (least to greatest)",
+                   "bash tests/bench/run.sh " + " ".join(sys.argv[sys.argv.index("--load") + 2:]))
     return {"start": start, "nets": {nets.label(n): r for n, r in results.items()}}
 
 

@@ -124,3 +124,18 @@ def memory(results, bare):
             "check` plans\nthem; model: parameters, gradients, optimiser; bare: a process with MPI, HDF5 and "
             "OpenBLAS started;\nPyTorch's processes hold the whole data set each, Pitprop's ranks their rows",
             ["net", "peak", "= bare", "+ data", "+ model", "+ activations", "+ rest", "pytorch's peak"], rows)
+
+
+def markdown(results, facts, command):
+    """The table of the README, with what it was measured on."""
+    print(f"\nFor the README:\n\n{facts}. `{command}`\n")
+    print("| net, batch | Pitprop, samples/s | GFLOP/s | PyTorch at its best | ratio | share of the products' rate | "
+          "two ranks / one |\n|---|---|---|---|---|---|---|")
+    for net, r in results.items():
+        peer = best_peer(r)
+        ours = middle([p["rows_per_s"] for p in r["lanes_8"]])
+        theirs = f"{middle([t['rows_per_s'] for t in r['torch'][peer] if t]):,.0f} ({peer})" if peer else "-"
+        shares = [raw / p["step_s"] for raw, p in zip(r["gemm"], r["lanes_8"])]
+        gains = [two["rows_per_s"] / one["rows_per_s"] for two, one in zip(r["lanes_8"], r["one"])]
+        print(f"| {nets.label(net)} | {ours:,.0f} | {ours * nets.flops(net) / 1e9:,.0f} | {theirs} | "
+              f"{spread(ratios(r, peer), '.2f') if peer else '-'} | {spread(shares, '.0%')} | {spread(gains, '.2f')} |")
