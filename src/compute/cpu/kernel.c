@@ -61,12 +61,18 @@ static pp__kernel_mark read_mark(void)
     return mark;
 }
 
+static int has_many_kernels(void)
+{
+    return strstr(openblas_get_config(), "DYNAMIC_ARCH") != NULL;
+}
+
 /* A start would leave Valgrind, and take the first argument for the program where the loader was
  * called by hand. */
 static int can_start(void)
 {
     const char *preloaded = getenv("LD_PRELOAD");
-    return getauxval(AT_BASE) != 0 && (preloaded == NULL || !strstr(preloaded, "vgpreload"));
+    return has_many_kernels() && getauxval(AT_BASE) != 0 &&
+           (preloaded == NULL || !strstr(preloaded, "vgpreload"));
 }
 
 static pp__kernel_facts facts_of(const char *wanted)
@@ -181,6 +187,8 @@ static void say_below(const pp__kernel_facts *f, const char *better, char text[P
     char reason[160] = "";
     if (f->mark.is_mine && strcmp(f->mark.wrong, "-") != 0)
         snprintf(reason, sizeof reason, " (%s multiplies wrongly here)", f->mark.wrong);
+    else if (!has_many_kernels())
+        snprintf(reason, sizeof reason, " (this build has no other)");
     else if (!f->can_start)
         snprintf(reason, sizeof reason,
                  " (the program cannot be started again here, as under "
