@@ -255,6 +255,10 @@ static pp_status add_op(graph *g, int i, const char *input, pp_error *err)
     case PP_LAYER_DROPOUT:
         break;
     case PP_LAYER_BATCH_NORM:
+        if (op->shape_out.n_dims == 3)
+            return pp_fail(err, PP_E_ARG,
+                           "export: batch_norm of images cannot be written as ONNX "
+                           "yet");
         add_batch_norm(g, op);
         break;
     case PP_LAYER_LAYER_NORM:

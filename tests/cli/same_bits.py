@@ -69,6 +69,26 @@ def regression_job(path):
     }
 
 
+def image_job(path):
+    return {
+        "name": "images",
+        "seed": 3,
+        "data": {"files": path, "standardise": True, "window": 7},
+        "model": {
+            "layers": [
+                {"type": "conv2d", "channels": 6, "kernel": 3, "stride": 2, "activation": "relu"},
+                {"type": "batch_norm"},
+                {"type": "max_pool2d"},
+                {"type": "conv2d", "channels": 8, "kernel": 3, "groups": 2, "padding": "same"},
+                {"type": "dropout", "rate": 0.2},
+                {"type": "global_average_pool"},
+                dense("auto"),
+            ]
+        },
+        "training": {"epochs": 2, "batch": 61, "lanes": 8},
+    }
+
+
 class AnyNumberOfRanks(support.Case):
     def same_on_all(self, job, ranks):
         first = None
@@ -91,6 +111,25 @@ class AnyNumberOfRanks(support.Case):
 
     def test_regression_of_1009_rows(self):
         self.same_on_all(regression_job(self.synth("friedman", 1009)), RANKS)
+
+    def test_convolutions(self):
+        path = self.synth("images", 303)
+        self.same_on_all(image_job(path), (1, 3))
+        shape = {"data.x_shape": [28, 28]}
+        flat = support.write_h5(
+            f"{self.shared}/flat-images.h5",
+            **{k: v.reshape(len(v), -1) if k == "x" else v for k, v in support.read_h5(path)[0].items()},
+        )
+        weights = [
+            support.read_safetensors(f"{self.train(job, 2, name)}/model.safetensors")[0]
+            for name, job in (
+                ("images-as-they-are", image_job(path)),
+                ("images-in-columns", patched(image_job(flat), shape)),
+            )
+        ]
+        self.assertEqual(weights[0]["layers.0.weight"].shape, (6, 1, 3, 3))
+        for name, values in weights[0].items():
+            self.assertEqual(values.tobytes(), weights[1][name].tobytes(), name)
 
     def test_one_rank_under_mpirun_is_one_process(self):
         job = regression_job(self.synth("friedman", 1009))
