@@ -13,15 +13,8 @@ from support import SOURCE, run
 SCRIPTS = os.path.join(SOURCE, "tests", "torch", "scripts")
 SEEDS = os.path.join(SOURCE, "jobs", "torch")
 PATH = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-FAULTS = {  # script: (fault, words of its line)
+FAULTS = {  # script: (fault, words of its line); all others: torch_faults.py
     "broadcast_by_hand": ("target-broadcast", "(out - yb) ** 2"),
-    "optimizer_head_only": ("not-in-optimizer", "torch.optim.SGD"),
-    "detached_middle": ("graph-cut", "detach()"),
-    "no_zero_grad": ("gradients-never-zeroed", "torch.optim.SGD"),
-    "softmax_over_batch": ("softmax-over-batch", "dim=0"),
-    "scheduler_for_optimizer": ("no-steps", "torch.optim.Adam"),
-    "zero_grad_before_step": ("zeroed-before-step", "torch.optim.Adam"),
-    "argmax_of_one": ("argmax-of-one-column", "argmax(dim=1)"),
     "sigmoid_at_prediction_only": ("activation-only-at-prediction", "torch.sigmoid(model(x))"),
     "weights_wrong_way": ("class-weights-inverted", "criterion(out, yb)"),
 }
@@ -64,11 +57,6 @@ class Torch(support.Case):
         self.assertTrue(answer["proof"], out)
         self.assertGreater(np.min(answer["after"]), 0.9, out)
 
-    def test_a_model_in_eval_mode_is_read(self):
-        script = os.path.join(SCRIPTS, "eval_while_training.py")
-        out, answer = self.torch(script, "--no-rerun", "--no-why")
-        self.assertEqual([f["id"] for f in answer["faults"]], ["eval-while-training"], out)
-
     def test_what_no_job_can_say_is_probed_in_the_script(self):
         out, answer = self.torch(os.path.join(SCRIPTS, "conv_rate_too_high.py"), "--budget", "14")
         self.assertEqual(answer["causes"], ["learning-rate-too-high"], out)
@@ -109,7 +97,7 @@ class Torch(support.Case):
                 "loss.backward()\n"
             )
         done = run(["torch", "-q", "labels.py"], cwd=self.scratch, environment={"PATH": PATH})
-        self.assertEqual(done.code, 3, f"{done}")
+        self.assertEqual(done.code, 0, f"{done}")
         self.assertIn("y.float()", done.out)
         self.assertIn("labels.py:5", done.out)
 

@@ -42,7 +42,7 @@ def ask(module, training, x, mode, batch):
 
 
 MOST_ASKED = 4000  # rows for which a model is asked as its script asks it
-WORSE = 0.1  # what counts as worse predictions, of R2 or of a share
+WORSE = 0.03  # what counts as worse predictions, of R2 or of a share; of few rows: as many as chance may move
 
 
 def has_path(one, other):
@@ -70,7 +70,7 @@ def as_asked(recorder, training, x, y, usual):
         if p is None or not usable(training, p):
             continue
         value = judge(training, recorder, y, p)["value"]
-        if value < usual - WORSE:
+        if value < usual - max(WORSE, len(y) ** -0.5):
             kind = "another" if not same else "training" if mode else "eval"
             return {"kind": kind, "line": line, "value": value, "usual": usual}
     return None
@@ -86,15 +86,11 @@ def judge(training, recorder, y, p):
     """Measure of outputs p for targets y."""
     task = measure.task_of(training.loss.name, y, p.shape[1] if p.ndim == 2 else 1)
     p = measure.probabilities(training.loss.name, p.reshape(len(y), -1), recorder.only_at_prediction(training))
-    name, value = measure.score(task, p, y)
-    return {
-        "task": task,
-        "name": name,
-        "value": value,
-        "floor": measure.floor(task, y),
-        "accuracy": measure.accuracy(task, p, y),
-        "rows": len(y),
-    }
+    try:
+        (name, value), right = measure.score(task, p, y), measure.accuracy(task, p, y)
+    except (ValueError, IndexError):  # outputs of another shape than the targets
+        name, value, right = "the measure", float("nan"), None
+    return {"task": task, "name": name, "value": value, "floor": measure.floor(task, y), "accuracy": right, "rows": len(y)}
 
 
 def held_out_rows(training):

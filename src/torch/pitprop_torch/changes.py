@@ -4,11 +4,13 @@ A change is a dict: "do" names a method of Changes, the rest are its arguments. 
 their name and number within a forward pass, as the capture counted them."""
 
 import builtins
+import random
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
-from . import ops
+from . import lines, ops
 from .lottery import Lottery
 
 OPTIMIZERS = {
@@ -62,6 +64,11 @@ def as_wanted(name, pred, target):
     return target.long() if target.dim() < pred.dim() else target
 
 
+TORCH = (torch.get_rng_state, torch.set_rng_state)
+PYTHON = (random.getstate, random.setstate)
+NUMPY = (np.random.get_state, np.random.set_state)
+
+
 class Changes:
     def __init__(self, wanted):
         self.at = {}  # (name, index): replacement; index None: every call of the name
@@ -75,7 +82,8 @@ class Changes:
         self.first_rates, self.others, self.added = {}, {}, set()
         self.module = self.input_scale = None
         self.on_inputs = []  # called with what goes into the model
-        self.is_shallow = self.is_float = False
+        self.is_shallow = self.is_float = self.one_order = False
+        self.fitted = {}  # id of a weight: the layer in its place
         self.eval_asked = self.trained_asked = self.is_kept = self.one_state = self.steps_late = self.back = False
         self.late_training = None  # a module that predicts in eval mode and goes back to training
         self.inside = 0  # model calls that have not ended
@@ -107,6 +115,46 @@ class Changes:
         for name in (*ops.LOSSES, "subtract", "subtract_from"):
             if name not in ("cross_entropy", "nll_loss"):
                 self.at[name, None] = paired
+
+    def together(self):
+        """Orders of the same length that are drawn before the training are the same order."""
+        self.one_order = True
+
+    def same_order(self, old, name, what, args, kwargs):
+        """Draws from the state in which the first order of this length was drawn."""
+        source = {"torch": TORCH, "random": PYTHON}.get(name.split(".")[0], NUMPY)
+        get, put = source
+        key = name, lines.rows_of(what)
+        now = get()
+        first = self.states.setdefault(key, now)
+        put(first)
+        result = old(what, *args, **kwargs)
+        if first is not now:
+            put(now)
+        return result
+
+    def unpooled(self):
+        """The positions of each channel in place of their mean; a linear layer that does not fit is replaced."""
+
+        def flattened(tracer, n, i, f, args, kwargs):
+            known = ops.bind(n, args, kwargs)
+            if not ops.pools_all(known):
+                return tracer.perform(n, i, f, args, kwargs)
+            value = known["input"].flatten(1)
+            adaptive = f in (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d)
+            return value.reshape(*value.shape, *[1] * (known["input"].dim() - 2)) if adaptive else value
+
+        def fitting(tracer, n, i, f, args, kwargs):
+            known = ops.bind(n, args, kwargs)
+            value, weight = known["input"], known["weight"]
+            if value.shape[-1] == weight.shape[1]:
+                return tracer.perform(n, i, f, args, kwargs)
+            layer = self.fitted.get(id(weight))
+            if layer is None:
+                layer = self.fitted[id(weight)] = torch.nn.Linear(value.shape[-1], weight.shape[0])
+            return tracer.perform(n, i, f, (value, layer.weight, layer.bias), {})
+
+        self.at["pool", None], self.at["linear", None] = flattened, fitting
 
     def typed(self):
         """Targets in the type and shape that the loss takes."""
@@ -207,13 +255,10 @@ class Changes:
 
         self.at[name, None] = over_columns
 
-    def undetached(self, lines):
+    def undetached(self, at_lines):
         def kept(tracer, n, i, f, args, kwargs):
-            from . import lines as places
-
-            value = args[0]
-            at = places.here()
-            if at is not None and at[1] in lines and torch.is_grad_enabled():
+            value, at = args[0], lines.here()
+            if at is not None and at[1] in at_lines and torch.is_grad_enabled():
                 return value
             return f(*args, **kwargs)
 
@@ -354,15 +399,18 @@ class Changes:
         self.is_kept = True
 
     def eval_mode(self):
-        """Predictions are asked of a model in eval mode, without dropout."""
+        """Predictions are asked of a model in eval mode."""
         self.eval_asked = True
 
-        def undropped(tracer, n, i, f, args, kwargs):
+    def undropped(self):
+        """Predictions are asked without dropout."""
+
+        def kept(tracer, n, i, f, args, kwargs):
             if not torch.is_grad_enabled():
                 return ops.bind(n, args, kwargs)["input"]
             return tracer.perform(n, i, f, args, kwargs)
 
-        self.at["dropout", None] = undropped
+        self.at["dropout", None] = kept
 
     def trained_model(self):
         """Predictions are asked of the weights that were trained."""
@@ -477,6 +525,10 @@ class Changes:
             missing = [p for key, p in everything.items() if key not in known]
             if missing:
                 optimizer.add_param_group({"params": missing})
+        for key, layer in self.fitted.items():
+            if key not in self.added:
+                self.added.add(key)
+                optimizer.add_param_group({"params": list(layer.parameters())})
         if self.constant_rate:
             for group, lr in zip(optimizer.param_groups, self.first_rates[id(optimizer)]):
                 group["lr"] = lr

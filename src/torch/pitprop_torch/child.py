@@ -165,6 +165,7 @@ def summarise(recorder, training, brief):
         "model": type(training.module).__name__ if training.module is not None else None,
         "input_shape": training.module_input,
         "whole": training.module_input is None or int(np.prod(training.module_input)) == x.shape[1],
+        "pooled": recorder.pooled,
         "recurrent": deepest_recurrent(training.module),
         "others": len(recorder.trainings) - 1,
         "notes": recorder.notes,
@@ -243,12 +244,14 @@ def observe(order, script, arguments):
     tracer = Tracer(recorder, changes := Changes(order["changes"]))
     if order["seed"] is not None:
         shift_seeds(order["seed"])
-    begun = time.time()
+    begun = time.process_time()  # the budget of reruns must not depend on what else the machine does
     tracer.start()
     error = run(script, arguments, changes)
     tracer.stop()
     sys.stdout.flush()
-    result = collect(recorder, error, time.time() - begun, order["brief"])
+    if changes.at:  # which act on calls of the script alone
+        recorder.asked.clear()
+    result = collect(recorder, error, time.process_time() - begun, order["brief"])
     result["watching"] = tracer.seconds
     return result
 

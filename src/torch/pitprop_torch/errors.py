@@ -19,7 +19,7 @@ MESSAGES = (
     ("expected scalar type Double but found Float", "input-type", "inputs are not float32: x.float()", FLOATS),
     ("all elements of input should be between 0 and 1", "missing-output-activation",
      "BCELoss takes probabilities: nn.BCEWithLogitsLoss, or a sigmoid at the output", LOGITS),
-    ("all elements of target should be between 0 and 1", "label-code", "BCELoss takes targets within [0, 1]", []),
+    ("all elements of target should be between 0 and 1", "label-code", "BCELoss takes targets within [0, 1]", [{"do": "from_zero"}]),
     ("out of bounds", "label-code", "labels must be 0 to classes - 1", [{"do": "from_zero"}]),
     ("must be the same as input size", "target-shape", "give outputs and targets the same shape", [{"do": "shapes"}]),
     ("that is different to the input size", "target-shape", "give outputs and targets the same shape", [{"do": "shapes"}]),

@@ -1,6 +1,6 @@
 """Faults of a training that its capture shows by itself, without an experiment."""
 
-from . import faults_graph, faults_prediction, faults_steps
+from . import faults_graph, faults_prediction, faults_rows, faults_steps
 
 CHECKS = (
     faults_steps.not_optimised,
@@ -10,6 +10,7 @@ CHECKS = (
     faults_steps.early_steps,
     faults_steps.optimizer_made_anew,
     faults_steps.model_made_anew,
+    faults_rows.shuffled_apart,
     faults_graph.broadcast,
     faults_graph.over_the_batch,
     faults_graph.one_output_as_classes,

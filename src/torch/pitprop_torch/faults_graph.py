@@ -31,7 +31,7 @@ def cut_graph(recorder, training):
     used = [n for n in missing if n in parameters and id(parameters[n]) in recorder.used]
     if not used:
         return []
-    undone = {"do": "undetached", "lines": sorted({line[1] for line in lines})}
+    undone = {"do": "undetached", "at_lines": sorted({line[1] for line in lines})}
     unseen = training.hidden_line
     says, remedy, changes = "what they compute does not take part in the loss", "use their outputs, or leave them out", []
     if lines:
@@ -146,7 +146,7 @@ def wrong_mode(recorder, training):
     return [
         fault(
             "eval-while-training",
-            recorder.eval_lines.get(id(training.module)) or line_of_module(training),
+            training.eval_line or line_of_module(training),
             f"the model is in eval mode in every training step: {', '.join(odd)} do not train",
             "call model.train() before the loop over the batches",
             [{"do": "training_mode"}],

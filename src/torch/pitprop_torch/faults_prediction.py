@@ -45,7 +45,7 @@ ASKED = {
         "dropout is active when the model is asked for predictions, although it is in eval mode: F.dropout drops "
         "unless it is told not to",
         "F.dropout(x, p, training=self.training), or nn.Dropout",
-        [{"do": "eval_mode"}],
+        [{"do": "undropped"}],
     ),
     "another": (
         "predicts-with-another-model",

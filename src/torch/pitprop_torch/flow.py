@@ -117,6 +117,8 @@ class Flow:
         path = os.path.join(self.directory, "predictions.h5")
         p = measure.probabilities(self.capture["loss"]["name"], p, self.capture["at_prediction"])
         task = self.capture["measure"]["task"]
+        if task == "binary" and y.ndim == 2 and y.shape[1] > 1:  # several labels a row
+            p, y = p.reshape(-1), y.reshape(-1)
         if task == "binary" and p.ndim == 2 and p.shape[1] == 2:
             p = p[:, 1]
         if p.ndim == 2 and p.shape[1] == 1:
@@ -392,12 +394,15 @@ class Flow:
     def try_what_is_left(self, is_job):
         """Without an answer, hooks probe the script: all that they can where there is no job."""
         known = self.answer.get("answer")
-        if self.options.no_why or self.changes or known in ("no-signal", "healthy", "data"):
+        rows = [f["id"] for f in self.capture["faults"] if f["id"] == "misaligned-rows"]
+        if self.options.no_why or self.changes or known == "healthy" or (known in ("no-signal", "data") and not rows):
             return
         if not is_job and self.is_well():
             self.tell_well()
             return
         wanted = probes.of(self.capture)
+        if rows and known in ("no-signal", "needs-more-rows"):
+            wanted = [w for w in wanted if w[0] in rows]
         unfitted = known in ("needs-more-rows", "undetermined", "unknown") and not self.is_well()
         if is_job and known is not None and not unfitted:
             faults = {f["id"] for f in self.capture["faults"]}

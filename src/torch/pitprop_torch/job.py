@@ -188,6 +188,9 @@ def build(capture, directory):
         raise NotAJob(capture["why_not"])
     if not capture["whole"]:
         raise NotAJob("there are layers in front of the first that gradients reach")
+    y = capture["y"]
+    if y.ndim == 2 and y.shape[1] > 1 and capture["measure"]["task"] == "binary":
+        raise NotAJob("several labels a row")
     notes = []
     layers = Layers(capture["layers"], capture["loss"]["name"])
     if not layers.words or not any(w["type"] == "dense" for w in layers.words):
@@ -198,7 +201,7 @@ def build(capture, directory):
         raise NotAJob("no optimiser of PyTorch")
     if len(used) > 1:
         notes.append("several optimisers; the job has the first")
-    x, y = capture["x"], targets_of(capture, capture["y"])
+    y = targets_of(capture, y)
     accumulated = max(1, capture["accumulated"])
     batch = min(capture["count"], capture["batch"] * accumulated)
     if accumulated > 1:

@@ -19,6 +19,15 @@ def is_library(path):
     return path.startswith(LIBRARIES) or path.startswith("<") or "dist-packages" in path
 
 
+def is_users(frame):
+    return not is_library(frame.f_code.co_filename)
+
+
+def rows_of(what):
+    """Of an array, or of a number of rows."""
+    return len(what) if hasattr(what, "__len__") else int(what)
+
+
 def here():
     """(file, line number) of the innermost frame that is no library's; None: there is none."""
     frame = sys._getframe(1)

@@ -46,6 +46,8 @@ def score(task, p, y):
     if task == "multiclass":
         return "accuracy", float((p.argmax(axis=1) == y).mean())
     if task == "binary":
+        if y.ndim == 2 and y.shape[1] > 1:  # several labels a row
+            return "balanced accuracy", balanced(p.reshape(-1) > 0.5, y.reshape(-1))
         one = p[:, 1] if p.ndim == 2 and p.shape[1] == 2 else p.reshape(len(p))
         return "balanced accuracy", balanced(one > 0.5, y.reshape(len(y)))
     p, y = p.reshape(len(p), -1), y.reshape(len(y), -1)
@@ -62,6 +64,8 @@ def accuracy(task, p, y):
     """Share of right answers; None for numbers."""
     if task == "regression" or not np.isfinite(p).all():
         return None
+    if y.ndim == 2 and y.shape[1] > 1:
+        return float(((p.reshape(-1) > 0.5) == y.reshape(-1)).mean())
     if p.ndim == 2 and p.shape[1] > 1:
         return float((p.argmax(axis=1) == y.reshape(len(y))).mean()) if y.size == len(y) else None
     return float(((p.reshape(len(p)) > 0.5) == y.reshape(len(y))).mean())

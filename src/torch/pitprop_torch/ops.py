@@ -51,6 +51,7 @@ WATCHED = {
         (torch.round, T.round, torch.floor, T.floor, torch.ceil, T.ceil, torch.sign, T.sign, T.round_, torch.trunc, T.trunc),
         ("input",),
     ),
+    "pool": ((torch.mean, T.mean, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d), ("input", "dim")),
     "assign": ((T.__setitem__, T.masked_fill_), ("input", "place", "value")),
     "freeze": ((T.requires_grad_, T.requires_grad.__set__), ("input", "requires_grad")),
     "largest": ((torch.max, T.max, torch.argmax, T.argmax), ("input", "dim")),
@@ -86,6 +87,17 @@ def bind(name, args, kwargs):
     if "negative_slope" in known:
         known["slope"] = known.pop("negative_slope")
     return known
+
+
+def pools_all(known):
+    """Whether a call of "pool" takes the mean over all positions of each channel."""
+    value, dim = known.get("input"), known.get("dim", known.get("output_size"))
+    if not torch.is_tensor(value) or value.dim() < 3:
+        return False
+    if "output_size" in known or known.get("adaptive"):
+        return dim in (1, (1,), (1, 1), [1, 1])
+    dims = (dim,) if isinstance(dim, int) else dim
+    return dims is not None and {d % value.dim() for d in dims} == set(range(2, value.dim()))
 
 
 def freezes(known):

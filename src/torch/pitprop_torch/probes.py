@@ -26,6 +26,9 @@ def of(capture):
     for times in (0.1, 10, 0.01, 100):
         cause = "learning-rate-too-high" if times < 1 else "learning-rate-too-low"
         found.append((cause, f"learning rate {settings.get('lr', 0) * times:g}", [{"do": "rate", "times": times}]))
+    if capture["pooled"]:
+        label = f"positions, not their mean (line {capture['pooled'][1]})"
+        found.append(("position-lost", label, [{"do": "unpooled"}]))
     for lr in (0.001, 0.005):
         if kind not in ("Adam", "AdamW"):
             change = {"do": "optimizer", "type": "adam", "lr": lr}

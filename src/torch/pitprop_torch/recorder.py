@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 import torch
 
-from . import formulas, graph, lines, ops
+from . import batches, formulas, graph, lines, ops
 from .limits import ROWS, STEPS, THINNED
 from .rows import SAMPLE, Rows, as_rows
 
@@ -29,6 +29,7 @@ class Training:
         self.loss = None  # formulas.Loss of the first batch
         self.module = None
         self.call_line = self.hidden_line = None  # of the module; of what it computes under no_grad()
+        self.eval_line = None  # of the eval() before its first step
         self.asked = None  # how the script asks for predictions, where that differs (answers.as_asked)
         self.module_input = None  # [rows, ...] without the rows
         self.initial = None
@@ -64,6 +65,7 @@ class Recorder:
         self.outputs = deque(maxlen=4)  # of models, to recognise what is done to them later
         self.largest_of_one = self.largest_of_batch = None  # where the largest is taken of what has no choice
         self.detached, self.cut_losses = [], []
+        self.orders, self.pooled = [], None  # drawn before the training: (name, rows, line); mean over all positions
         self.assigned, self.frozen, self.eval_lines = [], [], {}
         self.asked = {}  # id of a module: (it, whether in training mode, rows, line), since the last backward pass
         self.hidden = {}  # id of a weight that was used under no_grad() in a pass with gradients: line
@@ -126,6 +128,14 @@ class Recorder:
         if dim in (0, -2) and value.shape[1] > 1 and self.largest_of_batch is None:
             self.largest_of_batch = lines.here()
 
+    def on_order(self, name, rows):
+        if len(self.orders) < 50:
+            self.orders.append((name, rows, lines.here()))
+
+    def on_pool(self, known, parent):
+        if parent is not None and self.pooled is None and ops.pools_all(known):
+            self.pooled = lines.here()
+
     def on_assign(self, known, parent):
         if parent is not None:
             self.assigned.append(lines.here())
@@ -168,9 +178,10 @@ class Recorder:
         """A loss without gradients: rows that the script judges its model by."""
         training = self.current
         x, target = (training.root_input if training else None), op.known["target"]
-        if x is None or not torch.is_tensor(target) or x.dim() < 2 or len(x) != target.shape[0]:
+        batch = batches.pair(op.name, x, op.input, target)
+        if batch is None or x.dim() < 2 or batch[0] is not x:
             return
-        x, y = as_rows(x), as_rows(target)
+        x, y = as_rows(x), as_rows(batch[2])
         training.held_out.new_pass()  # the same rows again, in the next epoch
         training.held_out.add(x, y)
 
@@ -195,6 +206,7 @@ class Recorder:
         self.hidden.clear()
         if self.module is not None:
             training.training_mode[self.module[3]] += 1
+            training.eval_line = training.eval_line or self.eval_lines.get(id(self.module[0]))
         self.look_at_gradients(training)
         self.keep_batch(training)
 
@@ -315,13 +327,10 @@ class Recorder:
 
     def keep_batch(self, training):
         found, x = training.batch
-        pred, target = found.pred, found.target
-        if x is None or pred is None or target is None:
+        batch = batches.pair(found.name, x, found.pred, found.target)
+        if batch is None:
             return
-        if target.shape == (1, len(x)):
-            target = target.reshape(len(x))
-        if target.dim() == 0 or len(x) != target.shape[0]:
-            return
+        x, pred, target = batch
         rows_x, rows_y = as_rows(x), as_rows(target)
         if not self.loaders:
             training.rows.new_pass()

@@ -2,8 +2,11 @@
 
 Nothing is changed unless `changes` says so; what is seen goes to a listener."""
 
+import random
+import sys
 import time
 
+import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
@@ -48,7 +51,7 @@ class Tracer(TorchFunctionMode):
         value = known.get("input")
         parent = value.grad_fn if torch.is_tensor(value) else None
         output = function(*args, **kwargs)
-        if name in ("assign", "freeze"):
+        if name in ("assign", "freeze", "pool"):
             self.tell("on_" + name, known, parent)
             return output
         if name == "largest":
@@ -71,14 +74,14 @@ class Tracer(TorchFunctionMode):
     def tell(self, event, *args):
         """What the listener cannot read is noted: watching never ends a script."""
         was, self.quiet = self.quiet, True
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             getattr(self.listener, event)(*args)
         except Exception as reason:  # whatever a script may do
             self.listener.on_note(f"{event} could not be read: {type(reason).__name__}: {str(reason)[:200]}")
         finally:
             self.quiet = was
-            self.seconds += time.perf_counter() - begun
+            self.seconds += time.process_time() - begun
 
     # ---- what is not a tensor function ----
 
@@ -87,6 +90,8 @@ class Tracer(TorchFunctionMode):
         self.wrap(torch.nn.Module, "__call__", self.on_module)
         self.wrap(torch.optim.Optimizer, "__init__", self.on_optimizer)
         self.wrap(torch.nn.Module, "train", self.on_train)
+        for owner, name in ((np.random, "shuffle"), (np.random, "permutation"), (random, "shuffle"), (torch, "randperm")):
+            self.watch_order(owner, name)
         self.wrap(torch.utils.data.DataLoader, "__iter__", self.on_loader)
         self.wrap(torch.nn.utils, "clip_grad_norm_", self.on_clip)
         self.wrap(torch.nn.utils, "clip_grad_value_", self.on_clip_value)
@@ -116,6 +121,20 @@ class Tracer(TorchFunctionMode):
             if hasattr(old, member):
                 setattr(wrapped, member, getattr(old, member))
         self.replace(owner, name, wrapped)
+
+    def watch_order(self, owner, name):
+        """Orders that the user's own code draws, before the training."""
+        old, full = getattr(owner, name), f"{owner.__name__}.{name}"
+
+        def drawn(what, *args, **kwargs):
+            if self.quiet or self.backwards or not lines.is_users(sys._getframe(1)):
+                return old(what, *args, **kwargs)
+            self.tell("on_order", full, lines.rows_of(what))
+            if self.changes is not None and self.changes.one_order:
+                return self.changes.same_order(old, full, what, args, kwargs)
+            return old(what, *args, **kwargs)
+
+        self.replace(owner, name, drawn)
 
     def run_eagerly(self, name):
         owner = torch
