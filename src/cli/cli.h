@@ -24,7 +24,7 @@ typedef struct cli_args {
         list, dry_run, only_failed, no_wait, submit, follow_links, audit;
     const char *output, *target, *labels, *x, *seed, *rows, *missing;
     int has_header, no_target, class_names; /* of import, with: */
-    const char *drop, *keep, *na, *skip, *decimal;
+    const char *drop, *keep, *na, *skip, *decimal, *categories, *like;
     const char *chunk_rows, *gzip, *shuffle_seed, *memory;                      /* of repack */
     const char *p, *y, *raw, *rank, *held_out, *task, *classes, *alpha;         /* of audit */
     const char *id;                                                             /* of predict */

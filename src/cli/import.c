@@ -29,16 +29,33 @@ static pp_status import_npy(cli *c, int64_t *rows, pp_error *err)
     return pp_import_npy(c->args.positional[1], c->args.labels, c->args.output, &meter, rows, err);
 }
 
-/* --missing refuse|drop|NUMBER */
+/* --missing refuse|drop|median|mean|flag|NUMBER */
 static pp_status take_missing(const char *text, pp_csv_options *options, pp_error *err)
 {
+    static const struct {
+        const char *name;
+        pp_csv_policy policy;
+        pp_csv_fill by;
+        int flags;
+    } ways[] = {{"refuse", PP_CSV_REFUSE, PP_CSV_NUMBER, 0},
+                {"drop", PP_CSV_DROP, PP_CSV_NUMBER, 0},
+                {"median", PP_CSV_FILL, PP_CSV_MEDIAN, 0},
+                {"mean", PP_CSV_FILL, PP_CSV_MEAN, 0},
+                {"flag", PP_CSV_FILL, PP_CSV_MEDIAN, 1}};
     char *end;
-    if (text == NULL || strcmp(text, "refuse") == 0) return PP_OK;
-    options->policy = strcmp(text, "drop") == 0 ? PP_CSV_DROP : PP_CSV_FILL;
-    if (options->policy == PP_CSV_DROP) return PP_OK;
+    for (size_t i = 0; text != NULL && i < sizeof ways / sizeof *ways; i++) {
+        if (strcmp(text, ways[i].name) != 0) continue;
+        options->policy = ways[i].policy;
+        options->fill_by = ways[i].by;
+        options->flags = ways[i].flags;
+        return PP_OK;
+    }
+    if (text == NULL) return PP_OK;
+    options->policy = PP_CSV_FILL;
     options->fill = strtof(text, &end);
     if (*text != '\0' && *end == '\0' && isfinite(options->fill)) return PP_OK;
-    return pp_fail(err, PP_E_ARG, "--missing %s: wants refuse, drop or a number", text);
+    return pp_fail(err, PP_E_ARG,
+                   "--missing %s: wants refuse, drop, median, mean, flag or a number", text);
 }
 
 static void tell_missing(cli *c, const pp_csv_options *options, const pp_csv_missing *missing)
@@ -48,9 +65,8 @@ static void tell_missing(cli *c, const pp_csv_options *options, const pp_csv_mis
         pp_log_write(&c->log, PP_LOG_INFO, "%s: %lld rows with missing values left out",
                      c->args.positional[1], (long long)missing->rows);
     else
-        pp_log_write(&c->log, PP_LOG_INFO, "%s: %lld missing values in %lld rows are %g now",
-                     c->args.positional[1], (long long)missing->values, (long long)missing->rows,
-                     (double)options->fill);
+        pp_log_write(&c->log, PP_LOG_INFO, "%s: %lld missing values in %lld rows are filled in",
+                     c->args.positional[1], (long long)missing->values, (long long)missing->rows);
 }
 
 static pp_status take_decimal(const char *text, pp_csv_options *options, pp_error *err)
@@ -77,6 +93,7 @@ static pp_status import_csv(cli *c, int64_t *rows, pp_error *err)
                               .no_target = a->no_target,
                               .drop = a->drop,
                               .keep = a->keep,
+                              .categories = a->categories,
                               .na = a->na,
                               .skip = a->skip,
                               .classes = a->class_names,
@@ -85,11 +102,17 @@ static pp_status import_csv(cli *c, int64_t *rows, pp_error *err)
                                                         : PP_CSV_GUESS,
                               .meter = cli_meter(c)};
     pp_csv_report report;
+    pp_csv_like *like = NULL;
     pp_status status = take_missing(a->missing, &options, err);
+    if (status == PP_OK && a->like != NULL && a->missing != NULL)
+        status = pp_fail(err, PP_E_ARG, "--missing: is as it was in %s; leave it out", a->like);
+    if (status == PP_OK && a->like != NULL) status = pp_csv_like_open(a->like, &like, err);
+    if (status == PP_OK && like != NULL) pp_csv_like_apply(like, &options);
     if (status == PP_OK) status = take_decimal(a->decimal, &options, err);
     if (status == PP_OK)
         status = pp_import_csv(a->positional + 1, a->n_positional - 1, &options, a->output, &report,
                                err);
+    pp_csv_like_close(like);
     if (status != PP_OK) return status;
     *rows = report.rows;
     print_report(c, &report);
@@ -116,7 +139,7 @@ static int run_import(cli *c)
                          c->args.positional[0]);
     if (status == PP_OK && c->args.n_positional > 2 && formats[i].run != import_csv)
         status = pp_fail(&err, PP_E_ARG, "import %s: takes one file", c->args.positional[0]);
-    const char *const others[] = {c->args.labels, NULL};
+    const char *const others[] = {c->args.labels != NULL ? c->args.labels : c->args.like, NULL};
     if (status == PP_OK) status = cli_keep_inputs(c->args.output, c->args.positional + 1, &err);
     if (status == PP_OK) status = cli_keep_inputs(c->args.output, others, &err);
     pp_fs_abandon_on_signals();
@@ -168,8 +191,15 @@ static const cli_option import_options[] = {
     CLI_OPTION(
         "--na", NULL, "WORDS", CLI_TEXT, na,
         "csv: further marks of missing values: nd,-999 (known: empty, NA, N/A, nan, null, ?)"),
-    CLI_OPTION("--missing", NULL, "WHAT", CLI_TEXT, missing,
-               "csv: rows with missing values: refuse (default), drop, or a number for features"),
+    CLI_OPTION(
+        "--missing", NULL, "WHAT", CLI_TEXT, missing,
+        "csv: rows with missing values: refuse (default), drop; or for features median, mean, "
+        "flag (median, and a column that says so) or a number"),
+    CLI_OPTION("--categories", NULL, "COLUMNS", CLI_TEXT, categories,
+               "csv: names, though they look like numbers (text that comes again is known)"),
+    CLI_OPTION("--like", NULL, "FILE.h5", CLI_TEXT, like,
+               "csv: columns, names, classes and what stands for missing values as import made "
+               "them there"),
     CLI_OPTION("--classes", NULL, NULL, CLI_FLAG, class_names,
                "csv: targets are names of classes as they stand, numbers too"),
     CLI_OPTION("--decimal", NULL, "MARK", CLI_TEXT, decimal,

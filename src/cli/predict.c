@@ -73,7 +73,7 @@ static pp_status lay_aside(const char *output, const char *what, pp_fs_file **fi
     return *name != NULL ? PP_OK : pp_fail(err, PP_E_MEMORY, "out of memory");
 }
 
-static pp_status make_aside(const cli *c, aside *a, pp_error *err)
+static pp_status make_aside(cli *c, aside *a, pp_error *err)
 {
     const cli_args *args = &c->args;
     pp_status status = PP_OK;
@@ -83,8 +83,12 @@ static pp_status make_aside(const cli *c, aside *a, pp_error *err)
     if (status != PP_OK || a->data == PP_TABLE_H5) return status;
     status = lay_aside(args->output, "x", &a->rows, &a->rows_name, err);
     if (status != PP_OK) return status;
-    return pp_predict_import(args->positional[0], args->positional[1], args->target, a->rows_name,
-                             err);
+    const pp_predict_rows rows = {.data = args->positional[1],
+                                  .target = args->target,
+                                  .like = args->like,
+                                  .na = args->na,
+                                  .log = &c->log};
+    return pp_predict_import(args->positional[0], &rows, a->rows_name, err);
 }
 
 static pp_status prepare(cli *c, aside *a, pp_error *err)
@@ -172,6 +176,10 @@ static const cli_option options[] = {
                "data set with the features (default: as in the job)"),
     CLI_OPTION("--audit", NULL, NULL, CLI_FLAG, audit,
                "judge the predictions at once, by the targets in DATA"),
+    CLI_OPTION("--like", NULL, "FILE.h5", CLI_TEXT, like,
+               "csv: the training file: what stood for missing values there stands for them here"),
+    CLI_OPTION("--na", NULL, "WORDS", CLI_TEXT, na,
+               "csv: further marks of missing values: nd,-999"),
     CLI_OPTION("--target", NULL, "COLUMN", CLI_TEXT, target, "csv: the targets, for --audit"),
     CLI_OPTION("--y", NULL, "NAME", CLI_TEXT, y,
                "the targets, for --audit: a data set (default /y), or an npy file for npy"),

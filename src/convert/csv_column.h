@@ -14,6 +14,14 @@ typedef struct pp__csv_spot { /* of a cell, for messages; line 0: there is none 
     char shown[PP__CSV_SHOWN + 1];
 } pp__csv_spot;
 
+typedef enum pp__csv_kind { PP__NUMBER, PP__DATE, PP__CATEGORY } pp__csv_kind;
+
+typedef struct pp__csv_name { /* of a category */
+    char *name;
+    int64_t rows;
+    int x; /* column of x that is 1 where it stands */
+} pp__csv_name;
+
 typedef enum pp__csv_role { PP__FEATURE, PP__TARGET, PP__LEFT_OUT } pp__csv_role;
 
 /* Numbers that people write for a missing one. */
@@ -46,6 +54,16 @@ typedef struct pp__csv_column {
     int repeats;         /* among the first cells one occurs again, or is not whole */
     int64_t looked;      /* cells that were compared for that */
     double last;         /* NaN: was no integer without marks */
+
+    pp__csv_kind kind; /* settled after the first pass */
+    int is_category;   /* said to be one, or known as one */
+    int64_t dates;     /* cells from the first on that are dates */
+    pp__csv_name *names;
+    int n_names, too_many_names, has_given_names;
+    int64_t unknown; /* cells that are none of the given names */
+    pp__csv_spot first_unknown;
+    int x, x_flag; /* columns of x; -1: none */
+    double fill;   /* stands for a missing value */
 } pp__csv_column;
 
 void pp__csv_column_start(pp__csv_column *column);

@@ -120,9 +120,10 @@ static const struct {
      "leave the line out: --skip LINE"},
     {word_among_numbers, 0, "is no number among numbers",
      "a word for a missing value: --na WORD; a line that is no row: --skip LINE; a target of "
-     "names: "
-     "--classes"},
-    {words, 0, "is no number", "leave such columns out (--drop), or write numbers into them"},
+     "names: --classes; a feature of names: --categories"},
+    {words, 0, "is no number, and no category: too few values come again",
+     "leave such columns out (--drop), say that they are categories (--categories), or write "
+     "numbers into them"},
     {mixed_decimals, 0, "has another decimal mark than cells before it",
      "write the column with one, or say --decimal point or --decimal comma where only one is "
      "meant"},
@@ -145,6 +146,7 @@ static const pp__csv_spot *look(const pp__csv_plan *p, size_t fault, int column)
     const pp__csv_column *c = &p->columns[column];
     if (c->role == PP__LEFT_OUT || c->cells == 0) return NULL;
     if (c->role == PP__TARGET && p->is_classes && !faults[fault].of_names) return NULL;
+    if (c->kind != PP__NUMBER) return NULL;
     return faults[fault].look(p, c);
 }
 
@@ -340,16 +342,46 @@ static void settle_decimals(pp__csv_plan *p)
     }
 }
 
+static void settle_kinds(pp__csv_plan *p)
+{
+    const pp_csv_options *o = p->options;
+    int is_given = o->only != NULL && p->heads != NULL;
+    for (int i = 0; i < p->n_columns; i++) {
+        if (p->heads != NULL) pp__csv_kind_settle(&p->columns[i], !is_given);
+        if (!is_given)
+            pp__csv_kind_lay(&p->columns[i], o->policy == PP_CSV_FILL, o->flags, &p->n_x);
+    }
+}
+
+/* As they are found, or as they are known. */
+static pp_status number_classes(pp__csv_plan *p, pp_error *err)
+{
+    const pp_csv_options *o = p->options;
+    for (int i = 0; i < p->n_classes; i++) {
+        int k = o->class_names == NULL ? i : 0;
+        while (o->class_names != NULL && k < o->n_class_names &&
+               strcmp(o->class_names[k], p->classes[i].name) != 0)
+            k++;
+        p->classes[i].number = k;
+        if (p->is_classes && o->class_names != NULL && k == o->n_class_names)
+            return fail_class(p, &p->classes[i], "is none of those that are known", err);
+    }
+    return PP_OK;
+}
+
 pp_status pp__csv_plan_judge(pp__csv_plan *p, pp_error *err)
 {
     settle_decimals(p);
     if (p->target >= 0) {
         const pp__csv_column *target = &p->columns[p->target];
-        p->is_classes = p->options->classes || target->texts > target->cells / 2;
+        p->is_classes = p->options->classes || p->options->class_names != NULL ||
+                        target->texts > target->cells / 2;
     }
+    settle_kinds(p);
     pp_status status = check_lines(p, err);
     if (status == PP_OK) status = check_columns(p, err);
     if (status == PP_OK) status = check_rows(p, err);
     if (status == PP_OK) status = check_missing(p, err);
-    return status == PP_OK ? check_classes(p, err) : status;
+    if (status == PP_OK) status = check_classes(p, err);
+    return status == PP_OK ? number_classes(p, err) : status;
 }

@@ -108,21 +108,58 @@ static void keep(pp__csv_column *column)
     column->is_kept = 1;
 }
 
+static void is_category(pp__csv_column *column)
+{
+    column->is_category = 1;
+}
+
+static int begins_column(const pp__csv_plan *p, const char *name, size_t length, int likely)
+{
+    for (int i = 0; i < p->n_columns; i++) {
+        int k = (likely + i) % p->n_columns;
+        if (strlen(p->columns[k].name) == length && strncmp(p->columns[k].name, name, length) == 0)
+            return k;
+    }
+    return -1;
+}
+
+/* "age", "wood=oak" and "age missing" are columns of x that come from "age" and "wood". */
+static pp_status take_feature(pp__csv_plan *p, const char *name, int x, pp_error *err)
+{
+    static const char flag[] = " missing";
+    size_t length = strlen(name), end = length - (sizeof flag - 1);
+    int k = column_named(p, name, x);
+    if (k >= 0) p->columns[k].x = x;
+    for (const char *at = strchr(name, '='); k < 0 && at != NULL; at = strchr(at + 1, '=')) {
+        k = begins_column(p, name, (size_t)(at - name), x);
+        if (k >= 0 && !pp__csv_kind_give(&p->columns[k], p->arena, at + 1, x))
+            return no_memory(p, err);
+    }
+    if (k < 0 && length > sizeof flag && strcmp(name + end, flag) == 0) {
+        k = begins_column(p, name, end, x);
+        if (k >= 0) p->columns[k].x_flag = x;
+    }
+    if (k < 0)
+        return pp_fail(err, PP_E_DATA, "%s: has no column '%.60s', which the model takes",
+                       p->files[0].path, name);
+    p->columns[k].role = PP__FEATURE;
+    p->columns[k].is_kept = 1;
+    return PP_OK;
+}
+
 /* The features of a model, which knows what they are. */
 static pp_status take_only(pp__csv_plan *p, pp_error *err)
 {
     const pp_csv_options *o = p->options;
-    for (int i = 0; i < p->n_columns; i++)
+    pp_status status = PP_OK;
+    for (int i = 0; i < p->n_columns; i++) {
         p->columns[i].role = PP__LEFT_OUT;
-    for (int i = 0; i < o->n_only; i++) {
-        int column = column_named(p, o->only[i], i);
-        if (column < 0)
-            return pp_fail(err, PP_E_DATA, "%s: has no column '%.60s', which the model takes",
-                           p->files[0].path, o->only[i]);
-        p->columns[column].role = PP__FEATURE;
-        p->columns[column].is_kept = 1;
+        p->columns[i].x = p->columns[i].x_flag = -1;
     }
-    return PP_OK;
+    for (int i = 0; i < o->n_only && status == PP_OK; i++)
+        status = take_feature(p, o->only[i], i, err);
+    p->n_x = o->n_only;
+    return status;
 }
 
 static pp_status give_roles(pp__csv_plan *p, pp_error *err)
@@ -132,6 +169,8 @@ static pp_status give_roles(pp__csv_plan *p, pp_error *err)
     if (o->only != NULL && p->heads != NULL) status = take_only(p, err);
     if (status == PP_OK) status = each_column(p, "--drop", o->drop, leave_out, err);
     if (status == PP_OK) status = each_column(p, "--keep", o->keep, keep, err);
+    if (status == PP_OK && o->only == NULL)
+        status = each_column(p, "--categories", o->categories, is_category, err);
     if (status != PP_OK) return status;
     p->target = -1;
     if (o->target == NULL && !o->no_target) return fail_column(p, "", NULL, err);
@@ -373,7 +412,7 @@ static int place_of(const pp__csv_plan *p, const char *name, int *is_there)
 int pp__csv_plan_class(const pp__csv_plan *p, const char *name)
 {
     int is_there, at = place_of(p, name, &is_there);
-    return is_there ? at : -1;
+    return is_there ? p->classes[at].number : -1;
 }
 
 /* Numbers are collected as well: a later row may show that the target is text. */
@@ -391,7 +430,7 @@ static pp_status collect_class(pp__csv_plan *p, const pp__csv_spot *here, const 
     char *copy = p->classes == NULL ? NULL : pp_arena_strdup(p->arena, name);
     if (copy == NULL) return no_memory(p, err);
     memmove(p->classes + at + 1, p->classes + at, (size_t)(p->n_classes - at) * sizeof *p->classes);
-    p->classes[at] = (pp__csv_class){copy, 1, *here};
+    p->classes[at] = (pp__csv_class){copy, 1, *here, 0};
     p->n_classes++;
     return PP_OK;
 }
@@ -475,7 +514,11 @@ static pp_status take_cells(pp__csv_plan *p, int file, const pp__csv_record *rec
         const char *cell = record->cells[i];
         if (k < 0 || pp__csv_plan_is_missing(p, k, cell)) continue;
         pp__csv_column_add(&p->columns[k], f->path, record->line, cell);
-        if (p->columns[k].role == PP__FEATURE) look_for_repeats(p, k);
+        if (p->columns[k].role == PP__FEATURE) {
+            look_for_repeats(p, k);
+            if (!pp__csv_kind_add(&p->columns[k], p->arena, f->path, record->line, cell))
+                return no_memory(p, err);
+        }
         if (k != p->target) continue;
         pp__csv_spot here = {f->path, record->line, ""};
         pp__csv_show(cell, here.shown);

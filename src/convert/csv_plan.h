@@ -5,6 +5,7 @@
 
 #include "csv.h"
 #include "csv_column.h"
+#include "csv_kind.h"
 #include "base/arena.h"
 #include "convert/import.h"
 
@@ -19,6 +20,7 @@ typedef struct pp__csv_class {
     char *name;
     int64_t rows;
     pp__csv_spot first;
+    int number; /* among the classes that are written */
 } pp__csv_class;
 
 /* Lines that cannot be rows. */
@@ -35,6 +37,7 @@ typedef struct pp__csv_plan {
     pp__csv_file *files; /* [n_files] */
     int n_files, has_header;
     int n_columns, target; /* target -1: none */
+    int n_x;               /* columns of x */
     pp__csv_column *columns;
     char **heads;    /* [n_columns] as in the header; NULL without one */
     const char **na; /* [n_na] further marks for missing values */

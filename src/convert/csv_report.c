@@ -28,18 +28,36 @@ static void put_warning(pp_csv_report *r, const char *text)
 
 /* ---- columns ---- */
 
+static void describe_names(const pp__csv_column *c, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "%d names, a column each (", c->n_names);
+    for (int i = 0; i < c->n_names && used + 48 < size; i++) {
+        char name[PP__CSV_SHOWN + 1];
+        pp__csv_show(c->names[i].name, name);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "", name);
+        if (i + 1 < c->n_names && used + 48 >= size)
+            used += (size_t)snprintf(text + used, size - used, ", ...");
+    }
+    used += (size_t)snprintf(text + used, size - used, ")");
+    if (c->gaps > 0 && used < size)
+        snprintf(text + used, size - used, ", %lld missing: 0 in all", (long long)c->gaps);
+}
+
 static void describe_numbers(const pp__csv_plan *p, const pp__csv_column *c, char *text,
                              size_t size)
 {
-    pp__csv_column_text(c, text, size);
+    if (c->kind == PP__DATE)
+        snprintf(text, size, "dates, as days since 1970-01-01");
+    else
+        pp__csv_column_text(c, text, size);
     size_t used = strlen(text);
-    if (pp__csv_column_is_wide(c)) {
+    if (c->kind == PP__NUMBER && pp__csv_column_is_wide(c)) {
         snprintf(text + used, size - used, ", as float64");
         used = strlen(text);
     }
     if (c->gaps > 0 && p->options->policy == PP_CSV_FILL)
-        snprintf(text + used, size - used, ", %lld missing: %g", (long long)c->gaps,
-                 (double)p->options->fill);
+        snprintf(text + used, size - used, ", %lld missing: %g%s", (long long)c->gaps, c->fill,
+                 c->x_flag >= 0 ? ", and a column that says so" : "");
 }
 
 static void describe_target(const pp__csv_plan *p, char *text, size_t size)
@@ -61,7 +79,8 @@ static void describe_target(const pp__csv_plan *p, char *text, size_t size)
 static int is_alike(const pp__csv_plan *p, int a, int b)
 {
     const pp__csv_column *x = &p->columns[a], *y = &p->columns[b];
-    return x->role == y->role && x->role != PP__TARGET && x->decimal == y->decimal &&
+    return x->role == y->role && x->role != PP__TARGET && x->kind == PP__NUMBER &&
+           y->kind == PP__NUMBER && x->x_flag < 0 && y->x_flag < 0 && x->decimal == y->decimal &&
            x->values[x->decimal].is_whole == y->values[y->decimal].is_whole &&
            pp__csv_column_is_wide(x) == pp__csv_column_is_wide(y);
 }
@@ -74,11 +93,12 @@ static int last_alike(const pp__csv_plan *p, int first)
     return last;
 }
 
-static void put_columns(const pp__csv_plan *p, pp_csv_report *r, int first, int last, int x)
+static void put_columns(const pp__csv_plan *p, pp_csv_report *r, int first, int last)
 {
     char line[640], name[PP__CSV_SHOWN + 24], to[3 * PP__CSV_SHOWN] = "", kind[KIND] = "",
                                                      place[48] = "left out";
     const pp__csv_column *c = &p->columns[first];
+    int x = c->x;
     pp__csv_plan_column(p, first, name, sizeof name);
     if (last > first) {
         char end[PP__CSV_SHOWN + 24];
@@ -91,6 +111,9 @@ static void put_columns(const pp__csv_plan *p, pp_csv_report *r, int first, int 
     } else if (c->role == PP__FEATURE && last > first) {
         snprintf(place, sizeof place, "x %d to %d", x, x + last - first);
         snprintf(kind, sizeof kind, "%s", c->values[c->decimal].is_whole ? "integers" : "numbers");
+    } else if (c->kind == PP__CATEGORY) {
+        snprintf(place, sizeof place, "x %d to %d", c->names[0].x, c->names[c->n_names - 1].x);
+        describe_names(c, kind, sizeof kind);
     } else if (c->role == PP__FEATURE) {
         snprintf(place, sizeof place, "x %d", x);
         describe_numbers(p, c, kind, sizeof kind);
@@ -142,6 +165,15 @@ static void warn_of_column(const pp__csv_plan *p, pp_csv_report *r, int i)
                  p->heads[i], i, name);
         put_warning(r, text);
     }
+    if (c->unknown > 0) {
+        snprintf(text, sizeof text,
+                 "%s: line %lld, column %s: '%s' is none of the names that are known; such cells "
+                 "(%lld) are taken for none of them",
+                 c->first_unknown.path, (long long)c->first_unknown.line, name,
+                 c->first_unknown.shown, (long long)c->unknown);
+        put_warning(r, text);
+    }
+    if (c->kind != PP__NUMBER) return;
     if (c->role == PP__FEATURE && pp__csv_column_is_wide(c)) {
         snprintf(
             text, sizeof text,
@@ -200,11 +232,10 @@ pp_status pp__csv_plan_report(const pp__csv_plan *p, pp_csv_report *r, pp_error 
     snprintf(line, sizeof line, "%lld rows, %d columns%s", (long long)p->rows, p->n_columns,
              p->has_header ? "" : " without a header");
     put_line(r, line);
-    for (int i = 0, x = 0, last; i < p->n_columns; i = last + 1) {
+    for (int i = 0, last; i < p->n_columns; i = last + 1) {
         last = last_alike(p, i);
-        if (r->n_lines < 2 * MOST_LINES) put_columns(p, r, i, last, x);
+        if (r->n_lines < 2 * MOST_LINES) put_columns(p, r, i, last);
         if (i == p->target && p->is_classes) put_classes(p, r);
-        if (p->columns[i].role == PP__FEATURE) x += last - i + 1;
     }
     for (int i = 0; i < p->n_columns; i++)
         warn_of_column(p, r, i);

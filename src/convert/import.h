@@ -22,6 +22,9 @@ typedef enum pp_csv_policy {
 /* Whether the first line holds names: guessed, where none of its cells is a number. */
 typedef enum pp_csv_header { PP_CSV_GUESS, PP_CSV_HEADER, PP_CSV_NO_HEADER } pp_csv_header;
 
+/* What stands for a missing feature. */
+typedef enum pp_csv_fill { PP_CSV_NUMBER, PP_CSV_MEDIAN, PP_CSV_MEAN } pp_csv_fill;
+
 typedef struct pp_csv_missing {
     int64_t values, rows;
 } pp_csv_missing;
@@ -35,16 +38,23 @@ typedef struct pp_csv_options {
      * an error that says that the model takes it. NULL: all that is no target. */
     const char *const *only;
     int n_only;
-    const char *drop; /* "a,b": no features; NULL: none */
-    const char *keep; /* features although they look like ids, codes or marks */
-    const char *na;   /* "nd,-999": missing values too; NULL: none */
-    const char *skip; /* "1-4,9": lines of each file that are no part of the table */
-    int classes;      /* targets are names as they stand: numbers too, and whatever their case */
-    char separator;   /* 0 = guess among , ; | tab */
-    char decimal;     /* '.' or ','; 0 = as the columns tell */
+    const char *const *class_names; /* [n_class_names] classes in their order, others are an error;
+                                       NULL: as they are found */
+    int n_class_names;
+    const double *fills;    /* [n_only] what stands for a missing value; NULL: fill */
+    const char *categories; /* "a,b": names, though they may look like numbers */
+    const char *drop;       /* "a,b": no features; NULL: none */
+    const char *keep;       /* features although they look like ids, codes or marks */
+    const char *na;         /* "nd,-999": missing values too; NULL: none */
+    const char *skip;       /* "1-4,9": lines of each file that are no part of the table */
+    int classes;    /* targets are names as they stand: numbers too, and whatever their case */
+    char separator; /* 0 = guess among , ; | tab */
+    char decimal;   /* '.' or ','; 0 = as the columns tell */
     pp_csv_header header;
     pp_csv_policy policy;
-    float fill; /* with PP_CSV_FILL */
+    float fill; /* with PP_CSV_FILL and PP_CSV_NUMBER */
+    pp_csv_fill fill_by;
+    int flags; /* with PP_CSV_FILL: a column of x more that is 1 where the value was missing */
     pp_meter meter;
 } pp_csv_options;
 
@@ -68,6 +78,13 @@ void pp_csv_report_free(pp_csv_report *report);
  * guessed at. report (nullable) is filled on success; the caller frees it. */
 pp_status pp_import_csv(const char *const *paths, int n_paths, const pp_csv_options *options,
                         const char *output, pp_csv_report *report, pp_error *err);
+
+/* What an import of `file` learnt: columns and their names, classes, and what stands for missing
+ * values. pp_csv_like_close in any case; the options borrow from it. */
+typedef struct pp_csv_like pp_csv_like;
+pp_status pp_csv_like_open(const char *file, pp_csv_like **like, pp_error *err);
+void pp_csv_like_apply(const pp_csv_like *like, pp_csv_options *options);
+void pp_csv_like_close(pp_csv_like *like);
 
 /* Arrays of numpy.save, larger than memory: x_path [rows, ...] and y_path (nullable: no /y) [rows,
  * ...]. Types stay what they are, but float16 becomes float32 and booleans uint8. */

@@ -4,15 +4,23 @@
 
 #include <stdint.h>
 
+#include "base/log.h"
 #include "comm/comm.h"
 #include "compute/compute.h"
 #include "pitprop/error.h"
 
+typedef struct pp_predict_rows {
+    const char *data;   /* csv or npy */
+    const char *target; /* a column of csv; NULL: features alone */
+    const char *like;   /* the training file, for what stands for missing values; NULL: refused */
+    const char *na;     /* csv: further marks for missing values, "nd,-999"; NULL: none */
+    pp_log *log;        /* what is odd about the rows */
+} pp_predict_rows;
+
 /* Not collective. The rows of a csv or npy file as an HDF5 file for pp_predict (/x, and /y with
- * target): of csv the columns that the model of RUN takes, by their names. target: a csv column;
- * NULL: features alone. */
-pp_status pp_predict_import(const char *run, const char *data, const char *target,
-                            const char *output, pp_error *err);
+ * target): of csv the columns that the model of RUN takes, by their names. */
+pp_status pp_predict_import(const char *run, const pp_predict_rows *rows, const char *output,
+                            pp_error *err);
 
 typedef struct pp_prediction {
     int64_t rows;

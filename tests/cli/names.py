@@ -188,6 +188,90 @@ class Names(support.Case):
                           "column 'tear' is not there", "they are 'age', 'load', 'wear'")
 
 
+class RawTables(support.Case):
+    """Text, dates and gaps: learnt on one file, applied to later ones, and to what is predicted."""
+
+    def write(self, name, header, lines):
+        with open(f"{self.scratch}/{name}", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *lines])
+
+    def lines(self, count, seed, woods=("ash", "fir", "oak"), gaps=True):
+        random = np.random.default_rng(seed)
+        for i in range(count):
+            wood, load = woods[random.integers(len(woods))], round(float(random.normal(50, 10)), 1)
+            bad = load + 20 * (wood == "oak") + random.normal(0, 5) > 55
+            date = np.datetime64("2021-02-27") + int(random.integers(400))
+            yield [f"r{i}", wood, "" if gaps and i % 10 == 3 else load, date, "bad" if bad else "good"]
+
+    def test_learnt_and_applied(self):
+        header = ["id", "wood", "load", "seen", "state"]
+        train = list(self.lines(300, 1))
+        self.write("train.csv", header, train)
+        result = run(["import", "csv", "train.csv", "--drop", "id", "--target", "state", "--missing", "flag", "-o", "train.h5"],
+                     cwd=self.scratch)
+        self.expect(result)
+        self.assertIn("3 names, a column each (ash, fir, oak)", result.out)
+        with h5py.File(f"{self.scratch}/train.h5") as file:
+            x, names, classes = file["x"][:], list(file["x"].attrs["columns"]), list(file["y"].attrs["classes"])
+        self.assertEqual(names, ["wood=ash", "wood=fir", "wood=oak", "load", "load missing", "seen"])
+        self.assertEqual(classes, ["bad", "good"])
+        median = float(np.median([r[2] for r in train if r[2] != ""]))
+        for row, told in zip(train, x):
+            wanted = [row[1] == w for w in ("ash", "fir", "oak")]
+            wanted += [median if row[2] == "" else row[2], row[2] == "", row[3].astype("datetime64[D]").astype(int)]
+            np.testing.assert_array_equal(told, np.array(wanted, np.float32))
+
+        # Later files: other woods, other columns, another order; gaps are filled as they were.
+        later = list(self.lines(80, 2, woods=("oak", "ironwood", "ash")))
+        moved = [[r[3], r[4], "x", r[2], r[1], r[0]] for r in later]
+        self.write("later.csv", ["seen", "state", "note", "load", "wood", "id"], moved)
+        result = run(["import", "csv", "later.csv", "--target", "state", "--like", "train.h5", "-o", "later.h5"], cwd=self.scratch)
+        self.expect(result)
+        unknown = sum(r[1] == "ironwood" for r in later)
+        self.assertTrue(any("'ironwood'" in w and f"({unknown})" in w for w in result.warnings), result)
+        with h5py.File(f"{self.scratch}/later.h5") as file:
+            self.assertEqual(list(file["x"].attrs["columns"]), names)
+            self.assertEqual(list(file["y"].attrs["classes"]), classes)
+            for row, told in zip(later, file["x"][:]):
+                self.assertEqual(told[:3].tolist(), [row[1] == w for w in ("ash", "fir", "oak")])
+                self.assertEqual(told[3], np.float32(median if row[2] == "" else row[2]))
+
+        # The model takes the table as it is.
+        support.write_json(f"{self.scratch}/job.json", patched(job("train.h5"), {"data.standardise": True}))
+        self.expect(run(["train", "job.json", "-o", "run"], cwd=self.scratch))
+        self.expect(run(["predict", "run", "later.h5", "-o", "p.h5"], cwd=self.scratch))
+        self.expect_error(run(["predict", "run", "later.csv", "-o", "p.csv"], cwd=self.scratch), 3, "missing", "'load'")
+        self.expect(run(["predict", "run", "later.csv", "--like", "train.h5", "--id", "id", "-o", "p.csv"], cwd=self.scratch))
+        with h5py.File(f"{self.scratch}/p.h5") as file, open(f"{self.scratch}/p.csv", encoding="utf-8") as text:
+            told = list(csv.DictReader(text))
+            np.testing.assert_array_equal(np.array([t["p_good"] for t in told], np.float32), file["p"][:, 0])
+            self.assertEqual([t["id"] for t in told], [r[0] for r in later])
+
+    def test_refused(self):
+        header = ["id", "wood", "load", "state"]
+        lines = [[r[0], r[1], r[2], r[4]] for r in self.lines(60, 3, gaps=False)]
+        self.write("train.csv", header, lines)
+        words = ["import", "csv", "train.csv", "--target", "state", "-o", "train.h5"]
+        self.expect_error(run(words, cwd=self.scratch), 3, "line 2, column 'id': 'r0' is no number, and no category")
+        self.expect(run([*words, "--drop", "id"], cwd=self.scratch))
+        self.write("other.csv", header, lines[:5] + [["r", "ash", 3, "worse"]])
+        like = ["import", "csv", "other.csv", "--target", "state", "--like", "train.h5", "-o", "o.h5"]
+        self.expect_error(run(like, cwd=self.scratch), 3, "line 7, column 'state': the class 'worse' is none of those that are known")
+        self.write("other.csv", ["id", "tree", "load", "state"], lines[:5])
+        self.expect_error(run(like, cwd=self.scratch), 3, "has no column 'wood=ash'")
+        self.expect_error(run([*like, "--missing", "drop"], cwd=self.scratch), 2, "--missing")
+        self.assertFalse(os.path.exists(f"{self.scratch}/o.h5"))
+
+    def test_what_looks_like_numbers(self):
+        self.write("t.csv", ["soil", "n", "y"], [[1, 0.5, 0], [2, 1.5, 1], ["A", 2.5, 0], [1, 3.5, 1]] * 10)
+        words = ["import", "csv", "t.csv", "--target", "y", "-o", "t.h5"]
+        self.expect_error(run(words, cwd=self.scratch), 3, "column 'soil': 'A'", "--categories")
+        self.expect(run([*words, "--categories", "soil"], cwd=self.scratch))
+        with h5py.File(f"{self.scratch}/t.h5") as file:
+            self.assertEqual(list(file["x"].attrs["columns"]), ["soil=1", "soil=2", "soil=A", "n"])
+            self.assertEqual(file["x"][:4].tolist(), [[1, 0, 0, 0.5], [0, 1, 0, 1.5], [0, 0, 1, 2.5], [1, 0, 0, 3.5]])
+
+
 class Tables(support.Case):
     def test_as_python_reads(self):
         """Any file of numbers and names, quoted or not, with any line ends: the rows of Python's csv, or a refusal."""
