@@ -3,6 +3,9 @@
 
 #include <math.h>
 
+/* Standard errors of a gain that was expected. */
+static const double confirming_errors = 2;
+
 /* ---- seeds ---- */
 
 const pp_experiment *pp__with_seed(const pp_why *w, int k)
@@ -95,6 +98,24 @@ int pp__still_repairs(const pp_why *w, const pp_experiment *e)
                   (e->beside != NULL && pp__is_better(w, e, e->beside, least));
     return pp__is_whole(e) && !e->collapsed && is_gain &&
            e->score >= part_of_best * pp__best_score(w);
+}
+
+/* They were chosen for nothing that they did, so one test of all together does: a gain at each
+ * seed, and a clear one in the mean. */
+int pp__hold_together(const pp_why *w, int first, int end)
+{
+    double sum = 0, squares = 0, error;
+    for (int i = first; i < end; i++) {
+        const pp_experiment *e = &w->experiments[i];
+        double gain = e->beside != NULL ? pp__gain(e, e->beside, &error) : 0;
+        if (!pp__is_whole(e) || e->collapsed || !(gain > 0) ||
+            e->score < part_of_best * pp__best_score(w))
+            return 0;
+        sum += gain;
+        squares += error * error;
+    }
+    return end - first > 1 &&
+           sum > fmax(pp__least_of_repair(w) * (end - first), confirming_errors * sqrt(squares));
 }
 
 int pp__working_control(const pp_why *w)

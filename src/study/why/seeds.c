@@ -89,7 +89,8 @@ static pp_status repeat(why *w, int i, int *says, pp_error *err)
         status = add_repeat(w, i, seeds[k], err);
     if (status == PP_OK) status = run_from(w, first, &ran, err);
     *says = status == PP_OK && (ran || n == 0);
-    for (int k = first; status == PP_OK && ran && k < w->plan.count; k++)
+    int is_sure = ran && pp__hold_together(w->result, first, w->plan.count);
+    for (int k = first; status == PP_OK && ran && !is_sure && k < w->plan.count; k++)
         if (!pp__still_repairs(w->result, &w->plan.experiments[k])) *says = -1;
     return status;
 }

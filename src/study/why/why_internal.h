@@ -153,6 +153,9 @@ int pp__working_control(const pp_why *why);
 int pp__reaches(const pp_why *why, const pp_experiment *e, const pp_experiment *control);
 /* Whether the same change repairs with this seed as well. */
 int pp__still_repairs(const pp_why *why, const pp_experiment *repeat);
+/* Repeats [first, end) of a change with other seeds are better than the job with those, taken
+ * together. */
+int pp__hold_together(const pp_why *why, int first, int end);
 /* Some of the seeds fail, others do not. */
 int pp__seeds_disagree(const pp_why *why);
 /* The job with its k-th seed, 0: its own; NULL: it was not run with so many. */
