@@ -114,6 +114,21 @@ static int series(const pp__look *at, char *text, size_t size)
     return 1;
 }
 
+static int groups(const pp__look *at, char *text, size_t size)
+{
+    const pp_inspection *found = at->found;
+    char name[PP_NAME_TEXT];
+    int holds_out = found->held_out_rows > 0 || pp_job_held_out_share(at->job) > 0;
+    if (found->groups == 0 || !holds_out || *at->job->data.groups != '\0') return 0;
+    pp_names_text(found->column_names, found->groups_feature, name);
+    snprintf(text, size,
+             "feature %s seems to name a group: rows where it is equal have targets alike, and "
+             "those of the next value have not (%lld values in the sample); rows of one group "
+             "stand in training and are held out",
+             name, (long long)found->groups);
+    return 1;
+}
+
 static int slow_layout(const pp__look *at, char *text, size_t size)
 {
     const pp_inspection_layout *l = &at->found->layout;
@@ -167,6 +182,9 @@ const pp__finding_row pp__findings_of_rows[] = {
     {{"overlapping-rows", WARNING, "rows that overlap with their neighbours",
       "hold out the last rows, in a file of their own (data.validation.files)"},
      series},
+    {{"groups-on-both-sides", WARNING, "rows of one group in training and held out",
+      "hold out whole groups (data.groups); else the evaluation is of groups that are known"},
+     groups},
     {{"slow-layout", WARNING, "chunks that are inflated again and again",
       "set data.window to a multiple of the chunk's rows, or rewrite x with chunks of whole rows, "
       "about 1 MB each (pitprop repack --gzip 1)"},

@@ -150,6 +150,8 @@ typedef struct pp_inspection {
     pp_inspection_targets targets;
     pp_inspection_feature *features;    /* [inputs] */
     int64_t sample_rows, distinct_rows; /* of the sample: rows, and those with different x */
+    int64_t groups, groups_feature; /* values of a feature that name groups of rows whose targets
+                                       are alike, on both sides of the split; 0: none does */
     pp_inspection_repeats repeats;
     pp_inspection_lanes lanes;
     pp_inspection_series series;

@@ -81,6 +81,10 @@ pp_status pp__sample_finish_x(pp__sample *sample, pp__scan *scan, pp_error *err)
 /* Rank 0, once the sample is whole. */
 pp_status pp__look_for_shift(const pp__sample *sample, pp__scan *scan, pp_error *err);
 
+/* ---- kin.c ---- */
+/* Rank 0, likewise: a feature that names a group. */
+pp_status pp__look_for_groups(const pp__sample *sample, pp__scan *scan, pp_error *err);
+
 /* ---- slip.c ---- */
 /* Rank 0. */
 pp_status pp__look_for_slip(pp__scan *scan, pp_error *err);

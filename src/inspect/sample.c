@@ -376,5 +376,6 @@ pp_status pp__sample_finish_x(pp__sample *s, pp__scan *scan, pp_error *err)
     if (ok) look_at_x(s, scan, &t, list);
     free(t.class_of);
     free(list);
-    return ok ? pp__look_for_shift(s, scan, err) : pp__inspect_no_memory(err);
+    pp_status status = ok ? pp__look_for_shift(s, scan, err) : pp__inspect_no_memory(err);
+    return status == PP_OK ? pp__look_for_groups(s, scan, err) : status;
 }

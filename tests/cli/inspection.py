@@ -59,6 +59,23 @@ def joined(one, other):
     return np.concatenate([one, other])
 
 
+def patients(groups=False):
+    """Twenty-five rows of each patient, in any order: an age of their own, and one answer."""
+    rng = np.random.default_rng(23)
+    who = rng.permutation(np.repeat(np.arange(80), 25))
+    x = features(len(who))
+    x[:, 0] = rng.normal(50, 12, 80)[who]
+    sets = {"x": x, "y": (rng.normal(size=80)[who] + 0.3 * rng.normal(size=len(who))).astype(np.float32)}
+    return {**sets, "who": who} if groups else sets
+
+
+def hours():
+    rng = np.random.default_rng(24)
+    hour = rng.integers(0, 24, ROWS)
+    y = 2 * np.sin(hour / 24 * 2 * np.pi) + 0.5 * rng.normal(size=ROWS)
+    return {"x": with_column(0, hour.astype(np.float32)), "y": y.astype(np.float32)}
+
+
 def by_label(values):
     """x and y in the order of the labels."""
     order = np.argsort(values, kind="stable")
@@ -258,6 +275,13 @@ FAULTS = {
         {},
         {"overlapping-rows": "target of a row"},
     ),
+    "an age of each of eighty patients": (patients(), {}, {"groups-on-both-sides": "feature 0"}),
+    "patients of whom whole ones are held out": (
+        patients(groups=True),
+        {"data.groups": "who"},
+        {},
+    ),
+    "the hour of a day": (hours(), {}, {}),  # equal hours are alike, and so are the next
     "rows that are there twice": (
         repeated(different_y=False),
         {},
