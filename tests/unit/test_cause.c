@@ -10,7 +10,7 @@
 #include "study/causes/cause_internal.h"
 #include "support/test.h"
 
-enum { ROOM = 8 };
+enum { ROOM = 10 };
 
 /* ---- what rows may show ---- */
 

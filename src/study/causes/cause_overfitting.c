@@ -25,6 +25,15 @@ static int fewer_steps(const pp_case *c, pp_probe *probe, int part)
     return 1;
 }
 
+/* Where the rate is not odd by itself, a lower one is a way to train less. */
+static int slower(const pp_case *c, pp_probe *probe, int part)
+{
+    double lr = c->job->optimizer.lr / part;
+    if (pp__sign_rate_high(c) > 0 || !pp__probe(c, probe, "learning rate %.3g", lr)) return 0;
+    pp__change(probe, "optimizer.lr", pp__text(c, lr));
+    return 1;
+}
+
 static int more_decay(const pp_case *c, pp_probe *probe, double decay)
 {
     if (c->job->optimizer.weight_decay >= decay) return 0;
@@ -58,11 +67,11 @@ static int stop_early(const pp_case *c, pp_probe *probe, int patience)
 CAUSE_PROBES(pp__probe_overfitting)
 {
     static int (*const changes[])(const pp_case *, pp_probe *, int) = {
-        stop_early, fewer_steps, fewer_steps, smaller_layers, smaller_layers};
-    static const int by[] = {3, 4, 16, 4, 16};
+        stop_early, fewer_steps, fewer_steps, slower, slower, smaller_layers, smaller_layers};
+    static const int by[] = {3, 4, 16, 10, 100, 4, 16};
     int n = 0;
     if (pp__sign_overfitting(c) == 0) return 0;
-    for (int i = 0; i < 5 && n < room; i++)
+    for (int i = 0; i < 7 && n < room; i++)
         n += changes[i](c, &probes[n], by[i]);
     for (double decay = 0.01; decay < 0.2 && n < room; decay *= 10)
         n += more_decay(c, &probes[n], decay);

@@ -39,9 +39,11 @@ CAUSE_SIGN(pp__sign_rate_high)
                                                                                : sign;
 }
 
-/* Where numbers overflow, the scale of the data may want a rate far below all that is usual. */
+/* Where numbers overflow, the scale of the data may want a rate far below all that is usual. Lower
+ * ones than are usual for a net that has learnt by heart are probes of that. */
 CAUSE_PROBES(pp__probe_rate_high)
 {
+    if (pp__sign_rate_high(c) == 0 && pp__sign_overfitting(c) >= 0.5) return 0;
     double lowest = usual_rate(c->job) / 100;
     if (pp__has_verdict(c, PP__VERDICT(DIVERGED) | PP__VERDICT(NON_FINITE)))
         lowest = fmin(lowest, c->job->optimizer.lr / 1e6);

@@ -2,12 +2,20 @@
  * that.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "why_run.h"
+#include "study/causes/cause_internal.h"
+#include "study/why/why_run.h"
 
-enum { MOST_ROUNDS = 4, MORE_SEEDS = WHY_SEEDS - 1 - PP_WHY_SEED_2 };
+enum {
+    MOST_ROUNDS = 4,
+    FEW_SEEDS = 6, /* that a job is run with where nothing says that it is fragile */
+};
+/* What seeds of a robust job differ by of its score, and the share of units of a layer that may be
+ * off in it. */
+static const double fragile_part = 0.1, fragile_share = 0.3;
 /* Of the budget that is left, for seeds of a job that looks healthy. */
 static const double share_for_seeds = 0.1;
 
@@ -118,15 +126,43 @@ pp_status pp__confirm(why *w, pp_error *err)
 
 /* ---- the job itself ---- */
 
-pp_status pp__try_seeds(why *w, pp_error *err)
+/* Seeds differ by more than rows make them, or many units of the job are off: what dies at one
+ * start in ten lives at most others, and looks like this. */
+static int is_fragile(const why *w)
+{
+    pp_case c = {.job = w->plan.job, .verdict = w->plan.verdict};
+    const pp_experiment *best = pp__with_seed(w->result, 0), *worst = best;
+    double error;
+    for (int k = 1; k < WHY_SEEDS && best != NULL; k++) {
+        const pp_experiment *e = pp__with_seed(w->result, k);
+        if (e != NULL && e->score > best->score) best = e;
+        if (e != NULL && e->score < worst->score) worst = e;
+    }
+    if (best == NULL) return 0;
+    double gain = pp__gain(best, worst, &error);
+    return gain > fmax(fragile_part * best->score, 2 * error) ||
+           pp__most_of_layers(&c, PP_ACT_RELU, "constant_share") >= fragile_share;
+}
+
+/* Seeds from the `from`-th to the `to`-th of the job, its own and the two controls counted. */
+static pp_status run_seeds(why *w, int from, int to, pp_error *err)
 {
     int first = w->plan.count, ran;
     pp_status status = PP_OK;
-    int is_cheap = pp__is_healthy(w->result) && MORE_SEEDS <= share_for_seeds * pp__rest(w);
-    if (!pp__seeds_disagree(w->result) && !is_cheap) return PP_OK;
-    for (int k = 0; k < MORE_SEEDS && status == PP_OK; k++)
-        status = add_repeat(w, PP_WHY_JOB, 1003 + k, err);
+    for (int k = from; k < to && status == PP_OK; k++)
+        status = add_repeat(w, PP_WHY_JOB, 1000 + k, err);
     if (status == PP_OK) status = run_from(w, first, &ran, err);
     w->result->count = w->plan.count;
     return status;
+}
+
+pp_status pp__try_seeds(why *w, pp_error *err)
+{
+    double few = FEW_SEEDS - 1 - PP_WHY_SEED_2, more = WHY_SEEDS - FEW_SEEDS;
+    double bears = share_for_seeds * pp__rest(w);
+    int is_healthy = pp__is_healthy(w->result);
+    if (!pp__seeds_disagree(w->result) && !(is_healthy && few <= bears)) return PP_OK;
+    pp_status status = run_seeds(w, PP_WHY_SEED_2 + 1, FEW_SEEDS, err);
+    if (status != PP_OK || w->rounds.stopped || pp__seeds_disagree(w->result)) return status;
+    return more <= bears && is_fragile(w) ? run_seeds(w, FEW_SEEDS, WHY_SEEDS, err) : status;
 }

@@ -64,7 +64,7 @@ typedef struct why_plan {
     pp_experiment *experiments; /* [WHY_MOST] */
     int count;
 } why_plan;
-enum { WHY_SEEDS = 6 }; /* that the job is run with, its own included, at most */
+enum { WHY_SEEDS = 12 }; /* that the job is run with, its own included, at most */
 enum { WHY_MOST = 960 };
 #define WHY_SUGGESTED 0.7 /* sign of a cause in the data that the survey of the rows shows */
 #define PP_WHY_LUCK "unlucky-initialisation"
