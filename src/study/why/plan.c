@@ -10,9 +10,12 @@
 #include "pitprop/check.h"
 
 enum {
-    MOST_PROBES = 8,     /* of a cause */
+    MOST_PROBES = 10,    /* of a cause */
     LEAST_TO_SPLIT = 100 /* rows, of which some can be held out where the job holds out none */
 };
+
+/* A sign from here on is worth a probe together with others of the kind. */
+static const double loud = 0.3;
 
 static pp_status no_memory(pp_error *err)
 {
@@ -281,13 +284,20 @@ int pp__plan_named(const why_plan *p, const char **named, int most)
 typedef struct pair {
     int a, b;
     double hope;
+    int is_loud; /* the best probes of two causes whose signs are loud */
 } pair;
 
 static int most_hopeful_first(const void *left, const void *right)
 {
     const pair *x = left, *y = right;
+    if (x->is_loud != y->is_loud) return y->is_loud - x->is_loud;
     if (x->hope != y->hope) return x->hope < y->hope ? 1 : -1;
     return x->a != y->a ? x->a - y->a : x->b - y->b;
+}
+
+static int is_no_part(const pp_experiment *e)
+{
+    return e->on_reference || e->repeats != NULL || e->walk || e->confirmed < 0;
 }
 
 /* A probe that lifts the score, even a little, or the reference's, or that is suspected. */
@@ -301,6 +311,21 @@ static double hope(const why_plan *p, int i)
     return e->score + e->sign + fmax(0, 2 * on_reference);
 }
 
+/* Its sign is loud, and no probe of its cause promises more. */
+static int is_loud(const why_plan *p, int i)
+{
+    const pp_experiment *e = &p->experiments[i];
+    if (e->sign < loud) return 0;
+    for (int k = PP_WHY_LINEAR + 1; k < p->count; k++) {
+        const pp_experiment *other = &p->experiments[k];
+        if (k == i || is_no_part(other) || other->with[0] != NULL ||
+            strcmp(other->cause, e->cause) != 0)
+            continue;
+        if (hope(p, k) > hope(p, i) || (hope(p, k) == hope(p, i) && k < i)) return 0;
+    }
+    return 1;
+}
+
 static int has_change(const pp_patch *patch, const char *path, const char *value)
 {
     for (int i = 0; i < patch->count; i++)
@@ -308,12 +333,14 @@ static int has_change(const pp_patch *patch, const char *path, const char *value
     return 0;
 }
 
-/* The same three are reached by way of any two of them. */
+/* The same three are reached by way of any two of them, and two causes may have one probe. */
 static int is_planned(const why_plan *p, const pp_experiment *e)
 {
-    for (int i = PP_WHY_LINEAR + 1; e->with[1] != NULL && i < p->count; i++) {
-        const pp_patch *other = &p->experiments[i].patch;
-        int same = p->experiments[i].with[1] != NULL && other->count == e->patch.count;
+    for (int i = PP_WHY_LINEAR + 1; i < p->count; i++) {
+        const pp_experiment *of = &p->experiments[i];
+        const pp_patch *other = &of->patch;
+        int same = of->with[0] != NULL && !of->walk && of->repeats == NULL &&
+                   (of->with[1] != NULL) == (e->with[1] != NULL) && other->count == e->patch.count;
         for (int k = 0; same && k < other->count; k++)
             same = has_change(&e->patch, other->paths[k], other->values[k]);
         if (same) return 1;
@@ -338,11 +365,6 @@ static pp_status add_pair(why_plan *p, const pair *of, pp_error *err)
     patch_append(&e.patch, &a->patch);
     patch_append(&e.patch, &b->patch);
     return is_planned(p, &e) ? PP_OK : add(p, &e, err);
-}
-
-static int is_no_part(const pp_experiment *e)
-{
-    return e->on_reference || e->repeats != NULL || e->walk || e->confirmed < 0;
 }
 
 static int may_join(const pp_experiment *a, const pp_experiment *b)
@@ -372,7 +394,7 @@ pp_status pp__plan_pairs(why_plan *p, int most, pp_error *err)
     for (int a = first; a < singles; a++)
         for (int b = a + 1; b < singles; b++)
             if (may_join(&p->experiments[a], &p->experiments[b]))
-                pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};
+                pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b), is_loud(p, a) && is_loud(p, b)};
     pp_status status = add_most_hopeful(p, pairs, n, most, err);
     free(pairs);
     return status;
@@ -400,7 +422,7 @@ pp_status pp__plan_triples(why_plan *p, int most, pp_error *err)
         if (p->experiments[a].with[0] == NULL || !is_among_best(p, a, BEST_PAIRS)) continue;
         for (int b = first; b < count; b++)
             if (may_join(&p->experiments[a], &p->experiments[b]))
-                pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b)};
+                pairs[n++] = (pair){a, b, hope(p, a) + hope(p, b), 0};
     }
     pp_status status = add_most_hopeful(p, pairs, n, most, err);
     free(pairs);
