@@ -249,12 +249,16 @@ class Faults(support.Case):
                 self.assertGreater(found["measure"]["value"], 0.9)
 
     def test_sound_scripts_have_no_faults(self):
-        for text in (NUMBERS, CLASSES, BINARY, CLASSES.replace("nn.ReLU()", "nn.BatchNorm1d(24), nn.ReLU(), nn.Dropout(0.1)")):
+        looked_at = NUMBERS.replace("        optimizer.step()", "        model(xb)\n        optimizer.step()")
+        of_features = NUMBERS.replace("model(xb)", "model(features(xb))").replace("model(x)", "model(features(x))").replace(
+            SEQUENTIAL, "features = nn.Sequential(nn.Linear(4, 64), nn.Tanh())\nmodel = nn.Linear(64, 1)")
+        normed = CLASSES.replace("nn.ReLU()", "nn.BatchNorm1d(24), nn.ReLU(), nn.Dropout(0.1)")
+        for text in (NUMBERS, CLASSES, BINARY, normed, looked_at, of_features):
             with self.subTest(text[:80]):
                 found = self.observe(text)
                 self.assertIsNone(found["error"])
                 self.assertEqual(found["faults"], [])
-                self.assertGreater(found["measure"]["value"], 0.75)
+                self.assertGreater(found["measure"]["value"], 0.5)
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ def has_one(layer, parameters):
     return layer.op is not None and any(leaf is p for leaf in layer.leaves for p in parameters)
 
 
-def not_registered(training, known):
+def not_registered(recorder, training, known):
     """Layers that the graph has and module.parameters() has not: they stand in a list or a dict."""
     if training.module is None:
         return None
-    named = {id(p) for p in training.module.parameters()}
+    named = set().union(*recorder.registered.values())
     missing = [p for p in training.parameters if id(p) not in known and id(p) not in named]
-    if not missing or len(named & {id(p) for p in training.parameters}) == 0:
+    if not missing or not any(id(p) in named for p in training.parameters):
         return None
     shapes = ", ".join(str(tuple(p.shape)) for p in missing[:4])
     return fault(
@@ -31,7 +31,7 @@ def not_optimised(recorder, training):
     known = {id(p) for o in recorder.all_optimizers for g in o.param_groups for p in g["params"]}
     if not recorder.all_optimizers or not training.parameters:
         return []
-    if nameless := not_registered(training, known):
+    if nameless := not_registered(recorder, training, known):
         return [nameless]
     missing = names_of(training, lambda name, p: p.requires_grad and id(p) not in known)
     everything = names_of(training, lambda name, p: p.requires_grad)

@@ -72,6 +72,7 @@ class Recorder:
         self.early_steps, self.forward_waits = 0, False
         self.losses_seen, self.loss_line = 0, None
         self.optimizers_over = Counter()  # id of the first parameter: how many were built
+        self.registered = {}  # id of a module that was called: ids of its parameters
         self.used = set()  # ids of parameters that a forward pass has used
         self.all_optimizers = []
         self.pending_clip = None
@@ -153,6 +154,8 @@ class Recorder:
         first = output[0] if isinstance(output, (tuple, list)) and output else output
         if not tensors or not torch.is_tensor(first):
             return
+        if id(module) not in self.registered:
+            self.registered[id(module)] = {id(p) for p in module.parameters()}
         line = lines.here()
         self.module = (module, tensors[0], first, mode, line)
         self.outputs.append(first.detach())
@@ -229,8 +232,8 @@ class Recorder:
             self.all_optimizers.append(optimizer)
 
     def on_step(self, optimizer):
-        if self.forward_waits:
-            self.early_steps += 1
+        if self.forward_waits and (self.early_steps or not self.backwards):
+            self.early_steps += 1  # from the first step on: a look at the model before a step is no fault
         many = len(self.all_optimizers) >= MOST_OPTIMIZERS
         if not many and not any(o is optimizer for o in self.all_optimizers):  # made before we watched
             self.all_optimizers.append(optimizer)
