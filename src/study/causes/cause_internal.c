@@ -79,8 +79,11 @@ static pp_status keep_flat(void *context, const pp_layer_place *place)
     flattening *f = context;
     if (place->spec->n_layers > 0 || f->count == MOST_LAYERS) return PP_OK;
     const char *path = pp_arena_strdup(f->c->arena, place->path);
+    const pp_shape out = pp_shape_count(place->out) > 0 ? place->out : pp_shape_of(1);
+    const double work = pp_layer_kind_of(place->spec->type)->work(place->spec, place->in, out);
     if (path != NULL)
-        f->flat[f->count++] = (flat_layer){place->spec, path, pp_shape_count(place->in), 0};
+        f->flat[f->count++] =
+            (flat_layer){place->spec, path, work / (double)pp_shape_count(out), 0};
     return PP_OK;
 }
 

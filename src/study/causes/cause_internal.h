@@ -23,7 +23,7 @@ int pp__fits(const pp_case *c, const pp_probe *probe);
 typedef struct flat_layer {
     const pp_layer_spec *layer;
     const char *path; /* "model.layers[2]" */
-    int64_t inputs;   /* features in front of it; PP_AUTO: not known */
+    double fan_in;    /* products that make one of its outputs; 0: none, or not known */
     int is_last;      /* dense: the one that makes the outputs */
 } flat_layer;
 

@@ -11,10 +11,15 @@ static int is_dense(const flat_layer *f)
     return f->layer->type == PP_LAYER_DENSE;
 }
 
+/* Dense or a convolution: whatever has initial weights and may be frozen. */
+static int is_linear_map(const flat_layer *f)
+{
+    return pp_layer_kind_of(f->layer->type)->role == PP_ROLE_LINEAR;
+}
+
 static int is_hidden(const flat_layer *f)
 {
-    return !f->is_last &&
-           (f->layer->type == PP_LAYER_DENSE || f->layer->type == PP_LAYER_ACTIVATION);
+    return !f->is_last && (is_linear_map(f) || f->layer->type == PP_LAYER_ACTIVATION);
 }
 
 /* ---- initial weights ---- */
@@ -24,7 +29,7 @@ static int is_hidden(const flat_layer *f)
 static double scale_of(const flat_layer *f)
 {
     const pp_layer_spec *l = f->layer;
-    double fan = f->inputs > 0 ? (double)f->inputs : 100;
+    double fan = f->fan_in > 0 ? f->fan_in : 100;
     double usual = sqrt(2 / fan);
     switch (l->init) {
     case PP_INIT_NORMAL:
@@ -54,7 +59,7 @@ CAUSE_SIGN(pp__sign_init)
     int n = pp__flatten(c, flat);
     double sign = 0;
     for (int i = 0; i < n; i++) {
-        if (!is_dense(&flat[i])) continue;
+        if (!is_linear_map(&flat[i])) continue;
         double scale = scale_of(&flat[i]);
         /* zeros in the last layer, or in the only one, are an ordinary start */
         if (scale == 0 && flat[i].is_last) scale = 1;
@@ -70,7 +75,7 @@ CAUSE_PROBES(pp__probe_init)
     int n = pp__flatten(c, flat);
     if (room < 1 || !pp__probe(c, probes, "usual initial weights")) return 0;
     for (int i = 0; i < n; i++) {
-        if (!is_dense(&flat[i])) continue;
+        if (!is_linear_map(&flat[i])) continue;
         pp_init init = flat[i].layer->init;
         if (init == PP_INIT_NORMAL || init == PP_INIT_UNIFORM || init == PP_INIT_CONSTANT ||
             init == PP_INIT_ZEROS)
@@ -233,8 +238,8 @@ static int64_t narrowest(const pp_case *c, int *hidden)
     int64_t least = INT64_MAX;
     *hidden = 0;
     for (int i = 0; i < n; i++) {
-        if (!is_dense(&flat[i]) || flat[i].is_last) continue;
-        if (flat[i].layer->units < least) least = flat[i].layer->units;
+        if (!is_linear_map(&flat[i]) || flat[i].is_last) continue;
+        if (is_dense(&flat[i]) && flat[i].layer->units < least) least = flat[i].layer->units;
         *hidden += 1;
     }
     return least;
@@ -345,13 +350,13 @@ CAUSE_PROBES(pp__probe_size)
 CAUSE_SIGN(pp__sign_frozen)
 {
     flat_layer flat[MOST_LAYERS];
-    int n = pp__flatten(c, flat), frozen = 0, dense = 0;
+    int n = pp__flatten(c, flat), frozen = 0, maps = 0;
     for (int i = 0; i < n; i++) {
-        if (!is_dense(&flat[i])) continue;
-        dense++;
+        if (!is_linear_map(&flat[i])) continue;
+        maps++;
         frozen += !flat[i].layer->trainable;
     }
-    return dense > 0 ? fmin(1, 1.2 * frozen / dense) : 0;
+    return maps > 0 ? fmin(1, 1.2 * frozen / maps) : 0;
 }
 
 CAUSE_PROBES(pp__probe_frozen)

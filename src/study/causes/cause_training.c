@@ -215,7 +215,7 @@ CAUSE_SIGN(pp__sign_decay)
     /* AdamW's is multiplied by the learning rate, that of the others too, through the gradient */
     double most = o->weight_decay / (o->type == PP_OPT_ADAMW ? 10 : 1);
     for (int i = 0; i < n; i++)
-        if (flat[i].layer->type == PP_LAYER_DENSE)
+        if (pp_layer_kind_of(flat[i].layer->type)->role == PP_ROLE_LINEAR)
             most = fmax(most, fmax(flat[i].layer->l1, flat[i].layer->l2));
     return most > 0 ? pp__ramp(most, 0.003, 0.3) : 0;
 }
@@ -227,7 +227,7 @@ CAUSE_PROBES(pp__probe_decay)
     if (room < 1 || !pp__probe(c, probes, "no weight decay")) return 0;
     if (c->job->optimizer.weight_decay > 0) pp__change(probes, "optimizer.weight_decay", "0");
     for (int i = 0; i < n; i++) {
-        if (flat[i].layer->type != PP_LAYER_DENSE) continue;
+        if (pp_layer_kind_of(flat[i].layer->type)->role != PP_ROLE_LINEAR) continue;
         if (flat[i].layer->l1 > 0) pp__change(probes, pp__member(c, &flat[i], "l1"), "0");
         if (flat[i].layer->l2 > 0) pp__change(probes, pp__member(c, &flat[i], "l2"), "0");
     }
