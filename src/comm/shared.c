@@ -13,7 +13,7 @@ struct pp_shared {
 };
 
 static const char directory[] = "/dev/shm"; /* where Open MPI keeps it */
-enum { PAGE = 4096 };
+enum { PAGE = 4096, SEGMENT = 8 << 20 };
 
 static int is_wanted(void)
 {
@@ -21,19 +21,22 @@ static int is_wanted(void)
     return word == NULL || strcmp(word, "0") != 0;
 }
 
-/* Twice as much, as other trials may ask at the same time. */
-static int has_room(int64_t bytes)
+/* Twice as much, as other trials may ask at the same time, and what MPI's own segments there, which
+ * are filled as messages pass, can still come to. */
+static int has_room(int64_t bytes, int ranks)
 {
     struct statvfs about;
     if (statvfs(directory, &about) != 0) return 0;
-    return (double)about.f_bavail * (double)about.f_frsize > 2.0 * (double)bytes;
+    double wanted = 2.0 * (double)bytes + (double)ranks * SEGMENT;
+    return (double)about.f_bavail * (double)about.f_frsize > wanted;
 }
 
 static int all_can(pp_comm *comm, size_t bytes)
 {
     int64_t total = (int64_t)bytes, can;
     pp_comm_sum_i64(comm, &total, 1);
-    can = comm->size > 1 && comm->node_size == comm->size && is_wanted() && has_room(total);
+    can = comm->size > 1 && comm->node_size == comm->size && is_wanted() &&
+          has_room(total, comm->size);
     pp_comm_min_i64(comm, &can, 1);
     return (int)can;
 }

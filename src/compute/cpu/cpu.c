@@ -96,11 +96,18 @@ static void cpu_gemm(pp_device *device, int transpose_a, int transpose_b, int64_
     cpu_gemm_add(device, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, c, ldc);
 }
 
+enum { FILL_FLOATS = 256 };
+
 static void fill_rows(pp_device *device, int64_t rows, int64_t n, const float *row, float *y)
 {
     (void)device;
-    for (int64_t i = 0; i < rows; i++)
+    int64_t together = FILL_FLOATS / n + 1; /* rows of one call: few calls where rows are short */
+    for (int64_t i = 0; i < rows && i < together; i++)
         memcpy(y + i * n, row, (size_t)n * sizeof *y);
+    for (int64_t i = together, more; i < rows; i += more) {
+        more = together < rows - i ? together : rows - i;
+        memcpy(y + i * n, y, (size_t)(more * n) * sizeof *y);
+    }
 }
 
 PP_SIMD static void sum_rows(pp_device *device, int64_t rows, int64_t n, const float *y,
