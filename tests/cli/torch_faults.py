@@ -17,7 +17,7 @@ except ImportError:
     sys.exit(77)
 
 sys.path.insert(0, os.path.join(SOURCE, "src", "torch"))
-from pitprop_torch import child  # noqa: E402
+from pitprop_torch import child, trials  # noqa: E402
 
 DATA = os.path.join(SOURCE, "tests", "torch", "scripts")
 
@@ -247,6 +247,17 @@ class Faults(support.Case):
                 self.assertTrue(found["trained"] and found["error"] is None, found["error"])
                 self.assertEqual(found["faults"], [])
                 self.assertGreater(found["measure"]["value"], 0.9)
+
+    def test_a_last_line_tells_the_accuracy_or_not(self):
+        for said, accuracy, tells in (
+            ("loss 0.0537 accuracy 0.968", 0.99, True),
+            ("96.8 % right", 0.99, True),
+            ("loss 0.0537 accuracy 0.488", 0.99, False),
+            ("done", 0.99, False),
+            ("R2 0.99", None, False),
+        ):
+            result = {"measure": {"accuracy": accuracy}, "said": said}
+            self.assertEqual(trials.tells_its_accuracy(result, 0.05), tells, said)
 
     def test_sound_scripts_have_no_faults(self):
         looked_at = NUMBERS.replace("        optimizer.step()", "        model(xb)\n        optimizer.step()")

@@ -171,7 +171,7 @@ class Trials:
             holds, says = True, f"repairs the script {every}: it comes to its end now, and learns."
         elif finite and abs(gain).max() < 0.02:
             says = "does not change what this measures."
-            if all(tells_its_accuracy(r) for r in after) and not any(tells_its_accuracy(r) for r in before):
+            if all(tells_its_accuracy(r, 0.05) for r in after) and not any(tells_its_accuracy(r, 0.1) for r in before):
                 holds, says = True, f"makes the script's own last line tell its accuracy {every}; the training was sound."
         held = "held-out" if self.is_held_out else "training"
         say(f"  {self.measured_by} on {held} rows: the remedy {says}")
@@ -183,8 +183,8 @@ def has_learnt(result):
     return value_of(result) > (result["measure"]["floor"] if result and result.get("trained") else 0) + NOTICED
 
 
-def tells_its_accuracy(result):
-    """Whether a number of the script's last line is the share of right answers."""
+def tells_its_accuracy(result, within):
+    """Whether a number of the script's last line is the share of right answers, perhaps of other rows."""
     accuracy = (result or {}).get("measure", {}).get("accuracy")
     numbers = [float(n) for n in re.findall(r"\d+\.?\d*", (result or {}).get("said", ""))]
-    return accuracy is not None and any(min(abs(n - accuracy), abs(n / 100 - accuracy)) < 0.015 for n in numbers)
+    return accuracy is not None and any(min(abs(n - accuracy), abs(n / 100 - accuracy)) < within for n in numbers)
