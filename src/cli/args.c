@@ -127,6 +127,29 @@ int cli_fail(cli *c, pp_status status, const pp_error *err)
     return pp_status_exit_code(status);
 }
 
+/* Single quotes hold anything but themselves. */
+static size_t put_word(char *text, size_t used, size_t size, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_./,:=+@%";
+    int is_plain = *word != '\0' && word[strspn(word, plain)] == '\0';
+    int length = snprintf(text + used, size - used, is_plain ? " %s" : " '%s'", word);
+    return length < 0 || used + (size_t)length >= size ? size : used + (size_t)length;
+}
+
+void cli_next(cli *c, const char *const *words, int n)
+{
+    char text[2 * PATH_MAX] = "";
+    size_t used = 0;
+    if (c->args.json || c->args.quiet) return;
+    for (int i = 0; i < n; i++) {
+        if (strchr(words[i], '\'') != NULL) return;
+        used = put_word(text, used, sizeof text, words[i]);
+        if (used == sizeof text) return;
+    }
+    pp_log_write(&c->log, PP_LOG_INFO, "next: pitprop%s", text);
+}
+
 pp_status cli_keep_inputs(const char *output, const char *const *inputs, pp_error *err)
 {
     pp_status status = PP_OK;

@@ -80,6 +80,9 @@ pp_status cli_parse(const cli_command *command, int argc, char **argv, cli_args 
 void cli_print_help(const cli_command *command);
 /* Prints the error once and returns the exit code. */
 int cli_fail(cli *c, pp_status status, const pp_error *err);
+/* "next: pitprop WORD ...": a command that goes on from here, words [n] quoted for a shell where
+ * they need it. For people: not with --json or --quiet. */
+void cli_next(cli *c, const char *const *words, int n);
 /* Whole text is an integer within bounds. */
 pp_status cli_integer(const char *option, const char *text, long long low, long long high,
                       long long *value, pp_error *err);

@@ -146,6 +146,8 @@ static int run_import(cli *c)
     if (status == PP_OK) status = formats[i].run(c, &rows, &err);
     if (status != PP_OK) return cli_fail(c, status, &err);
     pp_log_write(&c->log, PP_LOG_INFO, "%s: %lld rows", c->args.output, (long long)rows);
+    const char *const next[] = {"inspect", c->args.output};
+    cli_next(c, next, 2);
     return 0;
 }
 

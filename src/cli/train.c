@@ -58,6 +58,16 @@ static void print_page(const cli *c, const pp_job *job, const pp_result *r)
            pp_report_duration(r->seconds, duration, sizeof duration), r->rows_per_s, job->output);
 }
 
+/* After a collapse its cause, else the model in use. */
+static void tell_next(cli *c, const pp_job *job, const pp_result *r)
+{
+    const char *const why[] = {"why", job->output};
+    const char *const use[] = {"predict", job->output, job->data.files[0], "-o", "predictions.csv"};
+    int explained = job->monitor.on_collapse == PP_COLLAPSE_WHY;
+    if (r->verdict.collapse && !explained) cli_next(c, why, 2);
+    if (!r->verdict.collapse) cli_next(c, use, 5);
+}
+
 static int finish(cli *c, const pp_job *job, const pp_result *r)
 {
     int speaks = c->log.speaks, code = 0;
@@ -74,6 +84,8 @@ static int finish(cli *c, const pp_job *job, const pp_result *r)
         print_json(job, r);
     else if (speaks)
         print_page(c, job, r);
+    fflush(stdout);
+    tell_next(c, job, r);
     int collapse = speaks && r->verdict.collapse;
     pp_comm_broadcast(c->world, 0, &collapse, sizeof collapse);
     if (collapse && job->monitor.on_collapse == PP_COLLAPSE_WHY) code = cli_explain_run(c, job);
