@@ -71,7 +71,8 @@ def run(script, arguments, changes):
 
 def pick(recorder):
     """The training that the script is about: the last of those that are not much shorter than others."""
-    trainings = list(recorder.trainings.values())
+    mine = {id(p) for p in recorder.model.parameters()} if recorder.model is not None else set()
+    trainings = [t for t in recorder.trainings.values() if not mine or mine & {id(p) for p in t.parameters}]
     if not trainings:
         return None
     longest = max(len(t.losses) for t in trainings)

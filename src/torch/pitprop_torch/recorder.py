@@ -19,6 +19,13 @@ def shape(tensor):
     return tuple(tensor.shape)
 
 
+def answer_of(output):
+    """The first tensor of rows in what a module gives: models may give a tuple, or a dict with a loss."""
+    parts = output.values() if isinstance(output, dict) else output
+    several = isinstance(output, (dict, tuple, list))
+    return next((p for p in parts if torch.is_tensor(p) and p.dim() > 0), None) if several else output
+
+
 class Training:
     """One model that is trained: the same parameters, the same loss."""
 
@@ -52,8 +59,10 @@ class Training:
 
 
 class Recorder:
-    def __init__(self, limit=ROWS, most_steps=STEPS, store=None):
-        """limit: rows; most_steps: backward passes that are read in full; store: a directory for rows."""
+    def __init__(self, limit=ROWS, most_steps=STEPS, store=None, model=None):
+        """limit: rows; most_steps: backward passes that are read in full; store: a directory for rows; model: the
+        module that is asked about, where it is known."""
+        self.model = model
         self.limit, self.most_steps, self.store = limit, most_steps, store
         self.backwards = 0
         self.trainings = {}
@@ -151,7 +160,7 @@ class Recorder:
 
     def on_module(self, module, mode, args, output):
         tensors = [a for a in args if torch.is_tensor(a)]
-        first = output[0] if isinstance(output, (tuple, list)) and output else output
+        first = answer_of(output)
         if not tensors or not torch.is_tensor(first):
             return
         if id(module) not in self.registered:

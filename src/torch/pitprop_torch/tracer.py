@@ -198,7 +198,8 @@ class Tracer(TorchFunctionMode):
         self.counts.clear()
         if self.changes is not None:
             self.changes.on_module_call(module)
-            args = self.changes.module_args(args)
+            given = self.changes.module_args((*args, *kwargs.values()))
+            args, kwargs = given[: len(args)], dict(zip(kwargs, given[len(args) :]))
         mode = module.training
         self.depth += 1
         try:
@@ -207,7 +208,7 @@ class Tracer(TorchFunctionMode):
             self.depth -= 1
             if self.changes is not None:
                 self.changes.after_module_call(module)
-        self.tell("on_module", module, mode, args, output)
+        self.tell("on_module", module, mode, (*args, *kwargs.values()), output)
         return output
 
     def on_train(self, old, module, mode=True):
