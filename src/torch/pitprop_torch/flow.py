@@ -86,7 +86,7 @@ class Flow:
             f", outputs {c['loss']['pred_shape']}, targets {c['loss']['target_shape']}")
         for o in c["optimizers"] or c["built"]:
             used = "" if c["optimizers"] else ", which never steps"
-            say(f"  optimiser  {o['name']}, learning rate {o['settings'].get('lr'):g}{self.place(o['line'])}{used}")
+            say(f"  optimiser  {o['name']}, learning rate {o['settings'].get('initial_lr', o['settings'].get('lr')):g}{self.place(o['line'])}{used}")
         held = f", {len(c['held_out'][0])} held out" if c["held_out"] else ""
         say(f"  rows       {c['count']} of {int(np.prod(c['x'].shape[1:]))} numbers{held}; batches of {c['batch']}, "
             f"{c['steps']} steps")

@@ -206,6 +206,8 @@ def build(capture, directory):
     batch = min(capture["count"], capture["batch"] * accumulated)
     if accumulated > 1:
         notes.append(f"gradients of {accumulated} batches are summed: a batch of {batch} in the job")
+        if capture["loss"]["scale"] * accumulated > 1.5:
+            notes.append(f"the sum is not divided by {accumulated}: steps are as many times larger than the job's")
     if capture["loss"]["scale"] > 1.5:
         notes.append(f"the loss is {capture['loss']['scale']:g} times the mean; the job has the mean")
     steps_per_epoch = max(1, -(-capture["count"] // batch))
@@ -315,8 +317,9 @@ def write_safetensors(path, tensors):
 def replay(capture, job, layers, directory):
     """(job, losses of the script): the first batches in their order, with the script's weights."""
     first = capture["first"]
-    size = len(first[0][0])
+    size, summed = len(first[0][0]), max(1, capture["accumulated"])
     first = [b for b in first if len(b[0]) == size]
+    first = first[: max(1, len(first) // summed) * summed]
     x = np.concatenate([b[0] for b in first]).astype(np.float32)
     y = targets_of(capture, np.concatenate([b[1] for b in first]))
     path = os.path.join(directory, "replay.h5")
@@ -325,10 +328,11 @@ def replay(capture, job, layers, directory):
     twin["output"] = os.path.join(directory, "replay")
     twin["data"].update(files=path, validation={"fraction": 0}, shuffle=False)
     twin["model"]["initial"] = os.path.join(directory, "initial.safetensors")
-    twin["training"].update(steps=len(first), batch=size, lanes=1)
+    twin["training"].update(steps=-(-len(first) // summed), batch=size * summed, lanes=1)
     twin["monitor"] = {"enabled": False, "log_steps": 1, "evaluate_epochs": 1000}
     drop_dropout(twin["model"]["layers"])
-    return twin, [b[2] / capture["loss"]["scale"] for b in first]
+    losses = [b[2] / capture["loss"]["scale"] for b in first]
+    return twin, [float(np.mean(losses[i : i + summed])) for i in range(0, len(losses), summed)]
 
 
 def drop_dropout(layers):

@@ -251,8 +251,9 @@ class Recorder:
             return
         if len(training.optimizers) < MOST_OPTIMIZERS:
             training.optimizers.setdefault(id(optimizer), optimizer)
-        training.steps += 1
-        training.rates.append(float(optimizer.param_groups[0]["lr"]))
+        if optimizer is next(iter(training.optimizers.values())):  # of several, the first counts
+            training.steps += 1
+            training.rates.append(float(optimizer.param_groups[0]["lr"]))
         self.accumulated[self.since_step] += 1
         self.since_step = 0
         self.stepped_since_backward = True
@@ -299,6 +300,8 @@ class Recorder:
     def begin(self, layers, root, why_not, found, parameters):
         store = self.store and os.path.join(self.store, f"{len(self.trainings)}-")
         training = Training(self.limit, store)
+        if found.pred is not None and found.pred.dtype in (torch.float16, torch.bfloat16):
+            self.on_note(f"autocast: the script computes in {str(found.pred.dtype)[6:]}, a job in float32: losses differ in the third digit")
         training.layers, training.why_not, training.loss = layers, why_not, found
         training.parameters = [p for p in parameters if p.requires_grad]
         if self.module is not None and self.is_of(self.module[2], found):

@@ -95,7 +95,7 @@ class Tracer(TorchFunctionMode):
         self.wrap(torch.utils.data.DataLoader, "__iter__", self.on_loader)
         self.wrap(torch.nn.utils, "clip_grad_norm_", self.on_clip)
         self.wrap(torch.nn.utils, "clip_grad_value_", self.on_clip_value)
-        for name in ("compile", "jit.script"):
+        for name in ("compile", "jit.script", "jit.trace", "nn.Module.compile"):
             self.run_eagerly(name)
         for cls in vars(torch.optim).values():
             if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer):
