@@ -1,5 +1,6 @@
 """Parts of the package for PyTorch by themselves: rows, drawn targets, edits of a script, repro.py."""
 
+import importlib.util
 import os
 import runpy
 import sys
@@ -17,7 +18,7 @@ try:
 except ImportError:
     sys.exit(77)
 
-from pitprop_torch import edits, lottery, patch, repro, rows
+from pitprop_torch import child, edits, job as jobs, lottery, patch, probes, repro, rows
 
 SCRIPT = """import torch
 from torch import nn
@@ -121,7 +122,125 @@ REPAIRS = {  # targets, the job, the job that is repaired, faults of PyTorch alo
 }
 
 
+HEAD = """import torch
+from torch import nn
+import torch.nn.functional as F
+torch.manual_seed(0)
+x = torch.randn(200, 4)
+y = (x[:, 0] - x[:, 1])[:, None]
+model = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, 1))
+opt = torch.optim.Adam(model.parameters(), lr=0.01)
+def train(model, steps=30):
+    for _ in range(steps):
+        opt.zero_grad()
+        F.mse_loss(model(x), y).backward()
+        opt.step()
+"""
+ACCUMULATED = """
+for _ in range(5):
+    for k, i in enumerate(torch.randperm(200).split(20)):
+        (F.mse_loss(model(x[i]), y[i]) / 5).backward()
+        if k % 5 == 4:
+            opt.step()
+            opt.zero_grad()
+"""
+TWO = """
+other = torch.optim.SGD(model[0].parameters(), lr=0.1)
+for _ in range(30):
+    opt.zero_grad()
+    other.zero_grad()
+    p = model(x)
+    (F.mse_loss(p, y) + 0.5 * F.l1_loss(p, y)).backward()
+    opt.step()
+    other.step()
+"""
+AUTOCAST = """
+for _ in range(5):
+    opt.zero_grad()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss = F.mse_loss(model(x), y)
+    loss.backward()
+    opt.step()
+"""
+FRAMEWORKS = os.path.join(support.SOURCE, "tests", "torch", "frameworks")
+
+
 class Parts(support.Case):
+    def capture_of(self, text, steps=20000, changes=()):
+        """What one run of a script shows."""
+        path = os.path.join(self.scratch, "script.py")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(HEAD + text)
+        order = {"rows": 1000, "steps": steps, "store": None, "seed": None, "changes": list(changes), "brief": False}
+        was = sys.argv, sys.path[0]
+        try:
+            return child.observe(order, path, [])
+        finally:
+            sys.argv, sys.path[0] = was
+
+    def test_accumulated_gradients_are_batches_of_their_sum(self):
+        capture = self.capture_of(ACCUMULATED)
+        job, layers, _ = jobs.build(capture, self.scratch)
+        self.assertEqual((job["training"]["batch"], job["training"]["steps"]), (100, 10))
+        twin, losses = jobs.replay(capture, job, layers, self.scratch)
+        self.assertEqual((twin["training"]["batch"], twin["training"]["steps"], len(losses)), (100, 2, 2))
+        first = [batch[2] for batch in capture["first"][:5]]
+        self.assertAlmostEqual(losses[0], np.mean(first) * 5, places=5)
+
+    def test_what_a_job_lacks_is_named(self):
+        capture = self.capture_of(TWO)
+        _, _, notes = jobs.build(capture, self.scratch)
+        self.assertEqual(capture["steps"], 30)
+        self.assertTrue(any("several optimisers" in note for note in notes), notes)
+        self.assertTrue(any("l1_loss" in note for note in notes), notes)
+        self.assertTrue(any("bfloat16" in note for note in self.capture_of(AUTOCAST)["notes"]))
+
+    def test_scripted_and_traced_models_run_eagerly_and_are_read(self):
+        for text in ("jit.script(model)", "jit.trace(model, x[:2])"):
+            capture = self.capture_of(f"train(torch.{text})")
+            self.assertTrue(capture["readable"], capture["why_not"])
+            self.assertTrue(any(text[:9] in note for note in capture["notes"]), capture["notes"])
+
+    def test_no_gpu_is_a_clear_line(self):
+        if torch.cuda.is_available():
+            self.skipTest("there is a GPU")
+        error = self.capture_of("model.cuda()")["error"]
+        self.assertEqual(error["known"]["id"], "cuda", error)
+        self.assertEqual(error["line"][1], HEAD.count("\n") + 1)
+
+    def test_beyond_steps_few_batches_are_read_and_all_are_counted(self):
+        calls = []
+        read = child.Recorder.read
+        child.Recorder.read = lambda *words: calls.append(1) or read(*words)
+        try:
+            capture = self.capture_of("train(model, 100)", steps=20)
+        finally:
+            child.Recorder.read = read
+        self.assertEqual(len(calls), 20 + 5)  # of 80 one of 16
+        self.assertEqual((capture["steps"], len(capture["losses"]), capture["backwards"]), (100, 100, 100))
+
+    def test_permuted_targets_teach_less(self):
+        own, other = (self.capture_of("train(model, 60)", changes=changes) for changes in ([], [{"do": "permuted"}]))
+        self.assertGreater(own["measure"]["value"], other["measure"]["value"] + 0.3)
+        self.assertEqual(sorted(own["y"].ravel().tolist()), sorted(other["y"].ravel().tolist()))
+
+    def test_probes_fit_what_was_seen(self):
+        capture = self.capture_of("x = x * 100\ny = (y > 1).float()\ntrain(model)")
+        tried = {(cause, change["do"]) for cause, _, changes in probes.of(capture) for change in changes}
+        for wanted in (("unscaled-inputs", "inputs"), ("class-imbalance", "class_weights"), ("learning-rate-too-high", "rate"),
+                       ("too-few-steps", "longer"), ("exploding-gradients", "clipped")):
+            self.assertIn(wanted, tried)
+        self.assertNotIn("clipping-too-tight", {cause for cause, _ in tried})
+
+    def test_callbacks_of_frameworks_name_the_fault(self):
+        for name, script in (("lightning", "lightning_fit"), ("transformers", "transformers_train")):
+            with self.subTest(name):
+                if importlib.util.find_spec(name) is None:
+                    self.skipTest(f"no {name}")
+                package = {"PYTHONPATH": os.path.join(support.SOURCE, "src", "torch"), "PITPROP": support.PITPROP}
+                words = [sys.executable, os.path.join(FRAMEWORKS, script + ".py")]
+                self.expect(support.run(None, words=words, cwd=self.scratch, environment=package))
+
     def test_rows_are_kept_once_whatever_the_order_of_epochs(self):
         for _ in range(60):
             values = rng.integers(0, rng.integers(2, 30), (rng.integers(1, 200), 1)).astype(np.float32)
