@@ -288,6 +288,60 @@ static void test_bad_numbers(void)
     rig_each_backend(check_bad_numbers);
 }
 
+/* ---- windows ---- */
+
+/* A NaN is the largest of its window, and of equal numbers the first one gets the gradient. */
+static void check_max_pool(rig *r)
+{
+    static const pp_window w = {1, 1, {2, 4}, {1, 2}, {2, 2}, {2, 2}, {1, 1}, {0, 0}};
+    float image[8] = {1, NAN, 5, 5, 2, 3, 4, 5}, gradient[2] = {7, 9};
+    float *x = rig_values(r, 8, image, 1), *dy = rig_values(r, 2, gradient, 0);
+    float *y = rig_output(r, 2), *dx = rig_output(r, 8);
+    r->backend->max_pool(r->device, &w, 1, x, y);
+    r->backend->max_pool_backward(r->device, &w, 1, x, y, dy, dx);
+    rig_check(r, "max_pool", y, (double[]){NAN, 5}, 2, 0);
+    rig_check(r, "max_pool_backward", dx, (double[]){0, 7, 9, 0, 0, 0, 0, 0}, 8, 0);
+}
+
+/* Unfolding and folding back are each other's transpose: sum (unfold x) c = sum x (fold c), for
+ * lines in two parts, a group of the channels, strides, dilation and padding. */
+static void check_fold(rig *r)
+{
+    enum { CHANNELS = 3, FIRST = 1, IN = 5 * 7, TAPS = 2 * 2 * 3, OUT = 4 * 3 };
+    static const pp_window w = {CHANNELS, 1, {5, 7}, {4, 3}, {2, 3}, {1, 3}, {2, 1}, {1, 1}};
+    const pp_backend *k = r->backend;
+    float *x = rig_input(r, CHANNELS * IN, 7), *c = rig_input(r, TAPS * OUT, 8);
+    float *columns = k->allocate(r->device, TAPS * OUT * sizeof(float));
+    float *back = k->allocate(r->device, CHANNELS * IN * sizeof(float));
+    float host[TAPS * OUT], turned[CHANNELS * IN];
+    double left = 0, right = 0;
+    int64_t at = 0;
+    for (int64_t line = 0; line < 4; line += 3) {
+        int64_t lines = line == 0 ? 3 : 1, n = TAPS * lines * 3;
+        k->unfold(r->device, &w, FIRST, 2, line, lines, x, columns);
+        k->download(r->device, host, columns, (size_t)n * sizeof *host);
+        k->fold_add(r->device, &w, FIRST, 2, line, lines, c + at, back);
+        for (int64_t i = 0; i < n; i++)
+            left += (double)host[i] * (double)rig_before(r, c)[at + i];
+        at += n;
+    }
+    k->download(r->device, turned, back, sizeof turned);
+    for (int64_t i = 0; i < CHANNELS * IN; i++)
+        right += (double)turned[i] * (double)rig_before(r, x)[i];
+    CU_ASSERT_TRUE(fabs(left) > 1e-3);
+    CU_ASSERT_TRUE(rig_is_near(left, right, 1e-5));
+    for (int64_t i = 0; i < FIRST * IN; i++)
+        CU_ASSERT_EQUAL(turned[i], 0); /* another group's channel */
+    k->release(r->device, columns);
+    k->release(r->device, back);
+}
+
+static void test_windows(void)
+{
+    rig_each_backend(check_max_pool);
+    rig_each_backend(check_fold);
+}
+
 /* ---- dropout ---- */
 
 static float expected_mask(pp_rng rng, uint64_t element, float rate)
@@ -386,6 +440,7 @@ const pp_test pp_tests_compute[] = {
     {"operations on rows", test_row_ops},
     {"operations on elements", test_element_ops},
     {"NaN and infinities pass through sums", test_bad_numbers},
+    {"windows: pools and columns", test_windows},
     {"a dropout mask depends on element numbers alone", test_masks},
     {"dropout masks differ by step and seed", test_masks_differ},
     {NULL, NULL},
