@@ -66,7 +66,6 @@ int pp__csv_plan_is_missing(const pp__csv_plan *plan, int column, const char *ce
 /* Columns that a row has no value for. */
 int pp__csv_plan_gaps(const pp__csv_plan *plan, int file, const pp__csv_record *record);
 int pp__csv_plan_class(const pp__csv_plan *plan, const char *name); /* -1: none */
-int pp__csv_plan_features(const pp__csv_plan *plan);
 /* "'age'", or "3 (counted from 0)". */
 void pp__csv_plan_column(const pp__csv_plan *plan, int column, char *text, size_t size);
 void pp__csv_plan_tell(const pp__csv_plan *plan, int file, const pp__csv *csv, int pass);
