@@ -232,6 +232,7 @@ void pp__put_classes(const pp_sketch *sketch, pp_summary *s)
     double rows = (double)labelled_rows(sketch);
     sums all = {0};
     if (rows == 0) return;
+    s->effective_rows = pp__effective_rows(sketch, rows);
     s->decimals = pp__decimals(sketch);
     s->labels = s->decimals == 0 && s->min < s->max;
     if (sketch->kind == PP_SKETCH_MULTICLASS) s->labels = s->decimals == 0;
@@ -244,7 +245,6 @@ void pp__put_classes(const pp_sketch *sketch, pp_summary *s)
         return;
     }
     pp__repair r = pp__repair_of(sketch, 0);
-    s->effective_rows = pp__effective_rows(sketch);
     if (!r.known) return;
     add_repair(&all, &r);
     put_repairs(&all, s);

@@ -307,6 +307,7 @@ void pp__put_columns(const pp_sketch *sketch, int64_t rows, int64_t targets, pp_
     column_moments worst = moments_of(sketch, s->worst.index, rows, targets);
     put_repairs(sketch, &worst, targets, s);
     if (!sketch->brief && sketch->columns == 1) put_details(sketch, s);
+    s->effective_rows = pp__effective_rows(sketch, (double)targets);
     double tail;
     s->tolerance = PP__TARGET_SHARE * s->target_deviation;
     if (s->long_tail && !sketch->brief && sketch->columns == 1)

@@ -64,6 +64,16 @@ typedef struct pp__extreme {
     int64_t row;
 } pp__extreme;
 
+/* Predictions that some rows have in common, bit by bit; rows 0: none. */
+typedef struct pp__answer {
+    uint64_t hash;
+    int64_t rows;
+    uint64_t outcome; /* that all of them had, or MIXED */
+    double place;
+} pp__answer;
+enum { KEPT = 256 };
+enum { OUTCOME_NONE, OUTCOME_MIXED, OUTCOME_FIRST };
+
 /* Whether a bin holds one value only: 0: none, 1: several, else the bits of that float, plus 2. */
 enum { VALUE_NONE, VALUE_MIXED, VALUE_FIRST };
 
@@ -89,7 +99,9 @@ struct pp_sketch {
     int64_t n_extremes;   /* 2 * detailed: least and greatest target of each */
     int64_t n_values;     /* unless brief: bins of one histogram of p, for each column of classes */
     int64_t detailed;
-    pp_sum sums[]; /* [n_sums], then int64_t counts [n_counts], extremes and uint32_t values */
+    int64_t n_kept; /* unless brief: answers, by their hashes */
+    pp_sum
+        sums[]; /* [n_sums], then int64_t counts [n_counts], extremes, answers, uint32_t values */
 };
 
 static inline int64_t *pp__counts(const pp_sketch *sketch)
@@ -102,9 +114,14 @@ static inline pp__extreme *pp__extremes(const pp_sketch *sketch)
     return (pp__extreme *)(void *)(pp__counts(sketch) + sketch->n_counts);
 }
 
+static inline pp__answer *pp__answers(const pp_sketch *sketch)
+{
+    return (pp__answer *)(void *)(pp__extremes(sketch) + sketch->n_extremes);
+}
+
 static inline uint32_t *pp__values(const pp_sketch *sketch)
 {
-    return (uint32_t *)(void *)(pp__extremes(sketch) + sketch->n_extremes);
+    return (uint32_t *)(void *)(pp__answers(sketch) + sketch->n_kept);
 }
 
 static inline int64_t *pp__detail(const pp_sketch *sketch, int column, int part)
@@ -245,8 +262,13 @@ typedef struct pp__repair {
 pp__repair pp__repair_of(const pp_sketch *sketch, int column);
 /* Decimals of all predictions that are rounded to 0 to 3; -1: not rounded. */
 int pp__decimals(const pp_sketch *sketch);
-/* Rows that are not copies of others (binary); NaN: not known. */
-double pp__effective_rows(const pp_sketch *sketch);
+
+/* ---- copies ---- */
+void pp__clear_answers(pp_sketch *sketch);
+void pp__note_answers(pp_sketch *sketch, const pp_sketch_rows *rows);
+void pp__merge_answers(pp_sketch *into, const pp_sketch *from);
+/* Of so many labelled rows, as many as count: copies are one. NaN: not known. */
+double pp__effective_rows(const pp_sketch *sketch, double rows);
 
 /* ---- one class or one column ---- */
 

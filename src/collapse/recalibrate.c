@@ -238,39 +238,3 @@ int pp__decimals(const pp_sketch *sketch)
     }
     return most;
 }
-
-/* ---- copies ---- */
-
-/* Rows that were copied are equal in their prediction and in their target, and what is next to them
- * is not. Of the bins that hold several rows, how many are of one class, against how many would be
- * if each row had the share of its neighbours for its chance. */
-double pp__effective_rows(const pp_sketch *sketch)
-{
-    enum { NEIGHBOURS = 5, LEAST = 20 };
-    points all;
-    if (sketch->n_values == 0 || sketch->kind != PP_SKETCH_BINARY) return NAN;
-    collect(sketch, 0, &all);
-    double rows = all.no + all.yes, seen = 0, pure = 0, expected = 0, variance = 0, distinct = 0;
-    if (all.count == MOST_POINTS || all.count >= rows) return rows;
-    for (int i = 0; i < all.count; i++) {
-        const point *at = all.at + i;
-        double here = at->no + at->yes, no = 0.5, yes = 0.5;
-        distinct++;
-        if (here < 2) continue;
-        for (int j = i - NEIGHBOURS; j <= i + NEIGHBOURS; j++) {
-            if (j < 0 || j >= all.count || j == i) continue;
-            double near = all.at[j].no + all.at[j].yes;
-            no += all.at[j].no / near; /* each distinct answer counts once */
-            yes += all.at[j].yes / near;
-        }
-        double share = yes / (no + yes);
-        double chance = pow(share, here) + pow(1 - share, here);
-        seen += chance < 0.9;
-        if (!(chance < 0.9)) continue;
-        pure += at->no == 0 || at->yes == 0;
-        expected += chance;
-        variance += chance * (1 - chance);
-    }
-    int copied = seen >= LEAST && pure > 0.95 * seen && pure - expected > 5 * sqrt(variance);
-    return copied ? distinct : rows;
-}

@@ -68,6 +68,7 @@ static pp_sketch lay_out(const pp_sketch_shape *shape)
     head.kind = (int32_t)shape->kind;
     head.columns = shape->columns;
     head.brief = shape->brief;
+    head.n_kept = shape->brief ? 0 : KEPT;
     switch (shape->kind) {
     case PP_SKETCH_BINARY:
         PP_CHECK(shape->columns == 1);
@@ -96,7 +97,7 @@ static size_t total_bytes(const pp_sketch *head)
     return sizeof *head + (size_t)head->n_sums * sizeof(pp_sum) +
            (size_t)head->n_counts * sizeof(int64_t) +
            (size_t)head->n_extremes * sizeof(pp__extreme) +
-           (size_t)head->n_values * sizeof(uint32_t);
+           (size_t)head->n_kept * sizeof(pp__answer) + (size_t)head->n_values * sizeof(uint32_t);
 }
 
 size_t pp_sketch_bytes(const pp_sketch_shape *shape)
@@ -125,6 +126,7 @@ void pp_sketch_clear(pp_sketch *sketch)
     sketch->max = sketch->raw_greatest = sketch->raised_most = -INFINITY;
     for (int64_t i = 0; i < sketch->n_extremes; i++)
         pp__extremes(sketch)[i] = (pp__extreme){i % 2 == 0 ? INFINITY : -INFINITY, 0};
+    pp__clear_answers(sketch);
 }
 
 /* ---- adding ---- */
@@ -515,6 +517,7 @@ void pp_sketch_add(pp_sketch *sketch, const pp_sketch_rows *rows)
     for (int i = 0; rows->loss != NULL && i < 2; i++)
         pp_sum_merge(sketch->sums + SUM_LOSS + i, rows->loss + i);
     if (rows->raw != NULL) compare_rows(sketch, rows);
+    pp__note_answers(sketch, rows);
     if (sketch->kind == PP_SKETCH_BINARY) {
         add_binary(sketch, rows);
         return;
@@ -562,6 +565,7 @@ void pp_sketch_merge(void *into_bytes, const void *from_bytes, size_t size)
         pp__extreme other = pp__extremes(from)[i];
         note_extreme(pp__extremes(into) + i, i % 2 == 0 ? -1 : 1, other.value, other.row);
     }
+    pp__merge_answers(into, from);
     uint32_t *values = pp__values(into);
     const uint32_t *others = pp__values(from);
     for (int64_t i = 0; i < into->n_values; i++)

@@ -106,6 +106,41 @@ static void copies_count_once(void)
     CU_ASSERT(v.id == PP_VERDICT_HEALTHY);
 }
 
+/* `different` rows, each so often; classes: of three, 0: numbers. Numbers may be whole. */
+typedef struct copied_case {
+    int64_t different, copies;
+    int classes, whole;
+} copied_case;
+
+static double effective_rows(copied_case c)
+{
+    pp_sketch_shape shape = {PP_SKETCH_REGRESSION, 0, 1, -10, 30, 0};
+    if (c.classes > 0) shape = (pp_sketch_shape){PP_SKETCH_MULTICLASS, 3, 3, 0, 0, 0};
+    pp_sketch *sketch = pp_sketch_create(&shape);
+    for (int64_t i = 0; i < c.different * c.copies; i++) {
+        int64_t row = i % c.different, y = (int64_t)(3 * uniform(40, row));
+        float t = (float)(c.whole ? floor(20 * uniform(41, row)) : normal(41, row)), p[3];
+        p[0] = c.whole ? t : t + (float)normal(42, row);
+        for (int k = 0; k < 3 && c.classes > 0; k++)
+            p[k] = (float)((0.5 * (k == y) + uniform(43, 3 * row + k)) / 3);
+        sketch_row(sketch, i, p, c.classes > 0 ? &y : NULL, &t, 0);
+    }
+    pp_summary s = pp_sketch_summarise(sketch);
+    free(sketch);
+    return s.effective_rows;
+}
+
+static void copies_of_any_kind(void)
+{
+    for (int classes = 0; classes <= 3; classes += 3) {
+        CU_ASSERT_EQUAL(effective_rows((copied_case){200, 5, classes, 0}), 200);
+        double many = effective_rows((copied_case){5000, 3, classes, 0});
+        CU_ASSERT(many > 4000 && many < 6000);
+        CU_ASSERT_EQUAL(effective_rows((copied_case){5000, 1, classes, 0}), 5000);
+    }
+    CU_ASSERT_EQUAL(effective_rows((copied_case){5000, 1, 0, 1}), 5000); /* all right, and whole */
+}
+
 /* Five classes: log-odds 3 for the true one; of class 2, `dead` instead; shifted by `turn`. */
 static pp_verdict classes(double dead, int turn)
 {
@@ -310,6 +345,7 @@ const pp_test pp_tests_healthy[] = {
     {"moved as by class weights: sound", moved_probabilities_are_sound},
     {"labels and rounded ones", labels_are_answers},
     {"copies count once", copies_count_once},
+    {"copies of numbers and of several classes", copies_of_any_kind},
     {"a dead class, and labels mapped otherwise", classes_by_name},
     {"labels mapped otherwise, in few rows", labels_mapped_in_few_rows},
     {"outputs in another order", outputs_in_another_order},
