@@ -364,7 +364,10 @@ class Flow:
 
     def write_repro(self):
         """repro.py, where job and remedy can be said in a few lines of PyTorch."""
-        if self.job is None or self.answer.get("proof") is False or not (self.changes or self.patch()):
+        if self.answer.get("proof") is False or not (self.changes or self.patch()):
+            return
+        if self.job is None:
+            say("\nrepro.py is left out: no job says this training")
             return
         path = os.path.join(self.directory, "repro.py")
         certain = [f["id"] for f in self.capture["faults"] if f["certain"] or f["id"] in repro.FAULTS]

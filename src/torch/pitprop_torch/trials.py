@@ -15,6 +15,7 @@ USUAL_SECONDS = 120  # and as many as take so long
 AT_ONCE = 2
 NOTICED = 0.05  # of the measure
 CONTROL = [{"do": "permuted"}]
+CONTROLS = 2  # runs with permuted targets: of the script as it is, and with what is accused
 STARTING = 1  # seconds of a copy before its script begins
 
 
@@ -45,6 +46,9 @@ class Trials:
     def are_possible(self):
         if self.options.no_rerun:
             return False
+        if self.runs < 2:
+            say(f"\n== Reruns are left out: --budget {self.options.budget:g} bears none")
+            return False
         if rerun.size_of(self.cwd, rerun.MOST_BYTES) <= rerun.MOST_BYTES:
             return True
         say(f"\n== Reruns are left out: {self.cwd} is larger than 1 GiB, and each copies it; run the script from a "
@@ -61,7 +65,7 @@ class Trials:
 
     def probe(self, wanted):
         """Reruns with one change each: (cause, changes) of the least that helps; None: none does."""
-        tried = wanted[: max(0, self.runs - 2 * len(self.seeds) - 1)]  # one is the control
+        tried = wanted[: max(0, self.runs - 2 * len(self.seeds) - CONTROLS)]
         if not tried:
             say(f"\n== Probes in the script itself are left out: --budget {self.options.budget:g} bears none")
             return None
@@ -69,7 +73,7 @@ class Trials:
         say(f"\n== Probes in the script itself: {len(self.seeds)} runs as it is, a control and {len(tried)} with a change, "
             f"{self.time_of(count)}")
         if len(tried) < len(wanted):
-            say(f"  {len(wanted) - len(tried)} more would want --budget {2 * len(self.seeds) + 1 + len(wanted)}")
+            say(f"  {len(wanted) - len(tried)} more would want --budget {2 * len(self.seeds) + CONTROLS + len(wanted)}")
         changes = [CONTROL] + [c for _, _, c in tried]
         found = self.run([self.make_order(seed) for seed in self.seeds] + [self.make_order(self.seeds[0], c) for c in changes])
         self.before = found[: len(self.seeds)]
