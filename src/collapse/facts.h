@@ -11,11 +11,11 @@ enum { PP__FEW_ROWS = 20 }; /* below, only what needs no statistics is said */
 #define PP__USEFUL_SKILL 0.05 /* beyond what predictions within the tolerance could earn */
 #define PP__USEFUL_AUC 0.05   /* an AUC nearer to 1/2 is not worth having */
 #define PP__USEFUL_R 0.1      /* nor a correlation nearer to 0 */
-#define PP__GOOD_AUC                                                                               \
-    0.1                  /* an AUC or a correlation beyond these tells inputs apart, however bad   \
-                          */
-#define PP__GOOD_R 0.3   /* the probabilities or the scale */
-#define PP__PROBABLE 0.1 /* two-sided level of a test that rests on another at its own */
+/* An AUC or a correlation beyond these tells inputs apart, however bad the probabilities or the
+ * scale. */
+#define PP__GOOD_AUC 0.1
+#define PP__GOOD_R 0.3
+#define PP__PROBABLE 0.1         /* two-sided level of a test that rests on another at its own */
 #define PP__USEFUL_DECISION 0.05 /* balanced accuracy above chance that is worth having */
 
 /* One part of the rows at the level of a decision. */

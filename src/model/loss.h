@@ -31,12 +31,16 @@ pp_status pp_loss_plan(const pp_job_loss *spec, int64_t outputs, int64_t y_colum
 size_t pp_loss_scratch(const pp_loss *loss, int64_t rows);
 
 /* For the rows of one lane's share: z [rows, outputs], y [rows, y_columns], weight [rows].
- *   row_loss [rows]    weight_i * loss_i, where the loss of a row is the mean over its units for
- *                      elementwise losses (bce, mse, mae, huber, quantile) and -sum_k t_k log p_k
- * for cross-entropy; with targets "broadcast": the mean over all targets of the share dz [rows,
- * outputs] gradient of sum_i row_loss_i; NULL: losses only (evaluation) A class index that is none
- * of 0..outputs-1 makes the row's loss and gradient NaN. scratch: pp_loss_scratch bytes, aligned
- * for double. */
+ *
+ * row_loss [rows]: weight_i * loss_i. The loss of a row is the mean over its units for elementwise
+ * losses (bce, mse, mae, huber, quantile), and -sum_k t_k log p_k for cross-entropy; with targets
+ * "broadcast" it is the mean over all targets of the share.
+ *
+ * dz [rows, outputs]: gradient of sum_i row_loss_i; NULL: losses only (evaluation).
+ *
+ * scratch: pp_loss_scratch bytes, aligned for double.
+ *
+ * A class index that is none of 0..outputs-1 makes the row's loss and gradient NaN. */
 void pp_loss_rows(const pp_loss *loss, int64_t rows, const float *z, const float *y,
                   const float *weight, double *row_loss, float *dz, void *scratch);
 
