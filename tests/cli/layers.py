@@ -23,6 +23,7 @@ INSTALLED = {"check": "base", "error": "base", "sum": "base", "json": "json",
 UPWARD = {}
 # Files that may need each other in a loop, each with its reason.
 CIRCLES = {
+    "src/study/causes/cause_overfitting.c src/study/causes/cause_training.c": "a sign of one asks for that of the other",
     "src/job/layer_kinds.c src/job/layers.c": "a residual layer holds layers: its shape is theirs",
     "src/model/pass.c src/model/planner.c src/model/fold.c src/model/layers/kinds.c src/model/layers/dense.c "
     "src/model/layers/norm.c src/model/layers/dropout.c src/model/layers/activation.c src/model/layers/conv.c "

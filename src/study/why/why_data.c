@@ -166,8 +166,8 @@ void pp__say_findings(pp_why *w)
         const char *id = w->findings[i].kind->id;
         if (strcmp(id, "groups-on-both-sides") == 0)
             snprintf(w->sentence + used, sizeof w->sentence - used,
-                     " How it does on new groups is not known: %s. To do: %s.", w->findings[i].sentence,
-                     w->findings[i].kind->advice);
+                     " How it does on new groups is not known: %s. To do: %s.",
+                     w->findings[i].sentence, w->findings[i].kind->advice);
         if (is_told || strcmp(id, "held-out-shift") != 0) continue;
         snprintf(w->sentence + used, sizeof w->sentence - used,
                  " Held-out rows are of another kind than the training rows: %s.",
