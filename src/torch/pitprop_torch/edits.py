@@ -281,8 +281,8 @@ class Edits:
         call = the(self.named(name, *([MODULES[name]] if name in MODULES else ["LogSoftmax"])))
         self.keyword(call, "dim", "1")
 
-    def do_undetached(self, lines):
-        self.unwrap(the(c for c in self.named("detach") if c.lineno in lines))
+    def do_undetached(self, at_lines):
+        self.unwrap(the(c for c in self.named("detach") if c.lineno in at_lines))
 
     def do_training_mode(self):
         call = the(self.named("eval"))
