@@ -60,7 +60,7 @@ EDITS = (  # change, words of the new line; None: a line that goes
     ({"do": "skip", "name": "sigmoid", "index": 0}, "nn.Identity()"),
     ({"do": "activation", "name": "sigmoid", "index": 0, "to": "relu"}, "nn.ReLU()"),
     ({"do": "dropout", "index": 0, "rate": 0.1}, "nn.Dropout(0.1)"),
-    ({"do": "undetached", "lines": [13]}, "criterion(model(xb), yb)"),
+    ({"do": "undetached", "at_lines": [13]}, "criterion(model(xb), yb)"),
     ({"do": "training_mode"}, "model.train()"),
     ({"do": "batch", "size": 10, "old": 20}, "batch_size=10"),
     ({"do": "mixed"}, "shuffle=True"),
