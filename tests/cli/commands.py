@@ -263,14 +263,15 @@ class Data(support.Case):
             file.write("a,b,y\n1,2,0\n,NA,1\n3,4,1\n")
         csv_ = ["import", "csv", "t.csv", "--target", "y", "-o", "t.h5", "--missing"]
         for how, phrase in (("refuse", "the first of 2 in 1 rows ('a' 1, 'b' 1); leave out such rows (--missing drop)"),
-                            ("mean", "--missing mean: wants")):
+                            ("guess", "--missing guess: wants")):
             result = run([*csv_, how], cwd=self.scratch)
-            self.expect_error(result, 2 if how == "mean" else 3, phrase)
+            self.expect_error(result, 2 if how == "guess" else 3, phrase)
         self.assertIn("1 rows with missing values left out",
                       self.expect(run([*csv_, "drop"], cwd=self.scratch)).err)
         self.assertEqual(support.read_h5(f"{self.scratch}/t.h5")[0]["x"].tolist(), [[1, 2], [3, 4]])
-        self.assertIn("2 missing values in 1 rows are -1 now",
-                      self.expect(run([*csv_, "-1"], cwd=self.scratch)).err)
+        filled = self.expect(run([*csv_, "-1"], cwd=self.scratch))
+        self.assertIn("2 missing values in 1 rows are filled in", filled.err)
+        self.assertIn("1 missing: -1\n", filled.out)
         self.assertEqual(support.read_h5(f"{self.scratch}/t.h5")[0]["x"].tolist(),
                          [[1, 2], [-1, -1], [3, 4]])
 

@@ -79,7 +79,7 @@ class Life(support.Case):
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
             time.sleep(1)
-        self.assertEqual(process.wait(support.TIME_LIMIT), 0,
+        self.assertEqual(process.wait(3 * support.TIME_LIMIT), 0,
                          support.read_bytes(f"{home}/stderr.txt").decode())
 
 

@@ -48,7 +48,7 @@ class Scripts(Batch):
         """Scripts differ in what a user edits, and in nothing below."""
         folder = os.path.join(support.SOURCE, "slurm")
         bodies = {name: support.read_bytes(f"{folder}/{name}").partition(b"# ---- nothing below")[2]
-                  for name in os.listdir(folder)}
+                  for name in os.listdir(folder) if name.endswith(".sbatch")}
         self.assertGreaterEqual(len(bodies), 2)
         for name, body in bodies.items():
             self.assertTrue(body)

@@ -91,16 +91,18 @@ static int seeds_to_try(const why *w, int64_t *seeds, int most)
 static pp_status repeat(why *w, int i, int *says, pp_error *err)
 {
     int64_t seeds[3];
-    int first = w->plan.count, ran, n = seeds_to_try(w, seeds, 2);
+    int first = w->plan.count, ran = 0, n = seeds_to_try(w, seeds, 2);
     pp_status status = PP_OK;
+    *says = 0;
     for (int k = 0; k < n && status == PP_OK; k++)
         status = add_repeat(w, i, seeds[k], err);
     if (status == PP_OK) status = run_from(w, first, &ran, err);
-    *says = status == PP_OK && (ran || n == 0);
-    int is_sure = ran && pp__hold_together(w->result, first, w->plan.count);
-    for (int k = first; status == PP_OK && ran && !is_sure && k < w->plan.count; k++)
+    if (status != PP_OK) return status;
+    *says = ran || n == 0;
+    if (!ran || pp__hold_together(w->result, first, w->plan.count)) return PP_OK;
+    for (int k = first; k < w->plan.count; k++)
         if (!pp__still_repairs(w->result, &w->plan.experiments[k])) *says = -1;
-    return status;
+    return PP_OK;
 }
 
 static int is_of_start(const pp_experiment *e)
