@@ -27,7 +27,7 @@ CIRCLES = {
     "src/job/layer_kinds.c src/job/layers.c": "a residual layer holds layers: its shape is theirs",
     "src/model/pass.c src/model/planner.c src/model/fold.c src/model/layers/kinds.c src/model/layers/dense.c "
     "src/model/layers/norm.c src/model/layers/dropout.c src/model/layers/activation.c src/model/layers/conv.c "
-    "src/model/layers/pool.c src/model/layers/residual.c src/model/layers/embedding.c":
+    "src/model/layers/pool.c src/model/layers/residual.c":
         "a residual layer holds layers: planning it comes back to the table of kinds",
 }
 # Functions that communicate for those who call them.

@@ -38,10 +38,28 @@ typedef struct pp__layer_code {
     int leaves_output; /* backward does not read the output, so that the next op may overwrite it */
 } pp__layer_code;
 
+/* X(kind, its code): a row for every row of PP_LAYER_LIST. */
+#define PP__LAYER_CODES(X)                                                                         \
+    X(PP_LAYER_DENSE, pp__dense_code)                                                              \
+    X(PP_LAYER_ACTIVATION, pp__activation_code)                                                    \
+    X(PP_LAYER_DROPOUT, pp__dropout_code)                                                          \
+    X(PP_LAYER_BATCH_NORM, pp__batch_norm_code)                                                    \
+    X(PP_LAYER_LAYER_NORM, pp__layer_norm_code)                                                    \
+    X(PP_LAYER_RESIDUAL, pp__residual_code)                                                        \
+    X(PP_LAYER_CONV1D, pp__conv_code)                                                              \
+    X(PP_LAYER_CONV2D, pp__conv_code)                                                              \
+    X(PP_LAYER_MAX_POOL1D, pp__max_pool_code)                                                      \
+    X(PP_LAYER_MAX_POOL2D, pp__max_pool_code)                                                      \
+    X(PP_LAYER_AVERAGE_POOL1D, pp__average_pool_code)                                              \
+    X(PP_LAYER_AVERAGE_POOL2D, pp__average_pool_code)                                              \
+    X(PP_LAYER_GLOBAL_AVERAGE_POOL, pp__global_average_pool_code)                                  \
+    X(PP_LAYER_FLATTEN, pp__flatten_code)
+
+#define PP__LAYER_CODE_EXTERN(kind, code) extern const pp__layer_code code;
+PP__LAYER_CODES(PP__LAYER_CODE_EXTERN)
+#undef PP__LAYER_CODE_EXTERN
+
 const pp__layer_code *pp__layer_code_of(pp_layer_type type);
-extern const pp__layer_code pp__dense_code, pp__activation_code, pp__dropout_code,
-    pp__batch_norm_code, pp__layer_norm_code, pp__residual_code, pp__conv_code, pp__max_pool_code,
-    pp__average_pool_code, pp__global_average_pool_code, pp__flatten_code;
 
 /* ---- gradients of parameters: sums over lanes as the tree says (fold.c) ---- */
 
