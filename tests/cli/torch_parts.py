@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from contextlib import redirect_stdout
 from io import StringIO
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -18,7 +19,7 @@ try:
 except ImportError:
     sys.exit(77)
 
-from pitprop_torch import child, edits, job as jobs, lottery, patch, probes, repro, rows
+from pitprop_torch import child, edits, job as jobs, lottery, patch, probes, repro, rows, trials
 
 SCRIPT = """import torch
 from torch import nn
@@ -165,6 +166,21 @@ for _ in range(5):
 FRAMEWORKS = os.path.join(support.SOURCE, "tests", "torch", "frameworks")
 
 
+class Scored(trials.Trials):
+    """Reruns whose measures are given: seed and changes -> value."""
+
+    def __init__(self, values):
+        options = SimpleNamespace(budget=0, no_rerun=False)
+        capture = {"seconds": 1, "measure": {"name": "R2", "held_out": True, "value": 0}}
+        super().__init__(options, capture, lambda seed, changes=(): (seed, [c["do"] for c in changes]), "", "")
+        self.values, self.asked = values, []
+
+    def run(self, orders):
+        self.asked += orders
+        measured = lambda order: {"value": self.values(*order), "floor": 0}
+        return [{"trained": True, "error": None, "permuted": True, "measure": measured(o)} for o in orders]
+
+
 class Parts(support.Case):
     def capture_of(self, text, steps=20000, changes=()):
         """What one run of a script shows."""
@@ -223,6 +239,22 @@ class Parts(support.Case):
         own, other = (self.capture_of("train(model, 60)", changes=changes) for changes in ([], [{"do": "permuted"}]))
         self.assertGreater(own["measure"]["value"], other["measure"]["value"] + 0.3)
         self.assertEqual(sorted(own["y"].ravel().tolist()), sorted(other["y"].ravel().tolist()))
+
+    def test_a_change_that_steadies_every_seed_is_no_luck(self):
+        """As it is one seed of three works; a change that works once as well is tried with the others."""
+        tried = [("unlucky", "a warmer start", [{"do": "lucky"}]), ("output-range", "no activation", [{"do": "sound"}])]
+        for sound, wanted in ((0.7, ("output-range", [{"do": "sound"}])), (0.1, ("depends-on-seed", []))):
+            def value(seed, changes):
+                if "sound" in changes:
+                    return 0.72 if seed == 0 else sound
+                return 0.7 if seed == 2 and not changes else 0.0
+
+            scored, page = Scored(value), StringIO()
+            with redirect_stdout(page):
+                self.assertEqual(scored.probe(tried), wanted, page.getvalue())
+            self.assertEqual(scored.asked[-2:], [(1, ["sound"]), (2, ["sound"])])
+            self.assertIn("no luck" if sound > 0.5 else "may be luck", page.getvalue())
+            self.assertNotIn("could not be made", page.getvalue())
 
     def test_probes_fit_what_was_seen(self):
         capture = self.capture_of("x = x * 100\ny = (y > 1).float()\ntrain(model)")

@@ -37,6 +37,7 @@ class Changes(Calls):
         self.loader, self.ranges, self.widths = {}, {}, {}
         self.first_rates, self.others, self.added = {}, {}, set()
         self.module = self.input_scale = None
+        self.lottery = None
         self.on_inputs = []  # called with what goes into the model
         self.is_shallow = self.is_float = self.one_order = False
         self.fitted = {}  # id of a weight: the layer in its place

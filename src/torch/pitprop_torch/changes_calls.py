@@ -253,9 +253,9 @@ class Calls:
 
     def permuted(self):
         """Targets of other rows: what is learnt from them is learnt by heart. Stands last among changes."""
-        lottery = Lottery()
-        self.on_inputs.append(lottery.see)
-        self.at.update({(name, None): drawn_by(lottery, self.at.get((name, None))) for name in ops.LOSSES})
+        self.lottery = Lottery()
+        self.on_inputs.append(self.lottery.see)
+        self.at.update({(name, None): drawn_by(self.lottery, self.at.get((name, None))) for name in ops.LOSSES})
 
     def undropped(self):
         """Predictions are asked without dropout."""

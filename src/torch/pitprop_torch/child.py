@@ -254,6 +254,7 @@ def observe(order, script, arguments):
         recorder.asked.clear()
     result = collect(recorder, error, time.process_time() - begun, order["brief"])
     result["watching"] = tracer.seconds
+    result["permuted"] = changes.lottery is not None and changes.lottery.is_held
     return result
 
 

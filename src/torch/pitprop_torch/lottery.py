@@ -14,6 +14,7 @@ class Lottery:
     def __init__(self):
         self.generator = torch.Generator().manual_seed(0)
         self.drawn, self.rows = {}, None
+        self.is_held = False  # whether targets were dealt at all
 
     def see(self, args):
         self.rows = next((a for a in args if torch.is_tensor(a) and a.dim() > 0), None)
@@ -25,6 +26,7 @@ class Lottery:
         keys = hashes(as_rows(self.rows)) if has_rows else []
         fresh = target.clone()
         if is_training:
+            self.is_held = True
             fresh = fresh[torch.randperm(len(target), generator=self.generator).to(target.device)]
         for i, key in enumerate(keys):
             if key in self.drawn:

@@ -84,7 +84,7 @@ class Trials:
         for (cause, label, _), value in zip(tried, rest):
             same = "  changes nothing" if value == base[0] else ""
             say(f"    {cause + ': ' + label:62s} {value:7.3f}{same}")
-        self.tell_control(base, control)
+        self.tell_control(base, control, found[len(self.seeds)])
         return self.accuse(tried, base, rest)
 
     def learns_its_targets(self):
@@ -98,12 +98,12 @@ class Trials:
         say(f"  {says[0].upper()}{says[1:]}.")
         return known
 
-    def tell_control(self, base, control):
+    def tell_control(self, base, control, result):
         """What the script learns that it does not learn from targets of other rows."""
         finite = [v for v in base if np.isfinite(v)]
         if not finite or not np.isfinite(control):
             return
-        if control == base[0]:
+        if not result["permuted"]:
             say("  The control could not be made: the loss is no call that the hooks see.")
         elif min(finite) > control + NOTICED:
             say(f"  With targets of other rows it gets {min(finite) - control:.3f} less: its inputs say something of its targets.")
@@ -118,6 +118,9 @@ class Trials:
         spread = max(usual) - min(usual)
         best = max(gains)
         if best <= max(NOTICED, min(0.3, spread)):
+            steady = self.steadies(tried, base, rest, max(usual) - NOTICED) if spread > NOTICED else None
+            if steady is not None:
+                return steady
             if spread > 0.3:
                 say(f"  Runs as it is differ by {spread:.3f} from seed to seed, and no change does better than the best of them.")
                 return "depends-on-seed", []
@@ -127,6 +130,24 @@ class Trials:
         cause, label, changes = tried[chosen]
         say(f"  {cause}: {label} lifts {self.measured_by} by {gains[chosen]:.3f}.")
         if not self.is_held_out and self.is_by_heart(changes, rest[chosen], gains[chosen]):
+            return None
+        return cause, changes
+
+    def steadies(self, tried, base, rest, wanted):
+        """The least change with which every seed does as well as the best does without: (cause, changes) or None."""
+        own = base[0] if np.isfinite(base[0]) else -1
+        able = [i for i, value in enumerate(rest) if value >= wanted and value > own + NOTICED]
+        others = self.seeds[1:]
+        bears = self.runs >= 2 * len(self.seeds) + CONTROLS + len(tried) + len(others)
+        if not able or not others or not bears:
+            return None
+        cause, label, changes = tried[able[0]]
+        say(f"  {label}: as good as the best seed without it; {len(others)} runs with the other seeds, {self.time_of(len(others))}")
+        values = [value_of(r) for r in self.run([self.make_order(seed, changes) for seed in others])]
+        every = all(value >= wanted for value in values)
+        says = "every seed does, so it is no luck" if every else "not every seed does: it may be luck"
+        say(f"    {' '.join(f'{v:.3f}' for v in values)}: {says}.")
+        if not every or not self.is_held_out and self.is_by_heart(changes, rest[able[0]], rest[able[0]] - own):
             return None
         return cause, changes
 
