@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -270,4 +271,20 @@ point pp__sobol_point(const space *s, int64_t seed, int64_t n)
         p.at[i] = at - floor(at);
     }
     return p;
+}
+
+/* ---- order ---- */
+
+static int least_first(const void *left, const void *right)
+{
+    const ranked *x = left, *y = right;
+    if (x->loss != y->loss) return x->loss < y->loss ? -1 : 1;
+    return x->index - y->index;
+}
+
+void pp__rank(ranked *points, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (isnan(points[i].loss)) points[i].loss = INFINITY;
+    qsort(points, (size_t)n, sizeof *points, least_first);
 }

@@ -43,6 +43,13 @@ int pp__axis_counts(const space *s, const point *p, int i, pp_arena *arena);
 /* Changes of the axes that count. 0: no memory. */
 int pp__space_patch(const space *s, const point *p, pp_arena *arena, pp_patch *patch);
 
+typedef struct ranked {
+    double loss;
+    int index;
+} ranked;
+/* Least loss first, then least index; NaN counts as worst, and is infinity afterwards. */
+void pp__rank(ranked *points, int n);
+
 /* ---- searches: the n-th point ---- */
 /* Of the grid, the last axis fastest; how many there are: pp__grid_size. */
 int64_t pp__grid_size(const space *s);

@@ -190,18 +190,6 @@ static pp_status search_tpe(course *c, pp_error *err)
     return status;
 }
 
-typedef struct ranked {
-    double loss;
-    int index;
-} ranked;
-
-static int least_first(const void *left, const void *right)
-{
-    const ranked *x = left, *y = right;
-    if (x->loss != y->loss) return x->loss < y->loss ? -1 : 1;
-    return x->index - y->index;
-}
-
 /* The best 1/eta of the points of a rung go on to the next. */
 static pp_status promote(course *c, int *alive, int *n, int rung, pp_error *err)
 {
@@ -210,9 +198,9 @@ static pp_status promote(course *c, int *alive, int *n, int rung, pp_error *err)
     for (int i = 0; i < *n; i++) {
         double metric = pp__table_metric(c->table, alive[i], rung);
         double loss = c->sweep->less_is_better ? metric : -metric;
-        order[i] = (ranked){isnan(loss) ? INFINITY : loss, alive[i]};
+        order[i] = (ranked){loss, alive[i]};
     }
-    qsort(order, (size_t)*n, sizeof *order, least_first);
+    pp__rank(order, *n);
     int keep = *n / (int)c->sweep->eta;
     *n = keep < 1 ? 1 : keep;
     for (int i = 0; i < *n; i++)

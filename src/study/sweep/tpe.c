@@ -60,18 +60,6 @@ static double draw(const axis *a, const side *s, pp_rng rng, uint64_t index)
 
 /* ---- the two sides ---- */
 
-typedef struct ranked {
-    double loss;
-    int index;
-} ranked;
-
-static int least_first(const void *left, const void *right)
-{
-    const ranked *x = left, *y = right;
-    if (x->loss != y->loss) return x->loss < y->loss ? -1 : 1;
-    return x->index - y->index;
-}
-
 static double best_on_axis(const axis *a, const side *good, const side *other, pp_rng rng,
                            int place)
 {
@@ -96,9 +84,9 @@ point pp__tpe_point(const space *s, int64_t seed, int64_t n, const point *seen, 
     pp_rng rng = pp_rng_at((uint64_t)seed, PP_RNG_SWEEP, (uint64_t)n | (uint64_t)1 << 40);
     int n_good = (int)ceil(good_share * sqrt((double)count) * 2);
     for (int i = 0; order != NULL && i < count; i++)
-        order[i] = (ranked){isnan(loss[i]) ? INFINITY : loss[i], i};
+        order[i] = (ranked){loss[i], i};
     if (order != NULL && good != NULL && other != NULL) {
-        qsort(order, (size_t)count, sizeof *order, least_first);
+        pp__rank(order, count);
         for (int k = 0; k < s->count; k++) {
             good->count = other->count = 0;
             for (int i = 0; i < count; i++) {
